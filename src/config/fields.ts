@@ -1,0 +1,297 @@
+// Every setting torc has, one row each: name, default, schema, unit and meaning. `--help`, the faults, the frozen
+// Config and docs/operations.md all come from this table, so they cannot disagree (a test compares the docs with it).
+// Schemas are zod's; a row's `allowed` is the second half of every fault: "NAME: what is wrong; allowed: ...".
+
+import { z } from 'zod';
+import ipaddr from 'ipaddr.js';
+
+/** Where a request's key is read from; the first one present wins (TORC_KEY). */
+export interface KeySource {
+  readonly kind: 'query' | 'header' | 'cookie' | 'path' | 'uri' | 'ip' | 'random';
+  /** Parameter, header (lower case) or cookie name; empty for the other kinds. */
+  readonly name: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Kind<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly allowed: string;
+}
+
+const whole = (min: number, max: number): Kind<number> => ({
+  schema: z
+    .string()
+    .regex(/^\d{1,9}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `is less than ${min}`).max(max, `is more than ${max}`)),
+  allowed: `a whole number, ${min} to ${max}`,
+});
+
+const oneOf = <const T extends readonly [string, ...string[]]>(...values: T): Kind<T[number]> => ({
+  schema: z.string().pipe(z.enum(values, 'is not one of the choices')) as unknown as z.ZodType<T[number], string>,
+  allowed: values.join(', '),
+});
+
+const flag: Kind<boolean> = {
+  schema: z
+    .string()
+    .regex(/^(true|false)$/, 'is neither true nor false')
+    .transform(text => text === 'true'),
+  allowed: 'true, false',
+};
+
+const text = (pattern: RegExp, wrong: string, allowed: string): Kind<string> => ({
+  schema: z.string().regex(pattern, wrong),
+  allowed,
+});
+
+/** One item per comma; each either parses to a value or is named in the fault. */
+function list<T>(parseItem: (item: string) => T | null, allowed: string): Kind<readonly T[]> {
+  const schema = z.string().transform((value, context): readonly T[] => {
+    const items: T[] = [];
+    for (const item of value.split(',').map(part => part.trim())) {
+      if (item === '' && value.trim() === '') continue;
+      const parsed = parseItem(item);
+      if (parsed === null) context.addIssue({ code: 'custom', message: `has a wrong part "${item}"` });
+      else items.push(parsed);
+    }
+    return items;
+  });
+  return { schema, allowed };
+}
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2, token
+
+function parseKeySource(item: string): KeySource | null {
+  const [kind = '', ...rest] = item.split(':');
+  const name = rest.join(':');
+  if (kind === 'path' || kind === 'uri' || kind === 'ip' || kind === 'random') {
+    return item.includes(':') ? null : { kind, name: '' };
+  }
+  if (kind === 'header' && HEADER_NAME.test(name)) return { kind, name: name.toLowerCase() };
+  if (kind === 'cookie' && HEADER_NAME.test(name)) return { kind, name };
+  if (kind === 'query' && /^[^&=#\s]+$/.test(name)) return { kind, name };
+  return null;
+}
+
+function parseAddress(item: string): Address | null {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(item);
+  if (!match) return null;
+  const host = match[1]!.replace(/^\[|\]$/g, '');
+  const port = Number(match[2]);
+  if (port < 1 || port > 65535) return null;
+  if (match[1]!.startsWith('[') && !ipaddr.IPv6.isValid(host)) return null;
+  return { host, port };
+}
+
+function parseCidr(item: string): string | null {
+  if (ipaddr.isValidCIDR(item)) return item;
+  if (!ipaddr.isValid(item)) return null;
+  return `${item}/${ipaddr.parse(item).kind() === 'ipv4' ? 32 : 128}`;
+}
+
+const row = <T, F extends string | null>(
+  name: string,
+  kind: Kind<T>,
+  fallback: F,
+  unit: string,
+  meaning: string,
+) => ({
+  name,
+  schema: kind.schema,
+  allowed: kind.allowed,
+  fallback,
+  unit,
+  meaning,
+});
+
+/** `fallback` is what an unset variable means, in the form a user would write it; null means "not set". */
+export const fields = {
+  host: row(
+    'HOST',
+    text(/^[A-Za-z0-9.:-]+$/, 'is not a host', 'an address or host name'),
+    '127.0.0.1',
+    '',
+    'address of the public listener',
+  ),
+  port: row('PORT', whole(1, 65535), '5000', '', 'port of the public listener'),
+  workers: row(
+    'TORC_WORKERS',
+    {
+      schema: z.union([z.literal('auto').transform(() => 0), whole(1, 256).schema]) as z.ZodType<number, string>,
+      allowed: 'auto (one per available core), or a whole number, 1 to 256',
+    },
+    'auto',
+    '',
+    'data-plane processes',
+  ),
+  driver: row(
+    'TORC_DRIVER',
+    oneOf('auto', 'docker', 'process', 'static'),
+    'auto',
+    '',
+    'what makes the replicas; auto: Docker where an engine answers, else child processes',
+  ),
+  replicas: row('TORC_REPLICAS', whole(1, 1000), '3', '', 'replicas kept alive at start, named 1 to N'),
+  upstreams: row(
+    'TORC_UPSTREAMS',
+    list(parseAddress, 'host:port,host:port,...'),
+    null,
+    '',
+    'static driver: the given replicas; nothing is created, heartbeats eject and readmit',
+  ),
+  image: row(
+    'TORC_IMAGE',
+    text(/^[\w][\w./:@-]*$/, 'is not an image name', 'an image name, as docker run takes it'),
+    'torc-replica',
+    '',
+    'docker driver: image of a replica, any HTTP program',
+  ),
+  replicaPort: row('TORC_REPLICA_PORT', whole(1, 65535), '5000', '', 'docker driver: port the image listens on'),
+  network: row(
+    'TORC_NETWORK',
+    text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'is not a network name', 'letters, digits, "_", ".", "-"'),
+    'torc',
+    '',
+    'docker driver: user-defined network of the replicas; also tells one torc from another on one engine',
+  ),
+  replicaCommand: row(
+    'TORC_REPLICA_COMMAND',
+    text(/\S/, 'is empty', 'a command line'),
+    null,
+    '',
+    'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID; unset: the bundled replica',
+  ),
+  dockerReach: row(
+    'TORC_DOCKER_REACH',
+    oneOf('auto', 'ip', 'published'),
+    'auto',
+    '',
+    'docker driver: reach replicas by container address (Linux) or by a port published on 127.0.0.1',
+  ),
+  adopt: row('TORC_ADOPT', flag, 'true', '', 'take over replicas that an earlier run left behind'),
+  onExit: row('TORC_ON_EXIT', oneOf('remove', 'keep'), 'remove', '', 'what happens to replicas when torc exits'),
+  key: row(
+    'TORC_KEY',
+    list(parseKeySource, 'a list of query:NAME, header:NAME, cookie:NAME, path, uri, ip, random'),
+    'query:request_id,path',
+    '',
+    'what a request is routed by; the first that is present',
+  ),
+  ring: row(
+    'TORC_RING',
+    oneOf('rendezvous', 'ring', 'maglev', 'assignment', 'seed'),
+    'rendezvous',
+    '',
+    'how the table is built (docs/decisions/)',
+  ),
+  ringRows: row(
+    'TORC_RING_ROWS',
+    {
+      schema: whole(512, 1048576).schema.refine(rows => (rows & (rows - 1)) === 0, 'is not a power of two'),
+      allowed: 'a power of two, 512 to 1048576 (assignment has always 512, seed 1024)',
+    },
+    '65536',
+    'rows',
+    'size of the table',
+  ),
+  balanceFactor: row(
+    'TORC_BALANCE_FACTOR',
+    {
+      schema: z
+        .string()
+        .regex(/^\d{1,2}(\.\d{1,4})?$/, 'is not a number')
+        .transform(Number)
+        .refine(factor => factor === 0 || (factor >= 1.05 && factor <= 10), 'is out of range'),
+      allowed: '0 (off), or 1.05 to 10',
+    },
+    '0',
+    'x mean',
+    'bounded load: no slot above ceil(factor x mean requests in flight)',
+  ),
+  spares: row('TORC_SPARES', whole(0, 100), '0', '', 'warm spares: started, proven, outside the table'),
+  heartbeatPath: row(
+    'TORC_HEARTBEAT_PATH',
+    text(/^(\/[!-~]*)?$/, 'is not a path', 'a path that starts with "/"; empty with the static driver: no probes'),
+    '/heartbeat',
+    '',
+    'liveness question; 2xx is alive',
+  ),
+  heartbeatIntervalMs: row('TORC_HEARTBEAT_INTERVAL_MS', whole(50, 600000), '1000', 'ms', 'between two heartbeats'),
+  heartbeatTimeoutMs: row('TORC_HEARTBEAT_TIMEOUT_MS', whole(10, 60000), '500', 'ms', 'until a heartbeat is missed'),
+  heartbeatFall: row('TORC_HEARTBEAT_FALL', whole(1, 100), '2', '', 'misses in a row until a replica is out'),
+  heartbeatRise: row('TORC_HEARTBEAT_RISE', whole(1, 100), '1', '', 'answers in a row until it is in'),
+  retries: row('TORC_RETRIES', whole(0, 10), '2', '', 'attempts after the first, on the next choices'),
+  retryBudgetPercent: row(
+    'TORC_RETRY_BUDGET',
+    whole(0, 100),
+    '20',
+    '%',
+    'share of requests in flight that may be retries (at least 3)',
+  ),
+  connectTimeoutMs: row('TORC_CONNECT_TIMEOUT_MS', whole(10, 60000), '1000', 'ms', 'until connected to a replica'),
+  responseTimeoutMs: row('TORC_RESPONSE_TIMEOUT_MS', whole(10, 3600000), '30000', 'ms', 'until the response head'),
+  idleTimeoutMs: row('TORC_IDLE_TIMEOUT_MS', whole(100, 3600000), '60000', 'ms', 'between two chunks of a body'),
+  headerTimeoutMs: row('TORC_HEADER_TIMEOUT_MS', whole(100, 600000), '10000', 'ms', "for a client's request head"),
+  maxConnectionsPerReplica: row(
+    'TORC_MAX_CONNECTIONS_PER_REPLICA',
+    whole(1, 65536),
+    '256',
+    '',
+    'connections of one worker to one replica',
+  ),
+  maxQueue: row('TORC_MAX_QUEUE', whole(0, 1048576), '1024', '', 'requests of one worker waiting for one replica'),
+  drainTimeoutMs: row(
+    'TORC_DRAIN_TIMEOUT_MS',
+    whole(0, 3600000),
+    '10000',
+    'ms',
+    'how long /rm, replacement and exit wait for requests in flight',
+  ),
+  adminToken: row(
+    'TORC_ADMIN_TOKEN',
+    text(/^[!-~]{8,}$/, 'is too short or has spaces', 'at least 8 printable characters'),
+    null,
+    '',
+    'bearer token that opens the admin endpoints',
+  ),
+  adminOpen: row('TORC_ADMIN_OPEN', flag, 'false', '', 'admin endpoints open to everybody who reaches the port'),
+  adminHosts: row(
+    'TORC_ADMIN_HOSTS',
+    list(item => (/^[A-Za-z0-9.-]+$/.test(item) ? item.toLowerCase() : null), 'a list of host names'),
+    null,
+    '',
+    'host names under which the admin endpoints may be asked (besides addresses and localhost)',
+  ),
+  trustedProxies: row(
+    'TORC_TRUSTED_PROXIES',
+    list(parseCidr, 'a list of CIDRs or addresses'),
+    null,
+    '',
+    'peers whose X-Forwarded-* is kept and appended to; of all others it is replaced',
+  ),
+  servedBy: row('TORC_SERVED_BY', flag, 'true', '', 'add x-served-by: SLOT to responses'),
+  compat: row(
+    'TORC_COMPAT',
+    oneOf('off', 'assignment'),
+    'off',
+    '',
+    "assignment: a replica's 404 becomes the assignment's 400 JSON",
+  ),
+  log: row('TORC_LOG', oneOf('silent', 'error', 'warn', 'info', 'debug'), 'info', '', 'least level that is logged'),
+  accessLog: row('TORC_ACCESS_LOG', flag, 'false', '', 'log each request'),
+} as const;
+
+type Fields = typeof fields;
+type FieldValue<K extends keyof Fields> = z.output<Fields[K]['schema']>;
+/** Fields without a default may be null; lists without one are empty instead. */
+type OrNull<K extends keyof Fields> = Fields[K]['fallback'] extends string
+  ? FieldValue<K>
+  : FieldValue<K> | (FieldValue<K> extends readonly unknown[] ? never : null);
+
+/** Every setting, checked and frozen. `workers` 0 means auto. */
+export type Config = { readonly [K in keyof Fields]: OrNull<K> };

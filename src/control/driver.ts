@@ -1,0 +1,70 @@
+// What the control plane asks of the outside world: a driver makes, lists and ends replicas. Declared here, at the
+// consumer, and narrow, so that Docker, child processes, a fixed list and the simulation's fake all fit it.
+// Rules for every driver:
+// - events are hints: they say which replica changed and why; the supervisor re-reads with `list` where it matters;
+// - `stop` and `remove` of what is already gone succeed;
+// - a driver never restarts anything by itself: there is one healer, the supervisor.
+
+/** A replica as the driver sees it. Addresses are only meaningful while `running` (a dead one's may be reused). */
+export interface Replica {
+  /** Container id, `pid:starttime`, or `host:port`: names this run of this replica and no other, ever. */
+  readonly id: string;
+  readonly slot: string;
+  readonly generation: number;
+  readonly spare: boolean;
+  readonly status: 'running' | 'paused' | 'stopped';
+  readonly host: string;
+  readonly port: number;
+  /** What people look for: a container's short id, a pid. */
+  readonly label: string;
+  /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
+  readonly ended?: string;
+}
+
+export interface ReplicaSpec {
+  readonly slot: string;
+  readonly generation: number;
+  readonly spare: boolean;
+}
+
+/**
+ * `going`: a terminating signal was sent or it lost its network, stop using it; `gone`: it ended; `unhealthy`: its own
+ * health check says so; `changed`: something to look at; `resync`: the event stream was cut or resumed, list again.
+ */
+export interface DriverEvent {
+  readonly kind: 'going' | 'gone' | 'unhealthy' | 'changed' | 'resync';
+  /** Absent for `resync`. */
+  readonly replicaId?: string;
+  /** Plain words with the source first: "docker die, exit code 137". */
+  readonly cause: string;
+}
+
+export interface Driver {
+  readonly name: 'docker' | 'process' | 'static';
+  /** False where replicas are given (`static`): they are ejected and readmitted, never made or replaced. */
+  readonly creates: boolean;
+  /**
+   * Connects, checks what it needs (engine, image, network), then subscribes. Events may arrive before it resolves.
+   * Throws StartError with one clear line when torc cannot start this way.
+   */
+  open(onEvent: (event: DriverEvent) => void): Promise<void>;
+  /** All replicas of this torc, also stopped ones. Throws when the outside cannot be asked (engine away). */
+  list(): Promise<readonly Replica[]>;
+  /** Makes and starts one; resolves when it has an address, not when it answers. Throws with a cause in plain words. */
+  start(spec: ReplicaSpec): Promise<Replica>;
+  /** Ends it: asks to terminate, waits up to `graceMs`, kills, removes every trace. Succeeds if it is gone already. */
+  stop(replica: Replica, graceMs: number): Promise<void>;
+  /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
+  assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
+  /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */
+  close(options: { remove: boolean }): Promise<void>;
+}
+
+/** One liveness question, a whole HTTP exchange (a paused container accepts connects: a connect proves nothing). */
+export type Probe = (host: string, port: number, path: string, timeoutMs: number) => Promise<ProbeResult>;
+
+export interface ProbeResult {
+  readonly alive: boolean;
+  /** "200 in 3 ms", "connection refused", "no answer within 500 ms". */
+  readonly detail: string;
+}

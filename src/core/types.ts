@@ -1,0 +1,41 @@
+// The words that more than one room uses, as types. Nothing here runs.
+// A slot is a stable position that owns rows of the table; a replica is what fills it now (docs/glossary.md).
+// Everything that crosses a process boundary (primary <-> worker) is plain data, so that structured clone carries it.
+
+/** Where a replica stands. Moves forward only; `suspect` alone may return to `ready`. */
+export type ReplicaState = 'starting' | 'ready' | 'suspect' | 'draining' | 'dead';
+
+export type RingAlgorithm = 'rendezvous' | 'ring' | 'maglev' | 'assignment' | 'seed';
+
+/** One replica as the data plane needs it. `slotId` is what the table's rows hold: small, stable while the slot lives. */
+export interface UpstreamSpec {
+  readonly slotId: number;
+  readonly slot: string;
+  readonly generation: number;
+  readonly replicaId: string;
+  readonly host: string;
+  readonly port: number;
+  readonly state: ReplicaState;
+}
+
+/**
+ * A whole routing state, as the primary publishes it. `choices` is null where the worker has that `tableVersion`
+ * already (the table is 384 KiB and changes only with the set of slots; states change far more often).
+ */
+export interface SnapshotMessage {
+  readonly epoch: number;
+  readonly checksum: number;
+  readonly algorithm: RingAlgorithm;
+  readonly tableVersion: number;
+  readonly rows: number;
+  readonly choices: Uint16Array | null;
+  readonly upstreams: readonly UpstreamSpec[];
+}
+
+/** A worker's word that an upstream misbehaves. Only a hint: the supervisor decides. */
+export interface SuspectHint {
+  readonly slot: string;
+  readonly replicaId: string;
+  readonly cause: 'refused' | 'reset' | 'timeout' | 'error';
+  readonly detail: string;
+}
