@@ -48,7 +48,7 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
-      faults.push(`${token.value}: is not a flag; allowed: --NAME VALUE (npm start -- --help)`);
+      faults.push(`${shown(token.value)}: is not a flag; allowed: --NAME VALUE (npm start -- --help)`);
       continue;
     }
     if (token.name === 'help' || token.name === 'h') return 'help';
@@ -69,7 +69,7 @@ function readField(key: FieldKey, given: string | undefined, faults: string[]): 
   const parsed = field.schema.safeParse(text);
   if (parsed.success) return parsed.data;
   const wrong = parsed.error.issues.map(issue => issue.message)[0];
-  faults.push(`${field.name}: "${text}" ${wrong}; allowed: ${field.allowed}`);
+  faults.push(`${field.name}: "${shown(text)}" ${wrong}; allowed: ${field.allowed}`);
   return undefined;
 }
 
@@ -78,16 +78,21 @@ function checkTogether(config: Config, faults: string[]): void {
   if (config.driver === 'static' && config.upstreams?.length === 0) {
     faults.push('TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...');
   }
-  if (config.upstreams?.length > 0 && config.driver !== 'static') {
-    faults.push(`TORC_UPSTREAMS: needs TORC_DRIVER=static, which is ${config.driver}; allowed: unset it, or set the driver`);
+  if (config.upstreams?.length > 0 && (config.driver === 'docker' || config.driver === 'process')) {
+    faults.push(`TORC_UPSTREAMS: is for TORC_DRIVER=static, not ${config.driver}; allowed: unset one of the two`);
   }
-  if (config.heartbeatPath === '' && config.driver !== 'static') {
+  if (config.heartbeatPath === '' && config.driver !== 'static' && config.upstreams?.length === 0) {
     faults.push('TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)');
   }
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
 }
 
+/** Longer names and values are cut in a fault. */
+const LONGEST_SHOWN = 80;
+const shown = (value: string): string => (value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}...` : value);
+
 function unknownName(name: string, known: readonly string[], where: string): string {
+  if (name.length > LONGEST_SHOWN) return `${shown(name)}: is no setting of torc; see ${where}`;
   const nearest = known
     .map(candidate => ({ candidate, distance: editDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance)[0];

@@ -1,5 +1,10 @@
-// The log's shape, as the rooms see it; main.ts makes the real one (pino). Rooms take it by argument, so the
-// simulation can keep it silent and tests can read it.
+// The log. Rooms take the small interface by argument, so the simulation keeps it silent and tests can read it; the real
+// one is pino's, written synchronously: a line is on its way before the next statement runs, and a crash loses none.
+// A log that cannot be written (a full disk, a closed pipe) is an operating error, told once on stderr: at start it
+// stops the start, later it is counted and torc goes on routing, because requests matter more than lines about them.
+
+import { createRequire } from 'node:module';
+import pino from 'pino';
 
 export interface Log {
   debug(fields: object, message: string): void;
@@ -10,3 +15,47 @@ export interface Log {
 
 const nothing = (): void => {};
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+export interface ProcessLog {
+  readonly log: Log;
+  /** Writes whatever the level says: the banner. */
+  always(fields: object, message: string): void;
+  /** The first reason why a line could not be written, or null. */
+  fault(): string | null;
+}
+
+/** Lines that wait for a disk to have room again; beyond this they are dropped. */
+const WAITING_BYTES = 1024 * 1024;
+
+/** Logs to stdout: JSON lines, or readable lines where stdout is a terminal. */
+export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', role: string): ProcessLog {
+  const destination = pino.destination({ fd: 1, sync: true, maxLength: WAITING_BYTES });
+  let fault: string | null = null;
+  destination.on('error', (error: NodeJS.ErrnoException) => {
+    if (fault !== null) return;
+    fault = error.code === 'ENOSPC' ? 'ENOSPC, no space left on the disk of the log' : (error.code ?? error.message);
+    process.stderr.write(`torc: the log cannot be written: ${fault}\n`);
+  });
+  const stream = process.stdout.isTTY ? prettyStream(destination) : destination;
+  const logger = pino(
+    {
+      level,
+      base: { role },
+      formatters: { level: label => ({ level: label }) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    stream,
+  );
+  const always = logger.child({}, { level: 'info' });
+  return {
+    log: logger,
+    always: (fields, message) => always.info(fields, message),
+    fault: () => fault,
+  };
+}
+
+/** pino-pretty is loaded only where a person looks: it costs 30 ms of start. */
+function prettyStream(destination: pino.DestinationStream): pino.DestinationStream {
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  return pretty({ destination, sync: true, ignore: 'pid,hostname,role', translateTime: 'HH:MM:ss.l' });
+}

@@ -11,6 +11,7 @@ export interface AdminRequest {
   readonly host: string;
   readonly authorization: string;
   readonly contentType: string;
+  readonly lastEventId: string;
   readonly body: string;
 }
 
@@ -39,3 +40,19 @@ export type ToPrimary<Delta> =
   | { readonly type: 'admin-cancel'; readonly id: number }
   | { readonly type: 'collected'; readonly id: number; readonly delta: Delta }
   | { readonly type: 'upstream-drained'; readonly id: number };
+
+/** The snapshot that one worker routes by, as it said itself. */
+export interface WorkerRing {
+  readonly worker: number;
+  readonly pid: number;
+  readonly epoch: number;
+  readonly checksum: number;
+}
+
+/** Where an admin answer goes: one reply, then chunks if it said `more`. */
+export interface AdminChannel {
+  reply(reply: AdminReply): void;
+  chunk(chunk: string, end: boolean): void;
+  /** Set by the handler of a stream: called when the client is gone. */
+  onCancel: (() => void) | null;
+}

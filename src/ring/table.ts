@@ -30,8 +30,18 @@ export interface RingSlot {
   readonly name: string;
 }
 
-/** Hashes `text[start, end)` to a uint32, in place: no slice, no allocation. */
+/** Hashes `text[start, end)` to 32 bits, as an int32, in place: no slice, no allocation (hash.ts says why not uint32). */
 export type KeyHash = (text: string, start: number, end: number) => number;
+
+/**
+ * The one order of slots, wherever an order decides (ties, turns, probing): shorter names first, then by code unit, so
+ * that "2" comes before "10". Never the order of arrival: a table depends on the set of slots alone.
+ */
+export function byName(a: RingSlot, b: RingSlot): number {
+  if (a.name.length !== b.name.length) return a.name.length - b.name.length;
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
+}
 
 export function makeTable(algorithm: RingAlgorithm, choices: Uint16Array): Table {
   const rows = choices.length / CHOICES;

@@ -1,0 +1,83 @@
+// `/metrics`: the totals as Prometheus text (prom-client). Values are set at the scrape from the sums that the workers
+// hand in, so that a request costs nothing here. Latency comes as a summary: quantiles of one merged histogram per slot.
+
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { SlotView } from '../control/supervisor.ts';
+import type { Totals } from '../routing/counters.ts';
+
+export interface MetricsSource {
+  readonly totals: Totals;
+  readonly slots: readonly SlotView[];
+  readonly epoch: number;
+  readonly workerRestarts: number;
+  readonly replacements: number;
+  readonly inFlight: (slot: string) => number;
+}
+
+/** As labels, with the percentile that each is. */
+const QUANTILES = { '0.5': 50, '0.9': 90, '0.99': 99, '0.999': 99.9 };
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'];
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #requests = this.#counter('torc_requests_total', 'answers of a slot by status class', ['slot', 'status']);
+  readonly #attemptErrors = this.#counter('torc_attempt_errors_total', 'attempts that failed at a slot', ['slot']);
+  readonly #errors = this.#counter('torc_errors_total', 'answers that torc itself gave, by cause', ['code']);
+  readonly #retries = this.#counter('torc_retries_total', 'second and later attempts', []);
+  readonly #refused = this.#counter('torc_retry_budget_refusals_total', 'retries that the budget refused', []);
+  readonly #replaced = this.#counter('torc_replacements_total', 'replicas replaced since the start', []);
+  readonly #restarts = this.#counter('torc_worker_restarts_total', 'workers that died and were replaced', []);
+  readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', ['slot', 'quantile']);
+  readonly #inFlight = this.#gauge('torc_requests_in_flight', 'requests in flight on a slot', ['slot']);
+  readonly #state = this.#gauge('torc_slot_ready', '1 where the slot is ready', ['slot', 'state']);
+  readonly #epoch = this.#gauge('torc_snapshot_epoch', 'number of the current snapshot', []);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry, prefix: 'torc_primary_' });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Prometheus text of `source`. */
+  render(source: MetricsSource): Promise<string> {
+    const { totals } = source;
+    for (const metric of [this.#requests, this.#attemptErrors, this.#errors, this.#latency, this.#inFlight, this.#state]) {
+      metric.reset();
+    }
+    for (const [slot, sums] of totals.slots) {
+      for (let i = 0; i < STATUS_CLASSES.length; i++) {
+        this.#requests.inc({ slot, status: STATUS_CLASSES[i]! }, sums.statuses[i]);
+      }
+      this.#attemptErrors.inc({ slot }, sums.errors);
+      for (const [quantile, percentile] of Object.entries(QUANTILES)) {
+        this.#latency.set({ slot, quantile }, sums.latencies.getValueAtPercentile(percentile) / 1e6);
+      }
+    }
+    for (const [code, count] of totals.errors) this.#errors.inc({ code }, count);
+    for (const slot of source.slots) {
+      this.#inFlight.set({ slot: slot.name }, source.inFlight(slot.name));
+      this.#state.set({ slot: slot.name, state: slot.state }, slot.state === 'ready' ? 1 : 0);
+    }
+    setTo(this.#retries, totals.retries);
+    setTo(this.#refused, totals.budgetRefusals);
+    setTo(this.#replaced, source.replacements);
+    setTo(this.#restarts, source.workerRestarts);
+    this.#epoch.set(source.epoch);
+    return this.#registry.metrics();
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
+  }
+}
+
+function setTo(counter: Counter, value: number): void {
+  counter.reset();
+  counter.inc(value);
+}

@@ -1,0 +1,36 @@
+// Reads the bodies of /add and /rm: JSON text -> counted and named, or one plain sentence. Only the shape is checked
+// here (zod); what the names mean for the slots that exist is control/membership.ts.
+
+import { z } from 'zod';
+
+export interface MembershipRequest {
+  readonly count: number;
+  readonly names: readonly string[];
+}
+
+const schema = z.object({
+  n: z
+    .int({ error: issue => (issue.input === undefined ? 'n is missing' : 'n must be a whole number') })
+    .min(1, 'n must be at least 1')
+    .max(1000, 'n must be at most 1000'),
+  hostnames: z
+    .array(z.string('hostnames must be a list of strings'), 'hostnames must be a list of strings')
+    .max(1001, 'hostnames has too many names')
+    .optional(),
+});
+
+/** `{"n":2,"hostnames":["4"]}` -> request; a string says what is wrong. */
+export function readMembership(body: string): MembershipRequest | string {
+  let payload: unknown;
+  try {
+    payload = JSON.parse(body);
+  } catch {
+    return 'the body must be JSON, like {"n":1,"hostnames":["4"]}';
+  }
+  const parsed = schema.safeParse(payload);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    return issue?.path.length ? issue.message : 'the body must be a JSON object, like {"n":1,"hostnames":["4"]}';
+  }
+  return { count: parsed.data.n, names: parsed.data.hostnames ?? [] };
+}

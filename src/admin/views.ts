@@ -1,0 +1,119 @@
+// State -> the JSON that people read: pure functions, one per endpoint. They read the same snapshot that the workers
+// route by, so what `/admin/explain` says is what the next request does.
+
+import type { SlotView } from '../control/supervisor.ts';
+import type { WorkerRing } from '../core/messages.ts';
+import type { SnapshotMessage } from '../core/types.ts';
+import type { SlotTotals, Totals } from '../routing/counters.ts';
+import { keyHashFor } from '../ring/hash.ts';
+import { CHOICES, NONE } from '../ring/table.ts';
+
+const hex = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
+const usable = (state: string): boolean => state === 'ready';
+
+/** `/admin/slots`: each slot with its replica, its load and its last change, then the spares. */
+export function slotsView(
+  slots: readonly SlotView[],
+  spares: readonly SlotView[],
+  totals: Totals,
+  inFlight: (slot: string) => number,
+): object {
+  return {
+    slots: slots.map(slot => ({
+      ...slotView(slot),
+      inFlight: inFlight(slot.name),
+      ...loadView(totals.slots.get(slot.name)),
+    })),
+    spares: spares.map(slotView),
+  };
+}
+
+function slotView({ name, state, generation, label, host, port, change, failing }: SlotView): object {
+  return {
+    name,
+    state,
+    generation,
+    replica: label,
+    address: port === 0 ? '' : `${host}:${port}`,
+    lastChange: { at: new Date(change.atMs).toISOString(), cause: change.cause, source: change.source },
+    ...(failing === null ? {} : { failing }),
+  };
+}
+
+const loadView = (totals: SlotTotals | undefined): object => ({
+  requests: totals?.requests ?? 0,
+  errors: totals?.errors ?? 0,
+  latencyUs: {
+    p50: totals?.latencies.getValueAtPercentile(50) ?? 0,
+    p99: totals?.latencies.getValueAtPercentile(99) ?? 0,
+  },
+});
+
+/** `/admin/explain?key=K`: hash, row, choices in order, who would serve now and why others are skipped. */
+export function explainView(snapshot: SnapshotMessage, slots: readonly SlotView[], key: string): object {
+  const hash = keyHashFor(snapshot.algorithm)(key, 0, key.length);
+  const row = hash & (snapshot.rows - 1);
+  const byId = new Map(slots.map(slot => [slot.id, slot]));
+  const choices = choicesOf(snapshot, row).map(id => {
+    const slot = byId.get(id);
+    const state = slot?.state ?? 'dead';
+    return {
+      slot: slot?.name ?? `id ${id}`,
+      state,
+      ...(usable(state) ? {} : { skipped: slot?.change.cause ?? 'the slot was removed' }),
+    };
+  });
+  const now = choices.find(choice => usable(choice.state));
+  const elsewhere = slots.some(slot => usable(slot.state));
+  const fallback = elsewhere ? 'the first usable choice of the rows that follow' : 'nobody: no replica is ready (503)';
+  return {
+    key,
+    hash: hex(hash),
+    row,
+    rows: snapshot.rows,
+    algorithm: snapshot.algorithm,
+    choices,
+    servedBy: now?.slot ?? null,
+    because: now ? 'first usable choice of the row' : fallback,
+    epoch: snapshot.epoch,
+  };
+}
+
+function choicesOf(snapshot: SnapshotMessage, row: number): number[] {
+  const from = row * CHOICES;
+  return [...(snapshot.choices?.subarray(from, from + CHOICES) ?? [])].filter(id => id !== NONE);
+}
+
+/** `/admin/ring`: algorithm, rows, share of rows per slot, epoch and checksum as each worker has them. */
+export function ringView(
+  snapshot: SnapshotMessage,
+  slots: readonly SlotView[],
+  workers: readonly WorkerRing[],
+): object {
+  const owned = new Map<number, number>();
+  for (let row = 0; row < snapshot.rows; row++) {
+    const owner = snapshot.choices?.[row * CHOICES] ?? NONE;
+    owned.set(owner, (owned.get(owner) ?? 0) + 1);
+  }
+  return {
+    algorithm: snapshot.algorithm,
+    rows: snapshot.rows,
+    choices: CHOICES,
+    epoch: snapshot.epoch,
+    checksum: hex(snapshot.checksum),
+    tableVersion: snapshot.tableVersion,
+    slots: slots.map(slot => ({
+      slot: slot.name,
+      id: slot.id,
+      rows: owned.get(slot.id) ?? 0,
+      share: round((owned.get(slot.id) ?? 0) / snapshot.rows),
+    })),
+    workers: workers.map(worker => ({
+      ...worker,
+      checksum: hex(worker.checksum),
+      current: worker.epoch === snapshot.epoch && worker.checksum === snapshot.checksum,
+    })),
+  };
+}
+
+const round = (share: number): number => Math.round(share * 1e6) / 1e6;

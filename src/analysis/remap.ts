@@ -1,0 +1,131 @@
+// What a change of the slots costs: whose keys move, and how many more than they must. Counted over rows, each of which
+// stands for an equal share of well-hashed keys. The optimum: with c slots kept of A before and B after, a kept slot
+// can keep at most min(1/A, 1/B) of all keys in a balanced ring, so at least 1 - c / max(A, B) of them must move; for
+// one slot more or less that is the share of this slot.
+
+import { setImmediate } from 'node:timers/promises';
+import type { RingAlgorithm } from '../core/types.ts';
+import { createTableBuilder, rowsOf, slotsFault } from '../ring/build.ts';
+import { CHOICES, NONE, type RingSlot, type Table } from '../ring/table.ts';
+import { type Balance, balanceOf, rowsPerSlot } from './balance.ts';
+
+/** A share of all keys that goes from one slot to another; null where a table is empty. */
+export interface Move {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly share: number;
+}
+
+export interface Remap {
+  readonly moved: number;
+  readonly optimum: number;
+  /** The largest first. */
+  readonly pairs: readonly Move[];
+}
+
+export interface Ring {
+  readonly table: Table;
+  readonly slots: readonly RingSlot[];
+}
+
+export interface WhatIf extends Remap {
+  readonly before: Balance;
+  readonly after: Balance;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export function remapOf(before: Ring, after: Ring): Remap {
+  const { rows } = before.table;
+  const counts = new Map<number, number>();
+  let moved = 0;
+  const fromNames = namesById(before.slots);
+  const toNames = namesById(after.slots);
+  for (let row = 0; row < rows; row++) {
+    const from = before.table.choices[row * CHOICES]!;
+    const to = after.table.choices[row * CHOICES]!;
+    // Ids may be used again, so names say whether it is the same slot.
+    if (fromNames[from] === toNames[to]) continue;
+    moved++;
+    const pair = from * (NONE + 1) + to;
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+  }
+  const pairs = [...counts].map(([pair, count]) => ({
+    from: fromNames[Math.floor(pair / (NONE + 1))] ?? null,
+    to: toNames[pair % (NONE + 1)] ?? null,
+    share: count / rows,
+  }));
+  pairs.sort((a, b) => b.share - a.share);
+  return { moved: moved / rows, optimum: optimumOf(before.slots, after.slots), pairs };
+}
+
+/** The least share of keys that any balanced ring must move between two sets of slots. */
+export function optimumOf(before: readonly RingSlot[], after: readonly RingSlot[]): number {
+  const names = new Set(before.map(slot => slot.name));
+  const kept = after.filter(slot => names.has(slot.name)).length;
+  const larger = Math.max(before.length, after.length);
+  return larger === 0 ? 0 : 1 - kept / larger;
+}
+
+function namesById(slots: readonly RingSlot[]): string[] {
+  const names: string[] = [];
+  for (const slot of slots) names[slot.id] = slot.name;
+  return names;
+}
+
+/** Row scores computed between two turns of the event loop: about 20 ms of a rendezvous build. */
+const SCORES_PER_STEP = 2 ** 21;
+
+/**
+ * What N slots would mean, given the slots in order of age: more take the next free numbers, fewer leave from the
+ * newest, as /add and /rm do. Built from the smaller set towards the larger (a table does not know its history), a
+ * few slots at a time with the event loop let through between, because 1000 slots take half a second in all.
+ * A count that the ring cannot hold gives the reason, in plain words, instead.
+ */
+export async function whatIf(
+  slots: readonly RingSlot[],
+  count: number,
+  algorithm: RingAlgorithm,
+  rows: number,
+): Promise<WhatIf | string> {
+  const fault = slotsFault(algorithm, count);
+  if (fault !== null) return fault;
+  const larger = slots.length >= count ? slots : [...slots, ...nextFree(slots, count - slots.length)];
+  const smaller = larger.slice(0, Math.min(slots.length, count));
+  const builder = createTableBuilder(algorithm, rows);
+  const perStep = Math.max(1, Math.floor(SCORES_PER_STEP / rowsOf(algorithm, rows)));
+  const grow = async (from: number, to: number): Promise<Table> => {
+    // Only rendezvous builds on what it has; the others start anew each time and take one step.
+    const step = algorithm === 'rendezvous' ? perStep : Number.POSITIVE_INFINITY;
+    for (let size = from + step; size < to; size += step) {
+      builder.update(larger.slice(0, size));
+      await setImmediate();
+    }
+    return builder.update(larger.slice(0, to));
+  };
+  const small: Ring = { table: await grow(0, smaller.length), slots: smaller };
+  await setImmediate();
+  const large: Ring = { table: await grow(smaller.length, larger.length), slots: larger };
+  await setImmediate();
+  const [before, after] = slots.length >= count ? [large, small] : [small, large];
+  const changed = larger.slice(smaller.length).map(slot => slot.name);
+  return {
+    ...remapOf(before, after),
+    before: balanceOf(rowsPerSlot(before.table, before.slots)),
+    after: balanceOf(rowsPerSlot(after.table, after.slots)),
+    added: after === large ? changed : [],
+    removed: after === small ? changed : [],
+  };
+}
+
+/** The slots that /add would make next: the lowest numbers and ids that are free. */
+function nextFree(slots: readonly RingSlot[], count: number): RingSlot[] {
+  const names = new Set(slots.map(slot => slot.name));
+  const ids = new Set(slots.map(slot => slot.id));
+  const made: RingSlot[] = [];
+  for (let name = 1, id = 0; made.length < count; made.push({ id: id++, name: String(name++) })) {
+    while (names.has(String(name))) name++;
+    while (ids.has(id)) id++;
+  }
+  return made;
+}

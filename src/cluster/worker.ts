@@ -1,0 +1,73 @@
+// A worker process's side of the channel: takes the primary's messages, hands in counters and hints, and serves. It
+// waits for its first snapshot before it listens. Signals of the terminal's process group are not for it: the primary
+// alone decides when a worker drains. When the primary is gone, node:cluster ends the worker.
+
+import type { Config } from '../config/fields.ts';
+import type { Log } from '../core/log.ts';
+import type { ToPrimary, ToWorker } from '../core/messages.ts';
+import { createProxy } from '../proxy/server.ts';
+import { Counters, type CountersDelta } from '../routing/counters.ts';
+import { SnapshotHolder } from '../routing/snapshot.ts';
+import { AdminRelay } from './relay.ts';
+
+export async function runWorker(config: Config, log: Log): Promise<void> {
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  const send = (message: ToPrimary<CountersDelta>): void => {
+    if (process.connected) process.send?.(message);
+  };
+  const counters = new Counters();
+  const snapshots = new SnapshotHolder(config, log);
+  const relay = new AdminRelay(send);
+  const proxy = createProxy({
+    config,
+    snapshots,
+    counters,
+    admin: relay,
+    suspect: hint => send({ type: 'suspect', hint }),
+    log,
+  });
+  const firstSnapshot = new Promise<void>(resolve => {
+    process.on('message', (message: ToWorker) => {
+      switch (message.type) {
+        case 'publish':
+          snapshots.apply(message.snapshot);
+          send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
+          resolve();
+          return;
+        case 'collect':
+          send({ type: 'collected', id: message.id, delta: counters.collect() });
+          return;
+        case 'drain-upstream':
+          snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));
+          return;
+        case 'admin-reply':
+          relay.onReply(message.id, message.reply);
+          return;
+        case 'admin-chunk':
+          relay.onChunk(message.id, message.chunk, message.end);
+          return;
+        case 'shutdown':
+          relay.close();
+          void proxy.drain(message.graceMs).then(() => process.exit(0));
+      }
+    });
+  });
+  await firstSnapshot;
+  try {
+    await proxy.listen(config.host, config.port);
+    send({ type: 'listening' });
+  } catch (error) {
+    send({ type: 'listen-failed', code: codeOf(error), message: listenFault(config, codeOf(error)) });
+  }
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
+
+function listenFault({ host, port }: Config, code: string): string {
+  if (code === 'EADDRINUSE') return `${host}:${port} is taken by another program: end it, or set PORT to a free port`;
+  if (code === 'EACCES') return `${host}:${port} may not be used: ports below 1024 need privileges; set PORT`;
+  if (code === 'EADDRNOTAVAIL') return `${host} is no address of this machine: set HOST to one that is`;
+  if (code === 'ENOTFOUND') return `${host} does not resolve to an address: set HOST to one of this machine's`;
+  return `cannot listen on ${host}:${port}: ${code}`;
+}

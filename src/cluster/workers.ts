@@ -1,0 +1,247 @@
+// The primary's side of the worker processes: forks them, keeps W of them alive, publishes snapshots to them, and asks
+// them for counters, drained upstreams and shutdown. It is the control plane's DataPlane. A worker that dies is forked
+// again at once (with backoff while it dies young) and gets the current snapshot before it listens, so it never serves
+// with an empty one. Connections are dealt out by node:cluster's round robin: the listening socket is the primary's,
+// so a worker's crash loses only its own connections and a taken port is known before anything is made.
+
+import cluster, { type Worker } from 'node:cluster';
+import type { DataPlane } from '../control/data-plane.ts';
+import type { Clock } from '../core/clock.ts';
+import { StartError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { AdminChannel, AdminRequest, ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
+import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
+import type { CountersDelta } from '../routing/counters.ts';
+
+/** A worker that lived less than this died young: forking it again waits, longer each time. */
+const YOUNG_MS = 5_000;
+const FORK_BACKOFF_MS = 100;
+const FORK_BACKOFF_MAX_MS = 5_000;
+/** How long a worker may take to answer a question about its counters. */
+const COLLECT_TIMEOUT_MS = 2_000;
+
+export interface WorkersOptions {
+  readonly count: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The snapshot that a new worker starts with. */
+  readonly snapshot: () => SnapshotMessage;
+  readonly onHint: (hint: SuspectHint) => void;
+  readonly onAdmin: (request: AdminRequest, channel: AdminChannel) => void;
+  readonly onDelta: (delta: CountersDelta) => void;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly bornMs: number;
+  tableVersion: number;
+  applied: { epoch: number; checksum: number };
+  listening: boolean;
+  /** Requests in flight per slot, as of the last collection. */
+  inFlight: ReadonlyMap<string, number>;
+  readonly waiting: Map<number, () => void>;
+  readonly channels: Map<number, AdminChannel>;
+}
+
+export class Workers implements DataPlane {
+  readonly #options: WorkersOptions;
+  readonly #members = new Map<number, Member>();
+  #questionId = 0;
+  #deathsInARow = 0;
+  #stopping = false;
+  #restarts = 0;
+  #onStarted: { resolve: () => void; reject: (error: Error) => void } | null = null;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
+  start(): Promise<void> {
+    cluster.schedulingPolicy = cluster.SCHED_RR;
+    cluster.setupPrimary({ serialization: 'advanced', args: process.argv.slice(2) });
+    return new Promise((resolve, reject) => {
+      this.#onStarted = { resolve, reject };
+      for (let i = 0; i < this.#options.count; i++) this.#fork();
+    });
+  }
+
+  publish(snapshot: SnapshotMessage): void {
+    for (const member of this.#members.values()) this.#publishTo(member, snapshot);
+  }
+
+  /** Resolves true once no worker has a request in flight on `replicaId`, false at `timeoutMs`. */
+  drained(replicaId: string, timeoutMs: number): Promise<boolean> {
+    return this.#ask(id => ({ type: 'drain-upstream', id, replicaId }), timeoutMs);
+  }
+
+  /** Has every worker hand in its counters (through `onDelta`); false when one did not in time. */
+  collect(): Promise<boolean> {
+    return this.#ask(id => ({ type: 'collect', id }), COLLECT_TIMEOUT_MS);
+  }
+
+  /** Requests in flight on a slot over all workers, as of the last collection. */
+  inFlight(slot: string): number {
+    let sum = 0;
+    for (const member of this.#members.values()) sum += member.inFlight.get(slot) ?? 0;
+    return sum;
+  }
+
+  rings(): WorkerRing[] {
+    return [...this.#members.values()].map(member => ({
+      worker: member.worker.id,
+      pid: member.worker.process.pid ?? 0,
+      ...member.applied,
+    }));
+  }
+
+  /** Has the workers finish what they accepted, at most `graceMs`, and waits for their exit. */
+  async shutdown(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const gone = [...this.#members.values()].map(
+      member => new Promise<void>(resolve => member.worker.once('exit', () => resolve())),
+    );
+    for (const member of this.#members.values()) {
+      for (const channel of member.channels.values()) channel.onCancel?.();
+      this.#send(member, { type: 'shutdown', graceMs });
+    }
+    // A worker bounds its own drain; one that hangs past it is ended here.
+    const timer = this.#options.clock.after(graceMs + 2_000, () => this.kill());
+    await Promise.all(gone);
+    timer.cancel();
+  }
+
+  /** Ends the workers at once. */
+  kill(): void {
+    this.#stopping = true;
+    for (const member of this.#members.values()) member.worker.process.kill('SIGKILL');
+  }
+
+  #fork(): void {
+    const worker = cluster.fork();
+    const member: Member = {
+      worker,
+      bornMs: this.#options.clock.nowMs(),
+      tableVersion: -1,
+      applied: { epoch: -1, checksum: 0 },
+      listening: false,
+      inFlight: new Map(),
+      waiting: new Map(),
+      channels: new Map(),
+    };
+    this.#members.set(worker.id, member);
+    worker.on('message', (message: ToPrimary<CountersDelta>) => this.#onMessage(member, message));
+    worker.on('exit', (code, signal) => this.#onExit(member, signal ? `signal ${signal}` : `exit code ${code}`));
+    // A send that races the worker's death fails here; `exit` tells the rest.
+    worker.on('error', error => this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'));
+    this.#publishTo(member, this.#options.snapshot());
+  }
+
+  #publishTo(member: Member, snapshot: SnapshotMessage): void {
+    const known = member.tableVersion === snapshot.tableVersion;
+    this.#send(member, { type: 'publish', snapshot: known ? { ...snapshot, choices: null } : snapshot });
+    member.tableVersion = snapshot.tableVersion;
+  }
+
+  #send(member: Member, message: ToWorker): void {
+    if (member.worker.isConnected()) member.worker.send(message);
+  }
+
+  /** Asks every worker one question; a worker that dies has answered (it holds nothing any more). */
+  async #ask(question: (id: number) => ToWorker, timeoutMs: number): Promise<boolean> {
+    const id = ++this.#questionId;
+    const members = [...this.#members.values()].filter(member => member.worker.isConnected());
+    let timer: { cancel(): void } | undefined;
+    const timedOut = new Promise<boolean>(resolve => {
+      timer = this.#options.clock.after(timeoutMs, () => resolve(false));
+    });
+    const answered = members.map(member => {
+      const answer = new Promise<void>(resolve => member.waiting.set(id, resolve));
+      this.#send(member, question(id));
+      return answer;
+    });
+    const inTime = await Promise.race([Promise.all(answered).then(() => true), timedOut]);
+    timer?.cancel();
+    for (const member of members) member.waiting.delete(id);
+    return inTime;
+  }
+
+  #onMessage(member: Member, message: ToPrimary<CountersDelta>): void {
+    switch (message.type) {
+      case 'listening':
+        member.listening = true;
+        if ([...this.#members.values()].every(other => other.listening)) this.#started(null);
+        return;
+      case 'listen-failed':
+        this.#started(new StartError(message.message));
+        return;
+      case 'applied':
+        member.applied = { epoch: message.epoch, checksum: message.checksum };
+        return;
+      case 'suspect':
+        this.#options.onHint(message.hint);
+        return;
+      case 'collected':
+        member.inFlight = new Map(message.delta.slots.map(({ slot, inFlight }) => [slot, inFlight]));
+        this.#options.onDelta(message.delta);
+        member.waiting.get(message.id)?.();
+        return;
+      case 'upstream-drained':
+        member.waiting.get(message.id)?.();
+        return;
+      case 'admin':
+        this.#onAdmin(member, message.id, message.request);
+        return;
+      case 'admin-cancel':
+        member.channels.get(message.id)?.onCancel?.();
+        member.channels.delete(message.id);
+    }
+  }
+
+  #onAdmin(member: Member, id: number, request: AdminRequest): void {
+    const channel: AdminChannel = {
+      reply: reply => {
+        if (!reply.more) member.channels.delete(id);
+        this.#send(member, { type: 'admin-reply', id, reply });
+      },
+      chunk: (chunk, end) => {
+        if (end) member.channels.delete(id);
+        this.#send(member, { type: 'admin-chunk', id, chunk, end });
+      },
+      onCancel: null,
+    };
+    member.channels.set(id, channel);
+    this.#options.onAdmin(request, channel);
+  }
+
+  #started(error: Error | null): void {
+    const waiter = this.#onStarted;
+    this.#onStarted = null;
+    if (error) waiter?.reject(error);
+    else waiter?.resolve();
+  }
+
+  #onExit(member: Member, cause: string): void {
+    this.#members.delete(member.worker.id);
+    for (const answer of member.waiting.values()) answer();
+    for (const channel of member.channels.values()) channel.onCancel?.();
+    if (this.#stopping) return;
+    if (!member.listening && this.#onStarted) {
+      this.#started(new StartError(`a worker ended before it could listen: ${cause}`));
+      return;
+    }
+    const { clock, log } = this.#options;
+    this.#restarts++;
+    this.#deathsInARow = clock.nowMs() - member.bornMs < YOUNG_MS ? this.#deathsInARow + 1 : 0;
+    const waitMs =
+      this.#deathsInARow === 0 ? 0 : Math.min(FORK_BACKOFF_MS * 2 ** (this.#deathsInARow - 1), FORK_BACKOFF_MAX_MS);
+    log.error({ worker: member.worker.id, cause, waitMs }, 'a worker died; its connections are lost, a new one starts');
+    clock.after(waitMs, () => {
+      if (!this.#stopping) this.#fork();
+    });
+  }
+}

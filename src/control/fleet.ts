@@ -1,0 +1,289 @@
+// The replicas' lives: every way in which a replica comes into a slot, is doubted, taken back, and leaves. All changes of
+// state go through here, so that each is checked by the table of transitions, noted for people, and leaves heartbeats
+// and slot in step. When to do any of it is the supervisor's to say; nothing here publishes.
+
+import { StartError } from '../core/errors.ts';
+import type { ReplicaState } from '../core/types.ts';
+import { slotsFault } from '../ring/build.ts';
+import type { ProbeResult, Replica } from './driver.ts';
+import { Heartbeats, judgeBeat } from './heartbeat.ts';
+import type { Dirty, Signal, Source } from './inbox.ts';
+import { Journal } from './journal.ts';
+import type { SupervisorOptions } from './options.ts';
+import { ejectionMs } from './outlier.ts';
+import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
+import { type Leaving, Replacer, type RetireHow } from './replace.ts';
+import { type Change, isReady, type Member, moveTo, newMember, type Slot, Slots } from './slots.ts';
+
+/** A new replica's first answer; an adopted one has started long ago. */
+const FIRST_ANSWER_MS = 30_000;
+const ADOPTED_ANSWER_MS = 5_000;
+
+export interface FleetEvents {
+  /** Somebody has to look at a replica. */
+  readonly onSignal: (signal: Signal) => void;
+  /** The state of a slot is another: time for a tick. */
+  readonly onChange: () => void;
+  readonly onStartFailed: (slot: Slot, cause: string, isNew: boolean) => void;
+}
+
+export class Fleet {
+  readonly slots = new Slots();
+  readonly journal: Journal;
+  readonly replacer: Replacer;
+  readonly #heartbeats: Heartbeats;
+  readonly #options: SupervisorOptions;
+  readonly #events: FleetEvents;
+  #isClosed = false;
+
+  constructor(options: SupervisorOptions, events: FleetEvents) {
+    const { driver, dataPlane, probe, clock, random, log, settings } = options;
+    this.#options = options;
+    this.#events = events;
+    this.journal = new Journal(clock, log);
+    this.#heartbeats = new Heartbeats({
+      probe,
+      clock,
+      random,
+      path: settings.heartbeatPath,
+      intervalMs: settings.heartbeatIntervalMs,
+      timeoutMs: settings.heartbeatTimeoutMs,
+      onBeat: (replicaId, result) => this.#onBeat(replicaId, result),
+    });
+    this.replacer = new Replacer({
+      driver,
+      dataPlane,
+      clock,
+      log,
+      drainTimeoutMs: settings.drainTimeoutMs,
+      onStarted: (slot, replica) => this.#onStarted(slot, replica),
+      onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
+      onRetired: leaving => this.#onRetired(leaving),
+    });
+    if (driver.creates) this.#makeSlots();
+  }
+
+  /** The slots that were asked for, still empty. */
+  #makeSlots(): void {
+    const { replicas, spares, ring } = this.#options.settings;
+    const fault = slotsFault(ring, replicas);
+    if (fault !== null) {
+      throw new StartError(`TORC_REPLICAS: ${replicas} is too many; ${fault}`, { exitCode: 2 });
+    }
+    for (let i = 1; i <= replicas; i++)
+      this.slots.add(`${i}`, this.change('torc started', 'supervisor'), false);
+    for (let i = 1; i <= spares; i++) this.slots.addSpare(this.change('torc started', 'supervisor'));
+  }
+
+  /** From now on no heartbeats, and what a start still brings is only noted, for `releaseAll` or the next torc. */
+  close(): void {
+    this.#isClosed = true;
+    this.#heartbeats.close();
+  }
+
+  // Into a slot.
+
+  /**
+   * The first list: takes over what an earlier run left, also slots that were added to it, and clears the rest away.
+   * Where replicas are given, this is what makes the slots.
+   */
+  adopt(listed: readonly Replica[]): void {
+    const { driver, settings, log } = this.#options;
+    const adopted = new Set<string>();
+    for (const replica of settings.adopt || !driver.creates ? adoptable(listed) : []) {
+      const slot = replica.spare ? this.#emptySpare() : this.#emptySlot(replica.slot);
+      if (slot === undefined) continue;
+      adopted.add(replica.id);
+      slot.generation = replica.generation;
+      this.#fill(slot, replica, ADOPTED_ANSWER_MS);
+    }
+    if (!driver.creates || listed.length === 0) return;
+    const left = listed.filter(replica => !adopted.has(replica.id));
+    for (const replica of left) this.retireStray(replica, 'left by an earlier run');
+    log.info({ adopted: adopted.size, cleared: left.length }, 'replicas of an earlier run');
+  }
+
+  #emptySlot(name: string): Slot | undefined {
+    const slot = this.slots.get(name);
+    if (slot !== undefined) return slot.member === null ? slot : undefined;
+    if (slotsFault(this.#options.settings.ring, this.slots.serving().length + 1) !== null) return undefined;
+    return this.slots.add(name, this.change('found', 'supervisor'), false);
+  }
+
+  #emptySpare(): Slot | undefined {
+    return this.slots.spares().find(slot => slot.member === null);
+  }
+
+  #fill(slot: Slot, replica: Replica, answerWithinMs: number): void {
+    const member = newMember(replica, this.#nowMs(), answerWithinMs);
+    slot.member = member;
+    if (this.#hasProbes) this.#heartbeats.watch(replica.id, replica.host, replica.port);
+    else this.#becomeReady(slot, member, 'taken without probes', 'supervisor');
+  }
+
+  promote(slot: Slot, spare: Slot): void {
+    this.replacer.promote(slot, spare);
+    this.#note(slot, slot.member!, 'dead', 'promoted from the spares', 'supervisor');
+    slot.trouble = null;
+    spare.change = this.change('promoted', 'supervisor');
+    spare.retryAtMs = 0;
+  }
+
+  #onStarted(slot: Slot, replica: Replica): void {
+    if (slot.removed) this.replacer.retire(newMember(replica, this.#nowMs(), 0), slot, 'gone');
+    else if (this.#isClosed) slot.member = newMember(replica, this.#nowMs(), 0);
+    else this.#fill(slot, replica, FIRST_ANSWER_MS);
+    this.#events.onChange();
+  }
+
+  #onStartFailed(slot: Slot, cause: string): void {
+    const isNew = slot.change.cause !== cause;
+    this.#countFailure(slot, false);
+    slot.change = this.change(cause, 'supervisor');
+    this.#events.onStartFailed(slot, cause, isNew);
+  }
+
+  // In a slot.
+
+  #onBeat(replicaId: string, { alive, detail }: ProbeResult): void {
+    const slot = this.slots.byReplica(replicaId);
+    if (!slot?.member) return;
+    const { member } = slot;
+    const { heartbeatFall: fall, heartbeatRise: rise } = this.#options.settings;
+    const before = member.state;
+    const cause = beatInWords(before, alive, detail);
+    const signal: Signal = { replicaId, kind: 'hung', source: 'heartbeat', cause, atMs: this.#nowMs() };
+    const verdict = judgeBeat(member, alive, this.#nowMs(), { fall, rise });
+    if (alive) {
+      member.aliveMs = this.#nowMs();
+      member.confirming = false;
+      if (before === 'ready') slot.trouble = null;
+    } else if (before === 'ready') slot.trouble ??= signal;
+    else if (before === 'starting') slot.change = this.change(cause, 'heartbeat');
+    if (verdict === 'fail') this.#events.onSignal(signal);
+    else if (verdict !== 'none') this.#becomeReady(slot, member, cause, 'heartbeat');
+  }
+
+  /** What a signal means for its slot. */
+  judge({ first, kind }: Dirty): void {
+    const slot = this.slots.byReplica(first.replicaId);
+    if (!slot?.member) return;
+    const { member } = slot;
+    slot.trouble ??= first;
+    if (kind === 'suspect' || !this.#options.driver.creates) {
+      this.#doubt(slot, member, first, kind !== 'suspect');
+      return;
+    }
+    const isStable = member.readySinceMs !== null && this.#nowMs() - member.readySinceMs >= STABLE_MS;
+    this.#countFailure(slot, isStable);
+    this.release(slot, member, kind, first.cause, first.source);
+  }
+
+  /** Out of routing until a heartbeat decides. Never the last ready one, unless it is `certain`. */
+  #doubt(slot: Slot, member: Member, { cause, source }: Signal, certain: boolean): void {
+    const isLast = !slot.spare && this.slots.listed().every(other => other === slot || !isReady(other));
+    if (isReady(slot) && (certain || !isLast)) {
+      this.#move(slot, member, 'suspect', cause, source);
+      if (!this.#hasProbes) this.eject(member);
+    }
+    if (!certain && member.state !== 'starting') this.#confirm(member);
+  }
+
+  /** Sets for how long it stays out, longer each time. */
+  eject(member: Member): void {
+    member.ejectedUntilMs = this.#nowMs() + ejectionMs(++member.ejectionCount);
+  }
+
+  /** Those whose ejection is over: asked again, or simply tried where there are no probes. */
+  readmitDue(): void {
+    for (const slot of this.slots.all()) {
+      const { member } = slot;
+      if (member?.state !== 'suspect' || member.ejectedUntilMs === 0) continue;
+      if (this.#nowMs() < member.ejectedUntilMs) continue;
+      member.ejectedUntilMs = 0;
+      if (this.#hasProbes) this.#confirm(member);
+      else this.#becomeReady(slot, member, 'its ejection is over', 'supervisor');
+    }
+  }
+
+  #confirm(member: Member): void {
+    if (!this.#hasProbes) return;
+    member.confirming = true;
+    this.#heartbeats.confirm(member.replica.id);
+  }
+
+  #becomeReady(slot: Slot, member: Member, cause: string, source: Source): void {
+    this.#heartbeats.steady(member.replica.id);
+    this.#move(slot, member, 'ready', cause, source);
+    slot.trouble = null;
+    this.#events.onChange();
+  }
+
+  // Out of a slot.
+
+  /** The slot's member is its member no more: out of routing with the next publish, then retired. */
+  release(slot: Slot, member: Member, how: RetireHow, cause: string, source: Source): void {
+    this.#move(slot, member, how === 'drain' || how === 'going' ? 'draining' : 'dead', cause, source);
+    slot.member = null;
+    this.#heartbeats.unwatch(member.replica.id);
+    this.replacer.retire(member, slot, how);
+  }
+
+  /** At the exit: what is still in the slots is stopped. */
+  releaseAll(): void {
+    for (const slot of this.slots.all()) {
+      if (slot.member) this.release(slot, slot.member, 'gone', 'torc stopped', 'supervisor');
+    }
+  }
+
+  retireStray(replica: Replica, cause: string): void {
+    this.#options.log.info(
+      { replica: replica.label, slot: replica.slot, cause },
+      'a replica is cleared away',
+    );
+    this.replacer.retire(newMember(replica, this.#nowMs(), 0), null, 'gone');
+  }
+
+  #onRetired({ slot, member, how }: Leaving): void {
+    if (slot && (how === 'drain' || how === 'going'))
+      this.#note(slot, member, 'draining', 'stopped', 'supervisor');
+    this.#events.onChange();
+  }
+
+  // Notes.
+
+  change(cause: string, source: Source): Change {
+    return { atMs: this.#options.clock.wallMs(), cause, source };
+  }
+
+  #move(slot: Slot, member: Member, to: ReplicaState, cause: string, source: Source): void {
+    const from = member.state;
+    moveTo(member, to, this.#nowMs());
+    this.#note(slot, member, from, cause, source);
+  }
+
+  #note(slot: Slot, member: Member, from: ReplicaState, cause: string, source: Source): void {
+    const { replica, state: to, aliveMs } = member;
+    // What leaves is no longer the slot's own story.
+    if (slot.member === member) slot.change = this.change(cause, source);
+    this.journal.note({ slot, replica, from, to, cause, source, trouble: slot.trouble, aliveMs });
+  }
+
+  #countFailure(slot: Slot, wasStable: boolean): void {
+    slot.failureCount = wasStable ? 1 : slot.failureCount + 1;
+    slot.retryAtMs = this.#nowMs() + backoffMs(slot.failureCount, this.#options.random);
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  get #hasProbes(): boolean {
+    return this.#options.settings.heartbeatPath !== '';
+  }
+}
+
+function beatInWords(state: ReplicaState, alive: boolean, detail: string): string {
+  if (alive) return `heartbeat answered: ${detail}`;
+  return state === 'starting' ? `no heartbeat answered yet: ${detail}` : `heartbeat missed: ${detail}`;
+}

@@ -1,0 +1,116 @@
+// What happened to the slots, for people: the last changes with cause, source and timings, told to whoever listens and to
+// the log. Kept apart from the decisions, which never read it.
+
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { ReplicaState } from '../core/types.ts';
+import type { Replica } from './driver.ts';
+import type { Signal, Source } from './inbox.ts';
+import type { Slot } from './slots.ts';
+
+export interface ControlEvent {
+  /** 1, 2, 3, ...: a listener that was away asks for those after the last it saw. */
+  readonly seq: number;
+  /** Since 1970. */
+  readonly atMs: number;
+  readonly slot: string;
+  readonly spare: boolean;
+  readonly generation: number;
+  readonly replicaId: string;
+  readonly label: string;
+  readonly from: ReplicaState;
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly source: Source;
+  /** From the last proof of life to the first signal: at most this long was it down unseen. */
+  readonly detectedMs?: number;
+  /** From the first signal to the publish that took it out of routing. */
+  readonly ejectedMs?: number;
+  /** From the first signal to the publish that brought the slot back. */
+  readonly readyMs?: number;
+}
+
+/** One move before it is published. */
+export interface Move {
+  readonly slot: Slot;
+  readonly replica: Replica;
+  readonly from: ReplicaState;
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly source: Source;
+  readonly trouble: Signal | null;
+  /** Last proof of life before the trouble. */
+  readonly aliveMs: number;
+}
+
+export type Listener = (event: ControlEvent) => void;
+
+const KEPT = 256;
+
+export class Journal {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #listeners = new Set<Listener>();
+  readonly #kept: ControlEvent[] = [];
+  readonly #unpublished: Move[] = [];
+  #seq = 0;
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  get kept(): readonly ControlEvent[] {
+    return this.#kept;
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  note(move: Move): void {
+    this.#unpublished.push(move);
+  }
+
+  /** What was noted is in routing now: stamps it and tells everybody. */
+  published(): void {
+    for (const move of this.#unpublished.splice(0)) this.#tell(this.#stamp(move));
+  }
+
+  #stamp({ slot, replica, trouble, aliveMs, ...move }: Move): ControlEvent {
+    const sinceMs = trouble === null ? 0 : round(this.#clock.nowMs() - trouble.atMs);
+    const isOut = move.from === 'ready' && trouble !== null;
+    return {
+      seq: ++this.#seq,
+      atMs: this.#clock.wallMs(),
+      slot: slot.name,
+      spare: slot.spare,
+      generation: slot.generation,
+      replicaId: replica.id,
+      label: replica.label,
+      ...move,
+      ...(isOut ? { detectedMs: round(Math.max(0, trouble.atMs - aliveMs)), ejectedMs: sinceMs } : {}),
+      ...(move.to === 'ready' && trouble !== null ? { readyMs: sinceMs } : {}),
+    };
+  }
+
+  #tell(event: ControlEvent): void {
+    this.#kept.push(event);
+    if (this.#kept.length > KEPT) this.#kept.shift();
+    const { atMs: _, seq: __, ...fields } = event;
+    if (event.from === 'ready' || event.from === 'suspect')
+      this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
+    else if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
+    else this.#log.debug(fields, `slot ${event.slot} is ${event.to}`);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'a listener of control events failed');
+      }
+    }
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 10) / 10;

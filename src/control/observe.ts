@@ -1,0 +1,87 @@
+// Reads the driver's list: on demand, every 5 s anyway (any event may have been lost), and with backoff while the
+// driver does not answer. Lists never overlap; one that is asked for while another is under way follows it, because the
+// one under way may be older than the reason for asking. An outage is told once, not once for each slot.
+
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Driver, Replica } from './driver.ts';
+import { inWords } from './replace.ts';
+
+const OBSERVE_EVERY_MS = 5_000;
+const RETRY_BASE_MS = 250;
+
+export interface ObserverOptions {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called when a list is asked for: what it answers is handed back with the answer, to compare like with like. */
+  readonly believed: () => readonly Replica[];
+  /** `isReturn`: the driver did not answer before. */
+  readonly onListed: (believed: readonly Replica[], listed: readonly Replica[], isReturn: boolean) => void;
+  /** After each list, also a failed one. */
+  readonly onDone: () => void;
+}
+
+export class Observer {
+  readonly #options: ObserverOptions;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #isClosed = false;
+  #failuresInRow = 0;
+  /** When the next list is due; Infinity while one is under way. */
+  dueMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+  }
+
+  get isAway(): boolean {
+    return this.#failuresInRow > 0;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves once the list was read, or could not be, by a call that began after this one. Never rejects. */
+  observe(): Promise<void> {
+    if (this.#running) this.#again = true;
+    this.#running ??= this.#observe();
+    return this.#running;
+  }
+
+  async #observe(): Promise<void> {
+    const { driver, clock, believed, onDone } = this.#options;
+    do {
+      this.#again = false;
+      this.dueMs = Number.POSITIVE_INFINITY;
+      const before = believed();
+      const outcome = await driver.list().catch(inWords);
+      if (this.#isClosed) break;
+      const waitMs = typeof outcome === 'string' ? this.#failed(outcome) : this.#answered(before, outcome);
+      this.dueMs = clock.nowMs() + waitMs;
+      onDone();
+    } while (this.#again);
+    this.#running = null;
+  }
+
+  #answered(before: readonly Replica[], listed: readonly Replica[]): number {
+    const isReturn = this.isAway;
+    this.#failuresInRow = 0;
+    if (isReturn) this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
+    this.#options.onListed(before, listed, isReturn);
+    return OBSERVE_EVERY_MS;
+  }
+
+  #failed(cause: string): number {
+    const { driver, log } = this.#options;
+    if (!this.isAway) {
+      log.warn(
+        { driver: driver.name, cause },
+        'the driver does not answer; routing goes on, nothing is replaced',
+      );
+    }
+    const retryMs = RETRY_BASE_MS * 2 ** Math.min(this.#failuresInRow++, 10);
+    return Math.min(OBSERVE_EVERY_MS, retryMs);
+  }
+}

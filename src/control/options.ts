@@ -1,0 +1,35 @@
+// What the control plane is given: the outside world, time, luck and the settings it reads. A file of its own, because
+// supervisor and fleet both take it, and neither should import the other for a type.
+
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import type { RingAlgorithm } from '../core/types.ts';
+import type { DataPlane } from './data-plane.ts';
+import type { Driver, Probe } from './driver.ts';
+
+/** What the supervisor reads of the settings; a Config fits. */
+export interface SupervisorSettings {
+  readonly replicas: number;
+  readonly spares: number;
+  readonly adopt: boolean;
+  readonly ring: RingAlgorithm;
+  readonly ringRows: number;
+  /** Empty: no probes (only where replicas are given). */
+  readonly heartbeatPath: string;
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly heartbeatFall: number;
+  readonly heartbeatRise: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface SupervisorOptions {
+  readonly driver: Driver;
+  readonly probe: Probe;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly dataPlane: DataPlane;
+  readonly settings: SupervisorSettings;
+}

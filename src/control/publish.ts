@@ -1,0 +1,66 @@
+// Slots -> the snapshot that workers route by. One writer, whole states, one number that only grows: a worker can tell
+// which of two it has, and never sees half a change. The table holds every listed slot, also one that is out (its
+// keys go to their next choices and come back), so only /add and /rm rebuild it. Upstreams are only those whose address
+// is believed: ready, or suspect (its pool stays for what is in flight). What is starting, draining or dead is absent,
+// because the next container may have the dead one's address (measured on both engines).
+
+import type { RingAlgorithm, SnapshotMessage, UpstreamSpec } from '../core/types.ts';
+import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
+import type { Slot } from './slots.ts';
+
+export class Publisher {
+  readonly #builder: TableBuilder;
+  #tableKey = '';
+  #upstreamsKey = '';
+  snapshot: SnapshotMessage;
+
+  constructor(algorithm: RingAlgorithm, rows: number) {
+    this.#builder = createTableBuilder(algorithm, rows);
+    const table = this.#builder.update([]);
+    this.snapshot = {
+      epoch: 1,
+      checksum: tableChecksum(table),
+      algorithm,
+      tableVersion: 1,
+      rows: table.rows,
+      choices: table.choices,
+      upstreams: [],
+    };
+  }
+
+  /** Takes the state of the listed slots; true when there is a new snapshot to publish. */
+  update(slots: readonly Slot[]): boolean {
+    const upstreams = slots.flatMap(upstreamOf);
+    const tableKey = slots.map(slot => `${slot.id}=${slot.name}`).join();
+    const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
+    if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey) return false;
+    const table = tableKey === this.#tableKey ? {} : this.#newTable(slots);
+    this.#tableKey = tableKey;
+    this.#upstreamsKey = upstreamsKey;
+    this.snapshot = { ...this.snapshot, ...table, upstreams, epoch: this.snapshot.epoch + 1 };
+    return true;
+  }
+
+  #newTable(slots: readonly Slot[]): Pick<SnapshotMessage, 'checksum' | 'tableVersion' | 'rows' | 'choices'> {
+    const table = this.#builder.update(slots.map(({ id, name }) => ({ id, name })));
+    const { rows, choices } = table;
+    return { checksum: tableChecksum(table), tableVersion: this.snapshot.tableVersion + 1, rows, choices };
+  }
+}
+
+function upstreamOf(slot: Slot): UpstreamSpec[] {
+  const { member } = slot;
+  if (member === null || (member.state !== 'ready' && member.state !== 'suspect')) return [];
+  const { id: replicaId, host, port } = member.replica;
+  return [
+    {
+      slotId: slot.id,
+      slot: slot.name,
+      generation: slot.generation,
+      replicaId,
+      host,
+      port,
+      state: member.state,
+    },
+  ];
+}

@@ -1,0 +1,186 @@
+// The slots and what fills them. A slot is a position in the table that outlives its replicas; a member is one replica's
+// record while it fills a slot, alone: what leaves (drains, is stopped) is no longer the slot's (replace.ts), so two
+// replicas of one slot cannot both be in routing. A spare is a slot outside the table, healed by the same rules.
+//
+//   starting --> ready <--> suspect        only suspect may return to ready
+//      |           |           |
+//      +-----------+-----------+--> draining --> dead
+//      +-----------+-----------+---------------> dead
+
+import { invariant } from '../core/invariant.ts';
+import type { ReplicaState } from '../core/types.ts';
+import type { Replica, ReplicaSpec } from './driver.ts';
+import type { Signal, Source } from './inbox.ts';
+import type { Complaints } from './outlier.ts';
+
+const next: Record<ReplicaState, readonly ReplicaState[]> = {
+  starting: ['ready', 'draining', 'dead'],
+  ready: ['suspect', 'draining', 'dead'],
+  suspect: ['ready', 'draining', 'dead'],
+  draining: ['dead'],
+  dead: [],
+};
+
+/** One replica while torc cares for it. Times are monotonic. */
+export interface Member {
+  replica: Replica;
+  state: ReplicaState;
+  /** Its first answer is due until then. */
+  readonly answerByMs: number;
+  /** When it first became ready; null before. */
+  readySinceMs: number | null;
+  /** Last proof of life: handed over by the driver, or a heartbeat answered. */
+  aliveMs: number;
+  missesInRow: number;
+  answersInRow: number;
+  /** A signal waits for the next heartbeat to confirm or refute it; one miss is enough then. */
+  confirming: boolean;
+  /** Ejected for its error rate: not readmitted before. */
+  ejectedUntilMs: number;
+  ejectionCount: number;
+  /** What workers said of it lately. */
+  complaints: Complaints | null;
+}
+
+export interface Change {
+  /** Since 1970, for people. */
+  readonly atMs: number;
+  readonly cause: string;
+  readonly source: Source;
+}
+
+export interface Slot {
+  /** What the table's rows hold; -1 for a spare, which is in no row. */
+  readonly id: number;
+  readonly name: string;
+  readonly spare: boolean;
+  generation: number;
+  member: Member | null;
+  /** The one start that is under way: no second action for this slot until it is settled. */
+  starting: ReplicaSpec | null;
+  /** Being added: proven first, then in the table and in the list together with its companions. */
+  joining: boolean;
+  /** No longer wanted; what its start brings is stopped. */
+  removed: boolean;
+  /** Replicas in a row that did not start or did not last. */
+  failureCount: number;
+  retryAtMs: number;
+  /** The first signal of the trouble it is in; null when it is well. */
+  trouble: Signal | null;
+  change: Change;
+}
+
+export function newMember(replica: Replica, nowMs: number, answerWithinMs: number): Member {
+  return {
+    replica,
+    state: 'starting',
+    answerByMs: nowMs + answerWithinMs,
+    readySinceMs: null,
+    aliveMs: nowMs,
+    missesInRow: 0,
+    answersInRow: 0,
+    confirming: false,
+    ejectedUntilMs: 0,
+    ejectionCount: 0,
+    complaints: null,
+  };
+}
+
+/** Moves a member along the table of transitions; anything else is a programmer's error. */
+export function moveTo(member: Member, to: ReplicaState, nowMs: number): void {
+  invariant(
+    next[member.state].includes(to),
+    `replica ${member.replica.id} went from ${member.state} to ${to}`,
+  );
+  member.state = to;
+  if (to === 'ready') member.readySinceMs ??= nowMs;
+  member.missesInRow = 0;
+  member.answersInRow = 0;
+  member.confirming = false;
+}
+
+/** A slot without a member is dead until a start is under way. */
+export const stateOf = (slot: Slot): ReplicaState =>
+  slot.member?.state ?? (slot.starting === null ? 'dead' : 'starting');
+
+export const isReady = (slot: Slot): boolean => slot.member?.state === 'ready';
+
+/** All slots, in the order they were added, and the spares. */
+export class Slots {
+  readonly #serving = new Map<string, Slot>();
+  readonly #spares = new Map<string, Slot>();
+
+  add(name: string, change: Change, joining: boolean): Slot {
+    invariant(!this.#serving.has(name), `slot ${name} exists`);
+    const slot = newSlot(this.#freeId(), name, change, joining);
+    this.#serving.set(name, slot);
+    return slot;
+  }
+
+  addSpare(change: Change): Slot {
+    const name = lowestFree(this.#spares, 'spare-');
+    const slot = newSlot(-1, name, change, false);
+    this.#spares.set(name, slot);
+    return slot;
+  }
+
+  remove(slot: Slot): void {
+    slot.removed = true;
+    (slot.spare ? this.#spares : this.#serving).delete(slot.name);
+  }
+
+  get(name: string): Slot | undefined {
+    return this.#serving.get(name);
+  }
+
+  /** Those of the table and of `/rep`. */
+  listed(): Slot[] {
+    return [...this.#serving.values()].filter(slot => !slot.joining);
+  }
+
+  serving(): Slot[] {
+    return [...this.#serving.values()];
+  }
+
+  spares(): Slot[] {
+    return [...this.#spares.values()];
+  }
+
+  /** Serving ones first: they are healed first. */
+  all(): Slot[] {
+    return [...this.#serving.values(), ...this.#spares.values()];
+  }
+
+  byReplica(replicaId: string): Slot | undefined {
+    return this.all().find(slot => slot.member?.replica.id === replicaId);
+  }
+
+  #freeId(): number {
+    const taken = new Set([...this.#serving.values()].map(slot => slot.id));
+    let id = 0;
+    while (taken.has(id)) id++;
+    return id;
+  }
+}
+
+const newSlot = (id: number, name: string, change: Change, joining: boolean): Slot => ({
+  id,
+  name,
+  spare: id === -1,
+  generation: 0,
+  member: null,
+  starting: null,
+  joining,
+  removed: false,
+  failureCount: 0,
+  retryAtMs: 0,
+  trouble: null,
+  change,
+});
+
+/** "1", "2", ... or "spare-1", ...: the lowest number that is free. */
+export function lowestFree(taken: { has(name: string): boolean }, prefix = ''): string {
+  let number = 1;
+  while (taken.has(`${prefix}${number}`)) number++;
+  return `${prefix}${number}`;
+}

@@ -1,0 +1,47 @@
+// Slots as people see them: plain data, copied, so that a reader cannot touch what the supervisor decides by.
+
+import type { ReplicaState } from '../core/types.ts';
+import { type Change, type Slot, stateOf } from './slots.ts';
+
+export interface SlotView {
+  readonly name: string;
+  /** What the table's rows hold; -1 for a spare. */
+  readonly id: number;
+  readonly state: ReplicaState;
+  readonly generation: number;
+  /** Empty, and port 0, where no replica fills the slot. */
+  readonly replicaId: string;
+  readonly label: string;
+  readonly host: string;
+  readonly port: number;
+  readonly change: Change;
+  /** Why the slot is not filled, or fills badly; null when it is well. */
+  readonly failing: {
+    readonly failureCount: number;
+    readonly retryInMs: number;
+    readonly cause: string;
+  } | null;
+}
+
+export function slotView(slot: Slot, nowMs: number): SlotView {
+  const replica = slot.member?.replica;
+  const isFailing = slot.failureCount > 0 && slot.member?.state !== 'ready';
+  return {
+    name: slot.name,
+    id: slot.id,
+    state: stateOf(slot),
+    generation: slot.generation,
+    replicaId: replica?.id ?? '',
+    label: replica?.label ?? '',
+    host: replica?.host ?? '',
+    port: replica?.port ?? 0,
+    change: slot.change,
+    failing: isFailing
+      ? {
+          failureCount: slot.failureCount,
+          retryInMs: slot.member === null ? Math.max(0, Math.round(slot.retryAtMs - nowMs)) : 0,
+          cause: slot.change.cause,
+        }
+      : null,
+  };
+}

@@ -1,0 +1,205 @@
+// The Docker driver: replicas as containers on a network of their own, told apart from everybody else's by one label
+// (torc.network=NETWORK), so that torcs with different TORC_NETWORK share an engine in peace and the next torc finds
+// what a killed one left. Nothing is restarted by the engine: there is one healer. Every method asks the engine anew;
+// what is remembered is only what is on its way. How it all looks on an engine is in container.ts.
+
+import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
+import { StartError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { StateDirectory } from '../state.ts';
+import { creationOf, type Make, nameOf, replicaOf } from './container.ts';
+import { Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
+import { type EngineMessage, EventStream } from './events.ts';
+import { exitInWords, hintOf, NETWORK_LABEL } from './hints.ts';
+import { ensureImage, missingImage } from './image.ts';
+import { Network } from './network.ts';
+
+const NOT_MODIFIED = 304;
+const NOT_FOUND = 404;
+const CONFLICT = 409;
+/** Beyond the grace: the engine kills, unmounts and answers. */
+const STOP_MARGIN_MS = 20_000;
+
+export interface DockerDriverOptions {
+  readonly network: string;
+  readonly image: string;
+  /** On which the image listens. */
+  readonly port: number;
+  readonly reach: 'auto' | 'ip' | 'published';
+  readonly log: Log;
+  /** Told what takes long at start. */
+  readonly progress: (text: string) => void;
+}
+
+export class DockerDriver implements Driver {
+  readonly name = 'docker';
+  readonly creates = true;
+  readonly #options: DockerDriverOptions;
+  readonly #engine = new Engine();
+  readonly #network: Network;
+  readonly #state: StateDirectory;
+  /** Names of containers between create and start: a list taken now must not show them as stopped. */
+  readonly #starting = new Set<string>();
+  #make: Make;
+  #stopSignal: string | null = null;
+  #events: EventStream | null = null;
+  #locked = false;
+
+  constructor(options: DockerDriverOptions) {
+    this.#options = options;
+    const { network, image, port } = options;
+    this.#make = { network, image, port, reach: 'ip' };
+    this.#network = new Network(network, this.#engine);
+    this.#state = new StateDirectory(`docker-${network}`, `the replicas of the Docker network ${network}`);
+  }
+
+  async open(onEvent: (event: DriverEvent) => void): Promise<void> {
+    const { reach, image, log, progress } = this.#options;
+    try {
+      await this.#engine.ping();
+      await this.#state.open();
+      this.#locked = true;
+      await this.#network.findSelf();
+      const found = await this.#network.reach();
+      this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
+      this.#stopSignal = await ensureImage(this.#engine, image, progress);
+      this.#events = new EventStream({
+        engine: this.#engine,
+        log,
+        onMessage: message => this.#onMessage(message, onEvent),
+        onResync: cause => onEvent({ kind: 'resync', cause }),
+      });
+      await this.#events.open();
+    } catch (error) {
+      throw error instanceof EngineError ? new StartError(error.message, { cause: error }) : error;
+    }
+  }
+
+  async list(): Promise<readonly Replica[]> {
+    const containers = await this.#engine.ask('cannot list the containers', docker =>
+      docker.listContainers({ all: true, filters: { label: [`${NETWORK_LABEL}=${this.#make.network}`] } }),
+    );
+    const replicas: Replica[] = [];
+    for (const info of containers) {
+      if (info.Names.some(name => this.#starting.has(name.slice(1)))) continue;
+      const replica = replicaOf(info, this.#make);
+      if (replica === null) continue;
+      replicas.push(
+        replica.status === 'stopped' && info.State === 'exited' ? await this.#withEnd(replica) : replica,
+      );
+    }
+    return replicas;
+  }
+
+  async start(spec: ReplicaSpec): Promise<Replica> {
+    const name = nameOf(this.#make.network, spec);
+    this.#starting.add(name);
+    try {
+      await this.#network.ensure();
+      await this.#create(name, spec);
+      await this.#engine.ask(
+        `cannot start a container of ${this.#make.image}`,
+        docker => docker.getContainer(name).start(),
+        START_TIMEOUT_MS,
+      );
+      return await this.#find(name);
+    } catch (error) {
+      await this.#remove(name).catch(() => {}); // what cannot be removed now is a stray of the next list
+      throw error;
+    } finally {
+      this.#starting.delete(name);
+    }
+  }
+
+  async stop(replica: Replica, graceMs: number): Promise<void> {
+    const { id, label } = replica;
+    if (graceMs > 0 && replica.status !== 'stopped') {
+      const t = Math.ceil(graceMs / 1000);
+      await this.#engine.askUnless(
+        [NOT_MODIFIED, NOT_FOUND],
+        `cannot stop container ${label}`,
+        docker => docker.getContainer(id).stop({ t }),
+        t * 1000 + STOP_MARGIN_MS,
+      );
+    }
+    await this.#remove(id);
+  }
+
+  async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {
+    const name = nameOf(this.#make.network, spec);
+    await this.#engine.ask(`cannot rename container ${replica.label}`, docker =>
+      docker.getContainer(replica.id).rename({ name }),
+    );
+    return { ...replica, ...spec };
+  }
+
+  async close({ remove }: { remove: boolean }): Promise<void> {
+    this.#events?.close();
+    this.#events = null;
+    // Without the lock nothing here was made by us: another torc may be at work on this network.
+    if (!this.#locked) return;
+    this.#locked = false;
+    try {
+      if (remove) await this.#network.release();
+    } finally {
+      this.#state.close();
+    }
+  }
+
+  #onMessage(message: EngineMessage, onEvent: (event: DriverEvent) => void): void {
+    const hint = hintOf(message, this.#make.network, this.#stopSignal);
+    if (hint !== null) onEvent(hint);
+  }
+
+  async #create(name: string, spec: ReplicaSpec): Promise<void> {
+    const { image } = this.#make;
+    try {
+      await this.#engine.ask(`cannot make a container of ${image}`, docker =>
+        docker.createContainer(creationOf(name, spec, this.#make)),
+      );
+    } catch (error) {
+      if (error instanceof EngineError && error.status === NOT_FOUND)
+        throw new Error(missingImage(image), { cause: error });
+      throw error;
+    }
+  }
+
+  /** The one just started, as the list shows it: the one place where addresses are read. */
+  async #find(name: string): Promise<Replica> {
+    const found = await this.#engine.ask(`cannot list container ${name}`, docker =>
+      docker.listContainers({ all: true, filters: { name: [`^/${name}$`] } }),
+    );
+    const replica = found[0] === undefined ? null : replicaOf(found[0], this.#make);
+    if (replica === null) throw new Error(`container ${name} vanished while it started`);
+    if (replica.status === 'stopped')
+      throw new Error(`it ended at once: ${(await this.#withEnd(replica)).ended}`);
+    return replica;
+  }
+
+  /** Why a stopped one ended; where it vanished meanwhile, what the list said. */
+  async #withEnd(replica: Replica): Promise<Replica> {
+    try {
+      const { State } = await this.#engine.ask(`cannot look at container ${replica.label}`, docker =>
+        docker.getContainer(replica.id).inspect(),
+      );
+      return { ...replica, ended: exitInWords(State.ExitCode) + (State.OOMKilled ? ', out of memory' : '') };
+    } catch {
+      return replica;
+    }
+  }
+
+  /** Succeeds when it is gone, whoever removed it; waits for a removal that is under way. */
+  async #remove(idOrName: string): Promise<void> {
+    const what = `cannot remove container ${idOrName.slice(0, 12)}`;
+    const removed = await this.#engine.askUnless(
+      [NOT_FOUND, CONFLICT],
+      what,
+      docker => docker.getContainer(idOrName).remove({ force: true, v: true }),
+      START_TIMEOUT_MS,
+    );
+    if (removed) return;
+    await this.#engine.askUnless([NOT_FOUND], what, docker =>
+      docker.getContainer(idOrName).wait({ condition: 'removed' }),
+    );
+  }
+}

@@ -1,0 +1,132 @@
+// The Docker engine's API behind two promises: every call ends (dockerode waits for ever unless told otherwise, and a
+// call whose answer stops half-way would never settle), and every failure says in plain words what was tried and what
+// to do. Streams (events, a build) are quiet for long times, so they go through a second client without a timeout.
+// Errors are told apart by code, never by text: texts differ between engines (measured on 20.10 and 26.1).
+
+import Docker from 'dockerode';
+import { StartError } from '../../core/errors.ts';
+
+const CALL_TIMEOUT_MS = 10_000;
+/** Creating a network interface for many containers at once takes seconds (five at once: 1.5 s on 2 cores). */
+export const START_TIMEOUT_MS = 30_000;
+const PING_TIMEOUT_MS = 1_000;
+const DEFAULT_ADDRESS = '/var/run/docker.sock';
+
+/** `status` is the engine's HTTP answer; 0 where none came: then the engine is away. */
+export class EngineError extends Error {
+  readonly status: number;
+  constructor(message: string, status: number, cause: unknown) {
+    super(message, { cause });
+    this.name = 'EngineError';
+    this.status = status;
+  }
+}
+
+interface RawError extends Error {
+  readonly code?: string;
+  readonly address?: string;
+  readonly statusCode?: number;
+  readonly json?: { readonly message?: string } | null;
+}
+
+export class Engine {
+  readonly #calls: Docker;
+  readonly #streams: Docker;
+
+  constructor() {
+    try {
+      this.#calls = new Docker({ timeout: CALL_TIMEOUT_MS });
+      this.#streams = new Docker();
+    } catch (error) {
+      throw new StartError(`DOCKER_HOST or DOCKER_CERT_PATH is wrong: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** One call. `what` begins the message if it fails: "cannot start container 1234". */
+  ask<T>(what: string, call: (docker: Docker) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+    const docker = timeoutMs > CALL_TIMEOUT_MS ? this.#streams : this.#calls;
+    return within(timeoutMs, what, call(docker));
+  }
+
+  /** A call that has nothing left to do where the engine answers with one of these codes. */
+  async askUnless(
+    statuses: readonly number[],
+    what: string,
+    call: (docker: Docker) => Promise<unknown>,
+    timeoutMs?: number,
+  ): Promise<boolean> {
+    try {
+      await this.ask(what, call, timeoutMs);
+      return true;
+    } catch (error) {
+      if (error instanceof EngineError && statuses.includes(error.status)) return false;
+      throw error;
+    }
+  }
+
+  /** Opens a stream; only its opening is bounded. */
+  stream(
+    what: string,
+    open: (docker: Docker) => Promise<NodeJS.ReadableStream>,
+  ): Promise<NodeJS.ReadableStream> {
+    return within(CALL_TIMEOUT_MS, what, open(this.#streams));
+  }
+
+  ping(timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> {
+    return within(timeoutMs, 'cannot ask the engine', this.#calls.ping());
+  }
+}
+
+/** Null when an engine answers at once, else why not. */
+export async function pingEngine(): Promise<string | null> {
+  try {
+    await new Engine().ping(PING_TIMEOUT_MS);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function within<T>(timeoutMs: number, what: string, call: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new EngineError(
+          `the Docker engine at ${addressOf()} did not answer within ${timeoutMs} ms`,
+          0,
+          undefined,
+        ),
+      );
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } catch (error) {
+    throw error instanceof EngineError ? error : inWords(what, error as RawError);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function addressOf(error?: RawError): string {
+  return process.env.DOCKER_HOST || error?.address || DEFAULT_ADDRESS;
+}
+
+function inWords(what: string, error: RawError): EngineError {
+  const { statusCode, code = '' } = error;
+  if (statusCode !== undefined) {
+    const said = error.json?.message ?? error.message;
+    return new EngineError(`${what}: ${said.trim()}`, statusCode, error);
+  }
+  const at = addressOf(error);
+  const words: Readonly<Record<string, string>> = {
+    EACCES: `no permission for the Docker engine at ${at}: add this user to the group that owns it (usually docker), or run with TORC_DRIVER=process`,
+    ENOENT: `no Docker engine answers at ${at}`,
+    ECONNREFUSED: `no Docker engine answers at ${at}`,
+    ECONNRESET: `the Docker engine at ${at} closed the connection`,
+  };
+  return new EngineError(words[code] ?? `${what}: ${error.message} (Docker engine at ${at})`, 0, error);
+}

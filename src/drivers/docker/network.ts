@@ -1,0 +1,139 @@
+// The user-defined network of the replicas: made if it is not there, labelled as ours, removed at the end only if torc
+// made it and nobody else is on it. When torc itself runs in a container of this engine it joins the network, because
+// bridges do not talk to each other. Who we are is read from what the engine mounts into every container: a hostname
+// can be anything, and with a private cgroup namespace (cgroup v2) the cgroup's path says nothing.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type Docker from 'dockerode';
+import type { Reach } from './container.ts';
+import { type Engine, EngineError } from './engine.ts';
+import { NETWORK_LABEL } from './hints.ts';
+
+const MOUNTINFO = '/proc/self/mountinfo';
+const NOT_FOUND = 404;
+const CONFLICT = 409;
+const FORBIDDEN = 403;
+/** An endpoint is let go shortly after its container is removed. */
+const REMOVE_ATTEMPTS = 20;
+const REMOVE_PAUSE_MS = 100;
+
+export class Network {
+  readonly name: string;
+  readonly #engine: Engine;
+  /** Our own container's id; null when torc runs on the host or in a container of another engine. */
+  #self: string | null = null;
+  #joined = false;
+
+  constructor(name: string, engine: Engine) {
+    this.name = name;
+    this.#engine = engine;
+  }
+
+  /** Makes the network and joins it, as far as needed. Called before every start: somebody may have removed it. */
+  async ensure(): Promise<Docker.NetworkInspectInfo> {
+    const found = (await this.#inspect()) ?? (await this.#create());
+    if (this.#self === null || found.Containers?.[this.#self] !== undefined) return found;
+    await this.#engine.ask(`cannot join the network ${this.name}`, docker =>
+      docker.getNetwork(this.name).connect({ Container: this.#self }),
+    );
+    this.#joined = true;
+    return found;
+  }
+
+  /** Finds our own container, if this engine runs it. */
+  async findSelf(): Promise<void> {
+    const id = ownContainerId(readMountinfo());
+    if (id === null) return;
+    const known = await this.#engine.askUnless([NOT_FOUND], 'cannot look at our own container', docker =>
+      docker.getContainer(id).inspect(),
+    );
+    this.#self = known ? id : null;
+  }
+
+  /**
+   * By container address where the network's bridge is on this machine (its gateway is an address of ours) or torc is on
+   * the network itself; else by published ports: Docker Desktop and rootless engines keep their bridges to themselves.
+   */
+  async reach(): Promise<Reach> {
+    const found = await this.ensure();
+    if (this.#self !== null) return 'ip';
+    for (const { Gateway } of found.IPAM?.Config ?? [])
+      if (Gateway && (await isOurAddress(Gateway))) return 'ip';
+    return 'published';
+  }
+
+  async release(): Promise<void> {
+    if (this.#joined) {
+      await this.#engine.askUnless([NOT_FOUND, FORBIDDEN], `cannot leave the network ${this.name}`, docker =>
+        docker.getNetwork(this.name).disconnect({ Container: this.#self, Force: true }),
+      );
+      this.#joined = false;
+    }
+    for (let attempt = 1; attempt <= REMOVE_ATTEMPTS; attempt++) {
+      const found = await this.#inspect();
+      if (found === null || found.Labels?.[NETWORK_LABEL] !== this.name) return;
+      if (await this.#remove()) return;
+      await new Promise(resolve => setTimeout(resolve, REMOVE_PAUSE_MS));
+    }
+  }
+
+  /** False while somebody is on it. */
+  #remove(): Promise<boolean> {
+    return this.#engine.askUnless([FORBIDDEN, CONFLICT], `cannot remove the network ${this.name}`, docker =>
+      docker.getNetwork(this.name).remove(),
+    );
+  }
+
+  async #inspect(): Promise<Docker.NetworkInspectInfo | null> {
+    try {
+      return await this.#engine.ask(`cannot look at the network ${this.name}`, docker =>
+        docker.getNetwork(this.name).inspect(),
+      );
+    } catch (error) {
+      if (error instanceof EngineError && error.status === NOT_FOUND) return null;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<Docker.NetworkInspectInfo> {
+    const options = {
+      Name: this.name,
+      Driver: 'bridge',
+      CheckDuplicate: true,
+      Labels: { [NETWORK_LABEL]: this.name },
+    };
+    const what = `cannot make the network ${this.name}`;
+    await this.#engine.askUnless([CONFLICT], what, docker => docker.createNetwork(options));
+    const made = await this.#inspect();
+    if (made === null) throw new Error(`${what}: it vanished at once`);
+    return made;
+  }
+}
+
+function readMountinfo(): string {
+  try {
+    return readFileSync(MOUNTINFO, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Of the container whose /etc/hosts (hostname, resolv.conf) is mounted here; on a host these are plain files. */
+export function ownContainerId(mountinfo: string): string | null {
+  return /\/containers\/([0-9a-f]{64})\/(?:hosts|hostname|resolv\.conf) \/etc\//.exec(mountinfo)?.[1] ?? null;
+}
+
+/** Only an address of this machine can be bound. (A bridge without containers counts as down and is in no list.) */
+async function isOurAddress(address: string): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(0, address);
+    await once(server, 'listening');
+    server.close();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,284 @@
+// The process driver: replicas as child processes of this machine, for where no Docker engine answers. Each leads a
+// process group of its own, so that a shell command's children end with it and a Ctrl-C at torc's terminal does not
+// reach them before they are drained. Records on disk (records.ts) let the next torc adopt them after a SIGKILL; before
+// one is adopted or signalled, pid and start time are compared, so a pid that was given out again is never touched.
+// A child's end is an event of node's; an adopted one is nobody's child here, so a cheap poll watches it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
+import type { Log } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import { StateDirectory } from '../state.ts';
+import { observe } from './identity.ts';
+import { choosePort } from './port.ts';
+import {
+  boundOutput,
+  lastWords,
+  openOutput,
+  type ProcessRecord,
+  readRecords,
+  removeRecord,
+  writeRecord,
+} from './records.ts';
+
+const HOST = '127.0.0.1';
+/** How often adopted replicas and the size of all output are looked at: one small read each. */
+const POLL_MS = 200;
+/** Between two looks while a stop waits. */
+const STOP_POLL_MS = 10;
+/** SIGKILL acts at once, unless the kernel is stuck in I/O for the process. */
+const KILL_TIMEOUT_MS = 5_000;
+
+const bundledReplica = join(import.meta.dirname, '..', '..', '..', 'docker', 'replica.ts');
+
+interface Run {
+  /** Of its files. */
+  readonly name: string;
+  record: ProcessRecord;
+  readonly adopted: boolean;
+  /** In plain words, once it has ended. */
+  ended: string | null;
+  stopping: boolean;
+}
+
+export interface ProcessDriverOptions {
+  /** A shell command line, or null for the bundled replica. */
+  readonly command: string | null;
+  /** Names what this torc owns; two torcs of one scope exclude each other. */
+  readonly scope: string;
+  readonly log: Log;
+  readonly random: Random;
+}
+
+export class ProcessDriver implements Driver {
+  readonly name = 'process';
+  readonly creates = true;
+  readonly #options: ProcessDriverOptions;
+  readonly #state: StateDirectory;
+  /** By replica id. */
+  readonly #runs = new Map<string, Run>();
+  /** Ports of starts on their way. */
+  readonly #portsTaken = new Set<number>();
+  #onEvent: (event: DriverEvent) => void = () => {};
+  #poll: NodeJS.Timeout | null = null;
+
+  constructor(options: ProcessDriverOptions) {
+    this.#options = options;
+    this.#state = new StateDirectory(`process-${options.scope}`, `the replicas of ${options.scope}`);
+  }
+
+  async open(onEvent: (event: DriverEvent) => void): Promise<void> {
+    await this.#state.open();
+    this.#onEvent = onEvent;
+    const records = readRecords(this.#state.path);
+    const living = await observe([...records.values()].map(record => record.pid));
+    for (const [name, record] of records) {
+      if (living.get(record.pid)?.startTime === record.startTime) {
+        this.#runs.set(idOf(record), { name, record, adopted: true, ended: null, stopping: false });
+      } else {
+        removeRecord(this.#state.path, name);
+      }
+    }
+    this.#schedulePoll();
+  }
+
+  async list(): Promise<readonly Replica[]> {
+    const runs = [...this.#runs.values()];
+    const living = await observe(runs.filter(run => run.ended === null).map(run => run.record.pid));
+    return runs.map(run => replicaOf(run, living.get(run.record.pid)?.paused === true));
+  }
+
+  async start(spec: ReplicaSpec): Promise<Replica> {
+    const port = await this.#takePort();
+    try {
+      const name = `${spec.slot}-g${spec.generation}-${randomBytes(3).toString('hex')}`;
+      const child = await this.#spawn(name, spec.slot, port);
+      const pid = child.pid!;
+      const startTime = (await observe([pid])).get(pid)?.startTime ?? 'ended';
+      const record: ProcessRecord = {
+        pid,
+        startTime,
+        port,
+        slot: spec.slot,
+        generation: spec.generation,
+        spare: spec.spare,
+      };
+      writeRecord(this.#state.path, name, record);
+      const run: Run = { name, record, adopted: false, ended: null, stopping: false };
+      this.#runs.set(idOf(record), run);
+      if (child.exitCode !== null || child.signalCode !== null)
+        this.#onEnd(run, child.exitCode, child.signalCode);
+      else child.once('exit', (code, signal) => this.#onEnd(run, code, signal));
+      return replicaOf(run, false);
+    } finally {
+      this.#portsTaken.delete(port);
+    }
+  }
+
+  async stop(replica: Replica, graceMs: number): Promise<void> {
+    const run = this.#runs.get(replica.id);
+    if (run === undefined) return;
+    run.stopping = true;
+    const { pid } = run.record;
+    if (await this.#isOurs(run)) {
+      signalGroup(pid, 'SIGTERM');
+      signalGroup(pid, 'SIGCONT'); // one that is paused must wake up to hear the first
+      await waitUntil(() => groupIsEmpty(pid), graceMs);
+      signalGroup(pid, 'SIGKILL');
+      const gone = await waitUntil(() => groupIsEmpty(pid), KILL_TIMEOUT_MS);
+      if (!gone) throw new Error(`process ${pid} does not end, ${KILL_TIMEOUT_MS} ms after SIGKILL`);
+    }
+    this.#runs.delete(replica.id);
+    removeRecord(this.#state.path, run.name);
+  }
+
+  async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {
+    const run = this.#runs.get(replica.id);
+    if (run === undefined || run.ended !== null) throw new Error(`replica ${replica.label} has ended`);
+    run.record = { ...run.record, slot: spec.slot, generation: spec.generation, spare: spec.spare };
+    writeRecord(this.#state.path, run.name, run.record);
+    return replicaOf(run, false);
+  }
+
+  async close({ remove }: { remove: boolean }): Promise<void> {
+    if (this.#poll !== null) clearTimeout(this.#poll);
+    this.#poll = null;
+    if (remove) await Promise.all([...this.#runs.values()].map(run => this.stop(replicaOf(run, false), 0)));
+    this.#runs.clear();
+    this.#state.close();
+  }
+
+  async #takePort(): Promise<number> {
+    const taken = new Set(this.#portsTaken);
+    for (const run of this.#runs.values()) if (run.ended === null) taken.add(run.record.port);
+    const port = await choosePort(HOST, taken, this.#options.random);
+    if (this.#portsTaken.has(port)) return this.#takePort();
+    this.#portsTaken.add(port);
+    return port;
+  }
+
+  #spawn(name: string, slot: string, port: number): Promise<ChildProcess> {
+    const output = openOutput(this.#state.path, name);
+    const env = { ...withoutSettings(process.env), HOST, PORT: String(port), SERVER_ID: slot };
+    const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
+    const { command } = this.#options;
+    return new Promise((resolve, reject) => {
+      const child =
+        command === null
+          ? spawn(process.execPath, [bundledReplica], options)
+          : spawn(command, { ...options, shell: true });
+      closeSync(output);
+      child.once('spawn', () => {
+        child.unref();
+        resolve(child);
+      });
+      child.once('error', error => {
+        removeRecord(this.#state.path, name);
+        reject(new Error(`cannot start a process: ${error.message}`, { cause: error }));
+      });
+    });
+  }
+
+  #onEnd(run: Run, code: number | null, signal: NodeJS.Signals | null): void {
+    if (run.ended !== null) return;
+    const words = lastWords(this.#state.path, run.name);
+    const how = signal !== null ? `killed by ${signal}` : code !== null ? `exit code ${code}` : 'it ended';
+    run.ended = words === '' || run.stopping ? how : `${how}: ${words.split('\n').at(-1)}`;
+    this.#options.log.debug(
+      { slot: run.record.slot, pid: run.record.pid, how, output: words },
+      'a replica process ended',
+    );
+    if (!run.stopping) {
+      signalGroup(run.record.pid, 'SIGKILL'); // what the command's shell left behind
+      removeRecord(this.#state.path, run.name);
+    }
+    this.#onEvent({
+      kind: 'gone',
+      replicaId: idOf(run.record),
+      cause: `process ${run.record.pid} ended, ${run.ended}`,
+    });
+  }
+
+  /** Whether its pid still names the process that the record means. */
+  async #isOurs(run: Run): Promise<boolean> {
+    if (run.ended !== null) return false;
+    return (await observe([run.record.pid])).get(run.record.pid)?.startTime === run.record.startTime;
+  }
+
+  #schedulePoll(): void {
+    this.#poll = setTimeout(() => {
+      void this.#look().then(() => {
+        if (this.#poll !== null) this.#schedulePoll();
+      });
+    }, POLL_MS).unref();
+  }
+
+  async #look(): Promise<void> {
+    const runs = [...this.#runs.values()].filter(run => run.ended === null);
+    try {
+      for (const run of runs) boundOutput(this.#state.path, run.name);
+      const adopted = runs.filter(run => run.adopted);
+      const living = await observe(adopted.map(run => run.record.pid));
+      for (const run of adopted) {
+        if (living.get(run.record.pid)?.startTime !== run.record.startTime) this.#onEnd(run, null, null);
+      }
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'cannot look after the replica processes');
+    }
+  }
+}
+
+const idOf = (record: ProcessRecord): string => `${record.pid}:${record.startTime}`;
+
+function replicaOf(run: Run, paused: boolean): Replica {
+  const { slot, generation, spare, port, pid } = run.record;
+  const status = run.ended !== null ? 'stopped' : paused ? 'paused' : 'running';
+  const replica: Replica = {
+    id: idOf(run.record),
+    slot,
+    generation,
+    spare,
+    status,
+    host: HOST,
+    port,
+    label: `pid ${pid}`,
+  };
+  return run.ended === null ? replica : { ...replica, ended: run.ended };
+}
+
+/** torc's own settings are not the replica's business, and one of them is a secret. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TORC_')));
+}
+
+/** Windows has no groups: there the process alone gets it. */
+const groupOf = (pid: number): number => (process.platform === 'win32' ? pid : -pid);
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(groupOf(pid), signal);
+  } catch {
+    // ESRCH: it has ended, which is what the caller wants to hear of anyway.
+  }
+}
+
+function groupIsEmpty(pid: number): boolean {
+  try {
+    process.kill(groupOf(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+async function waitUntil(condition: () => boolean, boundMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + boundMs;
+  while (!condition()) {
+    if (performance.now() >= deadlineMs) return false;
+    await new Promise(resolve => setTimeout(resolve, STOP_POLL_MS));
+  }
+  return true;
+}

@@ -1,0 +1,126 @@
+// The primary process: puts control plane, driver, workers and admin together, starts them in the order in which a
+// failure leaves least behind (port first, then engine, then replicas), and ends them in the opposite one. It serves no
+// client traffic itself.
+
+import { availableParallelism } from 'node:os';
+import { Admin } from './admin/routes.ts';
+import { isLoopback } from './admin/access.ts';
+import { Workers } from './cluster/workers.ts';
+import type { Config } from './config/fields.ts';
+import { Supervisor } from './control/supervisor.ts';
+import { systemClock } from './core/clock.ts';
+import { StartError } from './core/errors.ts';
+import type { ProcessLog } from './core/log.ts';
+import { systemRandom } from './core/random.ts';
+import { createDriver } from './drivers/create.ts';
+import { probe } from './drivers/probe.ts';
+import { emptyTotals, mergeDelta } from './routing/counters.ts';
+
+/** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
+const SAME_SIGNAL_MS = 500;
+const COLLECT_EVERY_MS = 5_000;
+
+/** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
+export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
+  const totals = emptyTotals();
+  const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
+  const workers: Workers = new Workers({
+    count: config.workers === 0 ? availableParallelism() : config.workers,
+    clock: systemClock,
+    log,
+    snapshot: () => supervisor.snapshot(),
+    onHint: hint => supervisor.hint(hint),
+    onAdmin: (request, channel) => void admin.handle(request, channel),
+    onDelta: delta => mergeDelta(totals, delta),
+  });
+  const supervisor = new Supervisor({
+    driver,
+    probe,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    dataPlane: workers,
+    settings: config,
+  });
+  const admin = new Admin({
+    config,
+    clock: systemClock,
+    supervisor,
+    totals,
+    driver: driver.name,
+    collect: () => workers.collect(),
+    inFlight: slot => workers.inFlight(slot),
+    rings: () => workers.rings(),
+    workerRestarts: () => workers.restarts,
+  });
+
+  const stopped = stopSignal(() => {
+    workers.kill();
+    process.exit(1);
+  });
+  const remove = config.onExit === 'remove';
+  try {
+    const started = (async () => {
+      await workers.start();
+      await supervisor.start();
+    })();
+    const signal = await Promise.race([started, stopped]);
+    if (signal === undefined) {
+      announce(config, driver.name, supervisor, always);
+      if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
+      collectRegularly(workers);
+    }
+    log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
+    await workers.shutdown(config.drainTimeoutMs);
+    await supervisor.stop({ remove });
+  } catch (error) {
+    workers.kill();
+    await supervisor.stop({ remove: true });
+    throw error;
+  }
+  log.info({}, 'stopped');
+  return fault() === null ? 0 : 1;
+}
+
+/** Counters reach the primary at least this often, so that a worker's crash loses little of them. */
+function collectRegularly(workers: Workers): void {
+  const again = (): void => {
+    systemClock.after(COLLECT_EVERY_MS, () => void workers.collect().then(again));
+  };
+  again();
+}
+
+/** Resolves with the first signal's name; a second one calls `atOnce`. */
+function stopSignal(atOnce: () => void): Promise<string> {
+  return new Promise(resolve => {
+    let firstMs: number | null = null;
+    const onSignal = (signal: string): void => {
+      if (firstMs === null) {
+        firstMs = systemClock.nowMs();
+        resolve(signal);
+      } else if (systemClock.nowMs() - firstMs > SAME_SIGNAL_MS) {
+        atOnce();
+      }
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function announce(config: Config, driver: string, supervisor: Supervisor, always: ProcessLog['always']): void {
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+  const slots = supervisor.slots();
+  const open = isLoopback(config.host) || config.adminOpen || config.adminToken !== null;
+  always(
+    {
+      url,
+      driver,
+      replicas: slots.map(slot => slot.name),
+      ready: slots.filter(slot => slot.state === 'ready').length,
+      workers: config.workers === 0 ? availableParallelism() : config.workers,
+      admin: open ? `${url}/admin/slots` : 'closed on this listener: set TORC_ADMIN_TOKEN',
+    },
+    `torc is ready on ${url}`,
+  );
+}

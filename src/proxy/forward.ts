@@ -1,0 +1,672 @@
+// Hot: runs per request; no closure, no promise, no object but the exchange itself; one write per small response.
+// One exchange: a client's request, the attempts made for it, and the one answer. It is an object with methods instead
+// of a chain of callbacks, because a proxy is a machine with two ends that may each stop, fail or hurry at any moment,
+// and here every such moment is one method.
+//
+//   start -> pick -> Upstream.dispatch -> onConnection -> onSent (head, body) -> onHead -> onBody* -> onEnd -> finish
+//              ^                                              |
+//              +------------- onFault: may we try again? -----+--> reply with core/errors
+//
+// A small answer (length known, all of it there) leaves as one string with its head; all else streams, and each side
+// pauses the other through `write` returning false. The deadline is one number, looked at by the server's sweep: a
+// timer per phase of each request would cost more than the sweep over all of them.
+
+import { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Config } from '../config/fields.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ProxyErrorCode } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import type { SuspectHint } from '../core/types.ts';
+import type { Attempt, Connection } from '../routing/connection.ts';
+import type { Counters, SlotCounters } from '../routing/counters.ts';
+import { NO_SLOT, pick } from '../routing/pick.ts';
+import { BY_LENGTH, NO_BODY, type ResponseHead } from '../routing/response.ts';
+import type { Snapshot, SnapshotHolder } from '../routing/snapshot.ts';
+import type { Upstream } from '../routing/upstream.ts';
+import { isIdempotent, mayTryAgain, withinBudget } from './attempt.ts';
+import type { Client } from './client.ts';
+import type { FaultLog } from './fault-log.ts';
+import { buildRequestHead, RequestHead } from './headers.ts';
+import { FoundKey, findKey } from './key.ts';
+import { replyError, replyLastHop, replyUnknownEndpoint } from './reply.ts';
+import { tunnel } from './upgrade.ts';
+import { putHead, withoutContinue } from './wire.ts';
+
+/** Bodies up to this size are kept for a second attempt, and answers up to it leave in one write. */
+const SMALL_BODY_BYTES = 64 * 1024;
+/** One hint a second per replica is as good as a thousand. */
+const SUSPECT_INTERVAL_MS = 1000;
+
+const NOT_TRIED: number[] = [];
+
+/** What all exchanges of a worker share. */
+export interface Shared {
+  readonly config: Config;
+  readonly snapshots: SnapshotHolder;
+  readonly counters: Counters;
+  readonly suspect: (hint: SuspectHint) => void;
+  readonly log: Log;
+  readonly faults: FaultLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Exchanges at work; the sweep looks at their deadlines. */
+  readonly running: Set<Exchange>;
+  readonly tunnels: Set<Socket>;
+  /** Attempts at work, as bounded load and the retry budget count them. */
+  inFlight: number;
+  retriesInFlight: number;
+  draining: boolean;
+  /** The value of a Date field for this second. */
+  date: string;
+  /** The time of the last sweep plus one interval: deadlines count from here, which saves reading the clock. */
+  soonMs: number;
+}
+
+export class ProxyRequest extends IncomingMessage {
+  exchange: Exchange | null = null;
+}
+
+export class ProxyResponse extends ServerResponse<ProxyRequest> {
+  exchange: Exchange | null = null;
+}
+
+const QUEUED = 0;
+const CONNECTING = 1;
+const WAITING = 2;
+const ANSWERING = 3;
+
+// Filled and read within one call each: no two requests are ever in it at once.
+const requestHead = new RequestHead();
+const foundKey = new FoundKey();
+
+export class Exchange implements Attempt {
+  readonly #shared: Shared;
+  readonly #client: Client;
+  readonly #request: ProxyRequest;
+  readonly #response: ProxyResponse;
+  readonly method: string;
+  /** The request's target as the replica gets it; `path` is undici's word for it. */
+  path = '/';
+  head = '';
+  readonly isHead: boolean;
+  readonly upgrade: string;
+  readonly #idempotent: boolean;
+  #snapshot!: Snapshot;
+  #hash = 0;
+  #keyText = '';
+  #keyStart = 0;
+  #keyEnd = -1;
+  readonly #startedMs: number;
+  deadlineMs = 0;
+  #phase = QUEUED;
+  #upstream: Upstream | null = null;
+  #slotCounters: SlotCounters | null = null;
+  #connection: Connection | null = null;
+  #tried = NOT_TRIED;
+  #retries = 0;
+  #staleRetried = false;
+  freshOnly = false;
+  cancelled = false;
+  #finished = false;
+
+  // The request's body.
+  #hasBody = false;
+  #chunkedBody = false;
+  #bodyBytes = 0;
+  /** What was read of the body while it may have to be sent again; null once it is too much. */
+  #kept: Buffer[] | null = null;
+  #bodyEnded = true;
+  #bodySent = true;
+  #bodyBlocked = false;
+
+  // The answer.
+  #status = 0;
+  #headText = '';
+  #headPut = false;
+  #small = '';
+  #chunkedAnswer = false;
+  #contentLength = -1;
+  #replaced = false;
+  #paused = false;
+  #listensToDrain = false;
+
+  constructor(
+    shared: Shared,
+    client: Client,
+    request: ProxyRequest,
+    response: ProxyResponse,
+    upgrade: string,
+  ) {
+    this.#shared = shared;
+    this.#client = client;
+    this.#request = request;
+    this.#response = response;
+    this.method = request.method!;
+    this.isHead = this.method === 'HEAD';
+    this.upgrade = upgrade;
+    this.#idempotent = isIdempotent(this.method);
+    this.#startedMs = shared.clock.nowMs();
+    request.exchange = this;
+    response.exchange = this;
+    client.running.push(this);
+    shared.running.add(this);
+  }
+
+  get wantsUpgrade(): boolean {
+    return this.upgrade !== '';
+  }
+
+  get repeatable(): boolean {
+    return this.#idempotent && (this.#bodyEnded || !this.#hasBody) && (this.#kept !== null || !this.#hasBody);
+  }
+
+  /** True while bytes of this request's body are still to come from the client. */
+  get uploading(): boolean {
+    return !this.#request.complete;
+  }
+
+  get #now(): number {
+    return this.#shared.clock.nowMs();
+  }
+
+  start(): void {
+    const request = this.#request;
+    const { rawHeaders } = request;
+    const isHttp11 = request.httpVersionMinor === 1;
+    const head = requestHead;
+    const fault = buildRequestHead(
+      this.method,
+      request.url!,
+      rawHeaders,
+      isHttp11,
+      this.upgrade,
+      this.#client,
+      'torc',
+      head,
+    );
+    if (fault !== '' || request.httpVersionMajor !== 1) {
+      this.#refuse('BAD_REQUEST');
+      return;
+    }
+    this.path = head.target;
+    this.head = head.text;
+    if (head.maxForwards === 0) {
+      replyLastHop(this.#response, this.method, head.target, rawHeaders);
+      this.#finish();
+      return;
+    }
+    if (head.chunked || head.contentLength > 0) this.#beginBody(head.chunked);
+    this.#snapshot = this.#shared.snapshots.current;
+    this.#findKey(rawHeaders);
+    this.#attempt('NO_REPLICA', 'no slot is ready');
+  }
+
+  #findKey(rawHeaders: readonly string[]): void {
+    const key = foundKey;
+    if (findKey(this.#shared.config.key, this.path, rawHeaders, this.#client.ip, key)) {
+      this.#keyText = key.text;
+      this.#keyStart = key.start;
+      this.#keyEnd = key.end;
+      this.#hash = this.#snapshot.keyHash(key.text, key.start, key.end);
+    } else {
+      this.#hash = (this.#shared.random() * 0x1_0000_0000) >>> 0;
+      this.#keyStart = this.#hash;
+    }
+  }
+
+  // ---- attempts
+
+  /** Sends the request to the next choice; without one the exchange fails with what went wrong last. */
+  #attempt(lastCode: ProxyErrorCode, lastDetail: string): void {
+    const shared = this.#shared;
+    const snapshot = this.#snapshot;
+    const slotId = pick(snapshot, this.#hash, this.#tried, shared.config.balanceFactor, shared.inFlight);
+    if (slotId === NO_SLOT) {
+      this.#fail(lastCode, lastDetail);
+      return;
+    }
+    const upstream = snapshot.upstreams[slotId]!;
+    this.#slotCounters = shared.counters.of(slotId, upstream.slot);
+    this.#upstream = upstream;
+    if (upstream.full) {
+      this.#fail('QUEUE_FULL', `${upstream.inFlight} requests`);
+      return;
+    }
+    this.#dispatch(upstream);
+  }
+
+  #dispatch(upstream: Upstream): void {
+    this.#phase = QUEUED;
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
+    this.#shared.inFlight++;
+    this.#slotCounters!.inFlight++;
+    upstream.dispatch(this);
+  }
+
+  /** The attempt is over, however it went; its tunnel, if it became one, has its own end. */
+  #endAttempt(): void {
+    this.#connection = null;
+    this.#shared.inFlight--;
+    this.#slotCounters!.inFlight--;
+    this.#upstream!.end();
+  }
+
+  onConnection(connection: Connection): void {
+    this.#connection = connection;
+    this.#phase = CONNECTING;
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.connectTimeoutMs;
+  }
+
+  onSent(): void {
+    this.#phase = WAITING;
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
+    if (this.#hasBody) this.#sendBody();
+  }
+
+  /** undici's pool says so when it is closed already: nothing was sent. */
+  onResponseError(_controller: unknown, error: Error): void {
+    this.onFault('REFUSED', error.message, false, false);
+  }
+
+  onFault(code: ProxyErrorCode, detail: string, sent: boolean, stale: boolean): void {
+    if (this.#finished) return;
+    const upstream = this.#upstream!;
+    this.#endAttempt();
+    if (!stale) {
+      this.#slotCounters!.errors++;
+      this.#suspect(upstream, code, detail);
+    }
+    const answered = this.#phase === ANSWERING;
+    const replayable = !this.#hasBody || this.#kept !== null;
+    if (stale && !answered && replayable && this.#idempotent && !this.#staleRetried) {
+      // The replica closed an idle connection, as it may: no failure, and the key's own slot is still the right one.
+      this.#staleRetried = true;
+      this.freshOnly = true;
+      this.#dispatch(upstream);
+      return;
+    }
+    const again = { sent, idempotent: this.#idempotent, replayable, answered, retries: this.#retries };
+    const worthIt = code === 'REFUSED' || code === 'RESET' || code === 'CONNECT_TIMEOUT';
+    if (!worthIt || !mayTryAgain(again, this.#shared.config.retries)) this.#fail(code, detail);
+    else if (!this.#takeBudget()) this.#fail(code, `${detail}; the retry budget is used up`);
+    else this.#retry(upstream, code, detail);
+  }
+
+  #retry(failed: Upstream, code: ProxyErrorCode, detail: string): void {
+    this.#shared.counters.retries++;
+    if (this.#tried === NOT_TRIED) this.#tried = [];
+    this.#tried.push(failed.slotId);
+    this.freshOnly = false;
+    this.#attempt(code, detail);
+  }
+
+  /** An exchange takes of the budget once, and gives it back when it ends. */
+  #takeBudget(): boolean {
+    const shared = this.#shared;
+    if (this.#retries === 0) {
+      if (!withinBudget(shared.retriesInFlight, shared.inFlight, shared.config.retryBudgetPercent)) {
+        shared.counters.budgetRefusals++;
+        return false;
+      }
+      shared.retriesInFlight++;
+    }
+    this.#retries++;
+    return true;
+  }
+
+  #suspect(upstream: Upstream, code: ProxyErrorCode, detail: string): void {
+    const now = this.#now;
+    if (now - upstream.suspectedAtMs < SUSPECT_INTERVAL_MS) return;
+    upstream.suspectedAtMs = now;
+    const { slot, replicaId } = upstream;
+    const cause =
+      code === 'REFUSED'
+        ? 'refused'
+        : code === 'RESET'
+          ? 'reset'
+          : code === 'BAD_RESPONSE'
+            ? 'error'
+            : 'timeout';
+    this.#shared.suspect({ slot, replicaId, cause, detail });
+  }
+
+  // ---- the request's body: client -> replica
+
+  #beginBody(chunked: boolean): void {
+    const request = this.#request;
+    this.#hasBody = true;
+    this.#chunkedBody = chunked;
+    this.#kept = [];
+    this.#bodyEnded = false;
+    this.#bodySent = false;
+    request.on('data', onRequestData);
+    request.on('end', onRequestEnd);
+  }
+
+  requestData(chunk: Buffer): void {
+    if (this.#finished || (this.#status !== 0 && this.#bodySent)) return;
+    this.#bodyBytes += chunk.length;
+    const sending = this.#phase >= WAITING;
+    if (this.#kept !== null) {
+      if (this.#bodyBytes <= SMALL_BODY_BYTES || !sending) this.#kept.push(chunk);
+      else this.#kept = null;
+    }
+    if (sending) this.#writeBody(chunk);
+    else if (this.#bodyBytes > SMALL_BODY_BYTES) this.#request.pause();
+  }
+
+  requestEnded(): void {
+    this.#bodyEnded = true;
+    if (!this.#finished && this.#phase >= WAITING) this.#endBody();
+  }
+
+  /** A new attempt starts with what is kept; the rest follows as it comes. */
+  #sendBody(): void {
+    this.#bodySent = false;
+    const kept = this.#kept!;
+    const connection = this.#connection!;
+    // Head and first bytes leave together; nextTick is after the chunks that Node has read already.
+    connection.cork();
+    process.nextTick(uncork, connection);
+    for (let index = 0; index < kept.length; index++) this.#writeBody(kept[index]!);
+    if (this.#bodyBytes > SMALL_BODY_BYTES) this.#kept = null;
+    if (this.#bodyEnded) this.#endBody();
+    else if (!this.#bodyBlocked) this.#request.resume();
+  }
+
+  #writeBody(chunk: Buffer): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (this.#phase === WAITING) this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
+    let more: boolean;
+    if (this.#chunkedBody) {
+      connection.cork();
+      connection.write(`${chunk.length.toString(16)}\r\n`);
+      connection.write(chunk);
+      more = connection.write('\r\n');
+      connection.uncork();
+    } else {
+      more = connection.write(chunk);
+    }
+    if (more || this.#bodyEnded) return;
+    this.#bodyBlocked = true;
+    this.#request.pause();
+  }
+
+  #endBody(): void {
+    if (this.#bodySent || this.#connection === null) return;
+    this.#bodySent = true;
+    if (this.#chunkedBody) this.#connection.write(`0\r\n${trailersOf(this.#request.rawTrailers)}\r\n`);
+    if (this.#phase === WAITING)
+      this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
+  }
+
+  onWritable(): void {
+    if (!this.#bodyBlocked) return;
+    this.#bodyBlocked = false;
+    if (this.#phase === WAITING) this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
+    this.#request.resume();
+  }
+
+  // ---- the answer: replica -> client
+
+  onInformation(head: ResponseHead): void {
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
+    // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
+    if (this.#request.httpVersionMinor === 0 || this.#response.headersSent) return;
+    if (head.status === 100) this.#response.writeContinue();
+    else this.#response.writeInformation(head.status, pairsOf(head.fields));
+  }
+
+  onHead(head: ResponseHead): void {
+    const { status } = head;
+    this.#phase = ANSWERING;
+    this.#status = status;
+    this.#contentLength = head.framing === BY_LENGTH ? head.contentLength : -1;
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
+    this.#slotCounters!.answered(status, this.#keyText, this.#keyStart, this.#keyEnd);
+    if (status === 404 && this.#shared.config.compat === 'assignment') this.#replaced = true;
+    else this.#headText = this.#downstreamHead(head);
+  }
+
+  #downstreamHead(head: ResponseHead): string {
+    const shared = this.#shared;
+    const response = this.#response;
+    const isHttp11 = this.#request.httpVersionMinor === 1;
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}`;
+    if (shared.config.servedBy) text += `x-served-by: ${this.#upstream!.slot}\r\n`;
+    if (!head.hasDate && head.status >= 200) text += `Date: ${shared.date}\r\n`;
+    text += 'Via: 1.1 torc\r\n';
+    if (head.status === 101) return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+    const unknownLength = head.framing !== NO_BODY && head.framing !== BY_LENGTH;
+    this.#chunkedAnswer = unknownLength && isHttp11;
+    if (this.#chunkedAnswer) text += 'Transfer-Encoding: chunked\r\n';
+    if (shared.draining || (unknownLength && !isHttp11) || withoutContinue(response))
+      response.shouldKeepAlive = false;
+    if (!response.shouldKeepAlive) text += 'Connection: close\r\n';
+    else if (!isHttp11) text += 'Connection: keep-alive\r\n';
+    return text;
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.#replaced) return;
+    if (!this.#headPut) {
+      if (chunk.length === this.#contentLength && chunk.length <= SMALL_BODY_BYTES) {
+        this.#small = chunk.toString('latin1');
+        return;
+      }
+      this.#putHead();
+    }
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
+    if (this.#response.write(chunk)) return;
+    this.#paused = true;
+    this.#connection!.pause();
+    if (this.#listensToDrain) return;
+    this.#listensToDrain = true;
+    this.#response.on('drain', onResponseDrain);
+  }
+
+  /** Nothing more is there for now: a head without its body does not wait for it. */
+  onPause(): void {
+    if (this.#headText === '' || this.#headPut) return;
+    this.#putHead();
+    this.#response.flushHeaders();
+  }
+
+  drained(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
+    this.#connection?.resume();
+  }
+
+  onEnd(trailers: string): void {
+    const connection = this.#connection!;
+    if (this.#status === 101) return;
+    // The answer came before the request ended: what is left of the request would be read as the next one.
+    if (!this.#bodySent) connection.abort();
+    this.#endAttempt();
+    this.#slotCounters!.tookUs(Math.round((this.#now - this.#startedMs) * 1000));
+    const response = this.#response;
+    if (this.#replaced) {
+      replyUnknownEndpoint(response, this.path, false);
+    } else {
+      if (!this.#headPut) this.#putHead();
+      if (trailers !== '' && this.#chunkedAnswer) response.addTrailers(pairListOf(trailers));
+      if (this.#small === '') response.end();
+      else response.end(this.#small, 'latin1');
+    }
+    this.#finish();
+  }
+
+  #putHead(): void {
+    this.#headPut = true;
+    putHead(
+      this.#response,
+      this.#status,
+      this.#headText,
+      this.#chunkedAnswer,
+      !this.#response.shouldKeepAlive,
+    );
+  }
+
+  onUpgraded(socket: Socket, rest: Buffer): void {
+    const client = this.#client.socket;
+    const upstream = this.#upstream!;
+    const counters = this.#slotCounters!;
+    this.#response.detachSocket(client);
+    client.write(`${this.#headText}\r\n`, 'latin1');
+    this.#connection = null;
+    this.#finish();
+    tunnel(client, socket, rest, this.#shared.tunnels, () => {
+      this.#shared.inFlight--;
+      counters.inFlight--;
+      upstream.end();
+    });
+  }
+
+  // ---- ends
+
+  /** Time is up. */
+  expired(): void {
+    switch (this.#phase) {
+      case QUEUED:
+        this.#giveUp('QUEUE_FULL', 'waited too long for a connection');
+        return;
+      case CONNECTING:
+        // Nothing was sent, so another replica may still serve it.
+        this.#connection!.abort();
+        this.onFault('CONNECT_TIMEOUT', `${this.#shared.config.connectTimeoutMs} ms`, false, false);
+        return;
+      case WAITING:
+        if (!this.#bodyEnded && !this.#bodyBlocked)
+          this.#giveUp('REQUEST_BODY_TIMEOUT', 'the client stopped sending');
+        else this.#giveUp('RESPONSE_TIMEOUT', 'no answer in time');
+        return;
+      default:
+        this.#giveUp(
+          'BODY_TIMEOUT',
+          this.#paused ? 'the client stopped reading' : 'the replica stopped sending',
+        );
+    }
+  }
+
+  /** The client's bytes broke the framing of this request's own body. */
+  broken(code: ProxyErrorCode): void {
+    this.#giveUp(code, 'broken framing');
+  }
+
+  /** For what has to wait until this answer has left. */
+  whenAnswered(callback: () => void): void {
+    this.#response.once('finish', callback);
+  }
+
+  clientGone(): void {
+    if (this.#finished) return;
+    this.#shared.counters.error('CLIENT_GONE');
+    this.#abandon();
+    this.#finish();
+  }
+
+  #abandon(): void {
+    this.cancelled = true;
+    if (this.#upstream === null) return;
+    this.#connection?.abort();
+    this.#endAttempt();
+  }
+
+  #giveUp(code: ProxyErrorCode, detail: string): void {
+    if (this.#finished) return;
+    const upstream = this.#upstream;
+    const blamed = code === 'RESPONSE_TIMEOUT' || (code === 'BODY_TIMEOUT' && !this.#paused);
+    if (upstream !== null && blamed) {
+      this.#slotCounters!.errors++;
+      this.#suspect(upstream, code, detail);
+    }
+    this.#abandon();
+    this.#fail(code, detail);
+  }
+
+  /** torc's own answer, or, where the client has part of another already, an end that cannot pass for a complete one. */
+  #fail(code: ProxyErrorCode, detail: string): void {
+    const shared = this.#shared;
+    shared.counters.error(code);
+    if (code !== 'BAD_REQUEST')
+      shared.faults.note(this.#upstream?.slot ?? '', code, detail, this.path, this.#now);
+    if (this.#headPut) {
+      this.#client.socket.destroy();
+    } else {
+      const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
+      replyError(this.#response, code, isClients || shared.draining || withoutContinue(this.#response));
+    }
+    this.#finish();
+  }
+
+  /** Refused before anything was tried. */
+  #refuse(code: ProxyErrorCode): void {
+    this.#shared.counters.error(code);
+    replyError(this.#response, code, true);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const shared = this.#shared;
+    shared.running.delete(this);
+    shared.counters.requests++;
+    if (this.#retries > 0) shared.retriesInFlight--;
+    this.#client.finished(this);
+    this.#kept = null;
+    // What the client still sends is read and dropped, so that its next request is found behind it.
+    if (!this.#bodyEnded) this.#request.resume();
+    if (shared.config.accessLog) this.#logAccess();
+  }
+
+  #logAccess(): void {
+    const ms = Math.round((this.#now - this.#startedMs) * 1000) / 1000;
+    const status = this.#response.headersSent ? this.#response.statusCode : this.#status;
+    const slot = this.#upstream?.slot ?? '';
+    const target = this.#request.url;
+    this.#shared.log.info({ method: this.method, target, status, slot, ms, ip: this.#client.ip }, 'request');
+  }
+}
+
+function onRequestData(this: ProxyRequest, chunk: Buffer): void {
+  this.exchange!.requestData(chunk);
+}
+function onRequestEnd(this: ProxyRequest): void {
+  this.exchange!.requestEnded();
+}
+function onResponseDrain(this: ProxyResponse): void {
+  this.exchange!.drained();
+}
+function uncork(connection: Connection): void {
+  connection.uncork();
+}
+
+function trailersOf(rawTrailers: readonly string[]): string {
+  let text = '';
+  for (let index = 0; index < rawTrailers.length; index += 2)
+    text += `${rawTrailers[index]}: ${rawTrailers[index + 1]}\r\n`;
+  return text;
+}
+
+/** Lines of fields as [name, value, ...]. Only for 1xx and trailers, which are rare. */
+function pairsOf(fields: string): string[] {
+  const pairs: string[] = [];
+  for (const line of fields.split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) pairs.push(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return pairs;
+}
+
+function pairListOf(fields: string): [string, string][] {
+  const pairs = pairsOf(fields);
+  const list: [string, string][] = [];
+  for (let index = 0; index < pairs.length; index += 2) list.push([pairs[index]!, pairs[index + 1]!]);
+  return list;
+}

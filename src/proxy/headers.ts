@@ -1,0 +1,188 @@
+// Hot: runs per request; one text is built, no object per field.
+// A client's request head -> the head for the replica, as one text: order, case, duplicates and bytes of the end-to-end
+// fields stay; hop-by-hop fields go (RFC 9110 section 7.6.1); what torc knows better than the client is replaced
+// (X-Forwarded-*, framing) or added (Via). Anything ambiguous is a fault: one request in is one request out, or a 400.
+
+import type { Client } from './client.ts';
+
+/** What the head said about the request; reused, so what must last is copied out. */
+export class RequestHead {
+  text = '';
+  /** The target as the replica gets it: origin form, or `*`. */
+  target = '';
+  chunked = false;
+  contentLength = 0;
+  expectsContinue = false;
+  /** Max-Forwards of a TRACE or OPTIONS, or -1. */
+  maxForwards = -1;
+}
+
+const TARGET = /^[!-~]+$/;
+const AUTHORITY = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/;
+const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
+
+/** Fills `head`; returns why the request is refused, or ''. `upgrade` is the protocol to ask the replica for, or ''. */
+export function buildRequestHead(
+  method: string,
+  target: string,
+  rawHeaders: readonly string[],
+  isHttp11: boolean,
+  upgrade: string,
+  client: Client,
+  fallbackHost: string,
+  head: RequestHead,
+): string {
+  head.chunked = false;
+  head.contentLength = 0;
+  head.expectsContinue = false;
+  head.maxForwards = -1;
+  head.target = target;
+  const authority = normalizeTarget(method, head);
+  if (authority === false) return 'a target that is neither a path nor an http URL';
+  let fields = '';
+  let host = authority;
+  let hosts = 0;
+  let lengths = 0;
+  let connection = '';
+  let acceptsTrailers = false;
+  let forwardedFor = '';
+  let hasForwardedHost = false;
+  let hasForwardedProto = false;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    let value = rawHeaders[index + 1]!;
+    switch (name.length) {
+      case 2:
+        if (isName(name, 'te')) {
+          acceptsTrailers = acceptsTrailers || /(?:^|[\s,])trailers(?:[\s,;]|$)/i.test(value);
+          continue;
+        }
+        break;
+      case 4:
+        if (isName(name, 'host')) {
+          hosts++;
+          if (authority !== null) value = authority;
+          host = value;
+        }
+        break;
+      case 6:
+        if (isName(name, 'expect')) head.expectsContinue = value.toLowerCase() === '100-continue';
+        break;
+      case 7:
+        if (isName(name, 'upgrade')) continue;
+        break;
+      case 10:
+        if (isName(name, 'connection')) {
+          connection = connection === '' ? value : `${connection},${value}`;
+          continue;
+        }
+        if (isName(name, 'keep-alive')) continue;
+        break;
+      case 12:
+        if (isName(name, 'max-forwards') && (method === 'TRACE' || method === 'OPTIONS')) {
+          if (!/^\d{1,9}$/.test(value)) return 'max-forwards is no number';
+          head.maxForwards = Number(value);
+          value = String(Math.max(0, head.maxForwards - 1));
+        }
+        break;
+      case 14:
+        if (isName(name, 'content-length')) {
+          lengths++;
+          if (!/^\d{1,15}$/.test(value)) return 'content-length is no number';
+          head.contentLength = Number(value);
+        }
+        break;
+      case 15:
+        if (isName(name, 'x-forwarded-for')) {
+          if (client.trusted && value !== '')
+            forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
+          continue;
+        }
+        break;
+      case 16:
+        if (isName(name, 'proxy-connection')) continue;
+        if (isName(name, 'x-forwarded-host')) {
+          if (!client.trusted) continue;
+          hasForwardedHost = true;
+        }
+        break;
+      case 17:
+        if (isName(name, 'transfer-encoding')) {
+          if (head.chunked || value.toLowerCase() !== 'chunked')
+            return 'a transfer coding that is not chunked';
+          head.chunked = true;
+          value = 'chunked';
+        } else if (isName(name, 'x-forwarded-proto')) {
+          if (!client.trusted) continue;
+          hasForwardedProto = true;
+        }
+    }
+    fields += `${name}: ${value}\r\n`;
+  }
+  if (hosts !== 1 && (hosts > 1 || isHttp11)) return 'not exactly one host';
+  if (host !== null && !AUTHORITY.test(host)) return 'host is no authority';
+  if (lengths > 1 || (head.chunked && (lengths > 0 || !isHttp11))) return 'an ambiguous length';
+  if (connection !== '' && !isPlainConnection(connection)) fields = withoutNominated(fields, connection);
+  // The replica speaks HTTP/1.1, where a host is a must; a client of HTTP/1.0 may have sent none.
+  if (hosts === 0) fields = `Host: ${host ?? fallbackHost}\r\n${fields}`;
+  if (acceptsTrailers && upgrade === '') fields += 'TE: trailers\r\nConnection: TE\r\n';
+  fields += `X-Forwarded-For: ${forwardedFor === '' ? client.ip : `${forwardedFor}, ${client.ip}`}\r\n`;
+  if (!hasForwardedProto) fields += 'X-Forwarded-Proto: http\r\n';
+  if (!hasForwardedHost && host) fields += `X-Forwarded-Host: ${host}\r\n`;
+  if (upgrade !== '') fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${isHttp11 ? '1.1' : '1.0'} torc\r\n\r\n`;
+  return '';
+}
+
+const isName = (name: string, lowerCase: string): boolean =>
+  name === lowerCase || name.toLowerCase() === lowerCase;
+
+/**
+ * Absolute form -> origin form and its authority, which replaces Host (RFC 9112 section 3.2.2); null for the others, false for what is neither.
+ * The path and query stay byte for byte.
+ */
+function normalizeTarget(method: string, head: RequestHead): string | null | false {
+  const { target } = head;
+  if (!TARGET.test(target)) return false;
+  if (target.charCodeAt(0) === 0x2f || (target === '*' && method === 'OPTIONS')) return null;
+  const match = ABSOLUTE.exec(target);
+  if (match === null || match[1] === '' || match[1]!.includes('@')) return false;
+  const rest = match[2]!;
+  head.target = rest === '' ? (method === 'OPTIONS' ? '*' : '/') : rest.startsWith('/') ? rest : `/${rest}`;
+  return match[1]!;
+}
+
+function isPlainConnection(connection: string): boolean {
+  return (
+    connection === 'keep-alive' ||
+    connection === 'close' ||
+    /^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection)
+  );
+}
+
+/** Fields that a client may not have dropped by naming them: they say who it is and where the request ends. */
+const KEPT = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'via',
+]);
+
+function withoutNominated(fields: string, connection: string): string {
+  const names = new Set(
+    connection
+      .toLowerCase()
+      .split(',')
+      .map(option => option.trim()),
+  );
+  let kept = '';
+  for (let at = 0; at < fields.length; ) {
+    const end = fields.indexOf('\r\n', at) + 2;
+    const name = fields.slice(at, fields.indexOf(':', at)).toLowerCase();
+    if (!names.has(name) || KEPT.has(name)) kept += fields.slice(at, end);
+    at = end;
+  }
+  return kept;
+}

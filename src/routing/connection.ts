@@ -1,0 +1,314 @@
+// Hot: runs per request; no closure, no promise, one write per request without a body.
+// One HTTP/1.1 connection to a replica, as an undici Dispatcher, so that undici's Pool keeps, counts and queues for it
+// while the bytes are torc's own: undici's Client refuses `Expect`, `OPTIONS *` and request trailers, moves `Host` and
+// `Content-Length`, and cannot say whether a failed request had left (docs/decisions/0004-upstream-client.md).
+//
+// A connection carries one attempt at a time. It reconnects by itself when the next attempt comes; a socket is used
+// again only while it is surely fresh: an idle connection that the replica is about to close loses a request
+// (RFC 9112 section 9.3.1), which is repaired by a retry for requests that may be sent again, and avoided for others.
+
+import { EventEmitter } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Dispatcher } from 'undici';
+import type { Clock } from '../core/clock.ts';
+import type { ProxyErrorCode } from '../core/errors.ts';
+import { ResponseParser, type ResponseSink } from './response.ts';
+
+/** Idle sockets older than this are not used again: Node, the shortest of the common servers, closes them at 5 s. */
+const MAX_IDLE_MS = 4000;
+/** The same for requests that cannot be sent twice: no common server closes a connection it used within the second. */
+const MAX_IDLE_UNREPEATABLE_MS = 1000;
+/** Taken off a replica's own `keep-alive: timeout` for the way there and its clock. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
+/** One try of one request at one replica: what a connection sends, and where the answer goes. */
+export interface Attempt extends ResponseSink, Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
+  /** The whole request head, latin1. */
+  readonly head: string;
+  readonly isHead: boolean;
+  readonly wantsUpgrade: boolean;
+  /** The request may be sent again should the connection turn out to be stale. */
+  readonly repeatable: boolean;
+  /** Only a new connection will do: the last try met a stale one. */
+  readonly freshOnly: boolean;
+  /** Given up while it waited in the pool's queue. */
+  readonly cancelled: boolean;
+  /** A connection takes it on; `connection.abort()` gives it up. */
+  onConnection(connection: Connection): void;
+  /** The head is on its way: the body may follow through `connection.write`. */
+  onSent(): void;
+  /** All bytes that were there are handed over: what waits for more should leave now. */
+  onPause(): void;
+  onWritable(): void;
+  /** After a 101: the socket is the attempt's own now; `rest` came right behind the head. */
+  onUpgraded(socket: Socket, rest: Buffer): void;
+  /** `sent`: bytes may have reached the replica. `stale`: a used connection ended before it answered at all. */
+  onFault(code: ProxyErrorCode, detail: string, sent: boolean, stale: boolean): void;
+}
+
+export class Connection extends Dispatcher {
+  // The three are undici's pool's view of a dispatcher.
+  closed = false;
+  destroyed = false;
+  readonly #origin: URL;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #clock: Clock;
+  readonly #parser = new ResponseParser();
+  #socket: ReplicaSocket | null = null;
+  #attempt: Attempt | null = null;
+  #sent = false;
+  #paused = false;
+  #uses = 0;
+  #idleSinceMs = 0;
+  #maxIdleMs = MAX_IDLE_MS;
+  #onIdle: (() => void) | null = null;
+
+  constructor(origin: URL, host: string, port: number, clock: Clock) {
+    super();
+    this.#origin = origin;
+    this.#host = host;
+    this.#port = port;
+    this.#clock = clock;
+  }
+
+  /** True when it could take another at once; false for "busy", as the pool wants to know it. */
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const attempt = handler as Attempt;
+    if (attempt.cancelled) return true;
+    this.#attempt = attempt;
+    this.#sent = false;
+    attempt.onConnection(this);
+    if (this.#socket !== null && !this.#isFresh(attempt)) this.#dropSocket();
+    if (this.#socket === null) this.#connect();
+    else this.#send();
+    return false;
+  }
+
+  /** Bytes of the request's body. False: wait for `onWritable`. */
+  write(chunk: Buffer | string): boolean {
+    return this.#socket === null ? true : this.#socket.write(chunk, 'latin1');
+  }
+
+  cork(): void {
+    this.#socket?.cork();
+  }
+
+  uncork(): void {
+    this.#socket?.uncork();
+  }
+
+  /** Back-pressure: no more of the answer is read until `resume`. */
+  pause(): void {
+    this.#paused = true;
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  /** Ends the attempt without a word to it: the client left, time is up, or the answer came before the request ended. */
+  abort(): void {
+    if (this.#attempt === null) return;
+    this.#dropSocket();
+    this.#release();
+  }
+
+  override close(): Promise<void>;
+  override close(callback: () => void): void;
+  override close(callback?: () => void): Promise<void> | undefined {
+    this.closed = true;
+    const closed = new Promise<void>(resolve => {
+      this.#onIdle = resolve;
+    });
+    if (this.#attempt === null) this.#finishClose();
+    if (callback === undefined) return closed;
+    void closed.then(callback);
+    return undefined;
+  }
+
+  override destroy(): Promise<void>;
+  override destroy(error: Error | null): Promise<void>;
+  override destroy(callback: () => void): void;
+  override destroy(error: Error | null, callback: () => void): void;
+  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
+    const callback = typeof first === 'function' ? first : second;
+    this.closed = true;
+    this.destroyed = true;
+    this.#fail('RESET', 'the replica is gone');
+    this.#finishClose();
+    if (callback === undefined) return Promise.resolve();
+    queueMicrotask(callback);
+    return undefined;
+  }
+
+  #isFresh(attempt: Attempt): boolean {
+    if (attempt.freshOnly) return false;
+    const idleMs = this.#clock.nowMs() - this.#idleSinceMs;
+    return (
+      idleMs < (attempt.repeatable ? this.#maxIdleMs : Math.min(this.#maxIdleMs, MAX_IDLE_UNREPEATABLE_MS))
+    );
+  }
+
+  #connect(): void {
+    // Half-open, because a tunnel may close one direction only; plain answers end the socket by themselves.
+    const socket: ReplicaSocket = connect({
+      host: this.#host,
+      port: this.#port,
+      noDelay: true,
+      allowHalfOpen: true,
+    });
+    socket.connection = this;
+    socket.on('connect', onConnect);
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('drain', onDrain);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    this.#socket = socket;
+    this.#paused = false;
+    this.#uses = 0;
+  }
+
+  /** From here on the events of the old socket concern nobody. */
+  #dropSocket(): void {
+    const socket = this.#socket;
+    if (socket === null) return;
+    this.#socket = null;
+    socket.connection = null;
+    socket.destroy();
+  }
+
+  #send(): void {
+    const attempt = this.#attempt!;
+    this.#parser.begin(attempt.isHead, attempt.wantsUpgrade);
+    this.#sent = true;
+    this.#uses++;
+    this.#socket!.write(attempt.head, 'latin1');
+    attempt.onSent();
+  }
+
+  connected(): void {
+    if (this.#attempt !== null) this.#send();
+  }
+
+  received(chunk: Buffer): void {
+    const attempt = this.#attempt;
+    // Nobody asked: such a connection would hand the next client somebody else's answer.
+    if (attempt === null || !this.#sent) {
+      if (attempt !== null) this.#fail('BAD_RESPONSE', 'bytes before the request');
+      this.#dropSocket();
+      return;
+    }
+    const parser = this.#parser;
+    const used = parser.execute(chunk, attempt);
+    if (this.#attempt !== attempt) return;
+    if (used === -1) this.#fail('BAD_RESPONSE', parser.fault);
+    else if (parser.done) this.#complete(attempt, chunk, used);
+    else attempt.onPause();
+  }
+
+  ended(): void {
+    const attempt = this.#attempt;
+    if (attempt === null) this.#dropSocket();
+    else if (this.#sent && this.#parser.finish(attempt)) this.abort();
+    else this.#fail('RESET', 'closed by the replica');
+  }
+
+  failed(error: NodeJS.ErrnoException): void {
+    if (this.#attempt === null) this.#dropSocket();
+    else if (!this.#sent) this.#fail('REFUSED', error.code ?? error.message);
+    else this.#fail('RESET', error.code ?? error.message);
+  }
+
+  writable(): void {
+    this.#attempt?.onWritable();
+  }
+
+  #complete(attempt: Attempt, chunk: Buffer, used: number): void {
+    const { head } = this.#parser;
+    if (head.status === 101) {
+      const socket = this.#socket!;
+      socket.removeAllListeners();
+      this.#socket = null;
+      this.#release();
+      attempt.onUpgraded(socket, chunk.subarray(used));
+      return;
+    }
+    if (!head.keepAlive) this.#dropSocket();
+    if (this.#paused) this.resume();
+    const hintMs = head.keepAliveS === -1 ? MAX_IDLE_MS : head.keepAliveS * 1000 - KEEP_ALIVE_MARGIN_MS;
+    this.#maxIdleMs = Math.min(MAX_IDLE_MS, hintMs);
+    this.#release();
+  }
+
+  #fail(code: ProxyErrorCode, detail: string): void {
+    const attempt = this.#attempt;
+    const stale = this.#uses > 1 && this.#sent && this.#parser.silent && code === 'RESET';
+    const sent = this.#sent;
+    this.#dropSocket();
+    if (attempt === null) return;
+    this.#release();
+    attempt.onFault(code, detail, sent, stale);
+  }
+
+  /**
+   * Free for the next one, but only after this turn of the event loop: bytes that came behind an answer are then read
+   * (and end the connection) before they could pass for the answer to the next request (undici GHSA-35p6-xmwp-9g52).
+   */
+  #release(): void {
+    this.#attempt = null;
+    this.#sent = false;
+    this.#idleSinceMs = this.#clock.nowMs();
+    if (cooling.push(this) === 1) setImmediate(releaseAll);
+  }
+
+  cooled(): void {
+    if (this.closed) this.#finishClose();
+    // The types of undici leave out the list of dispatchers that its pool reads.
+    else EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]);
+  }
+
+  #finishClose(): void {
+    this.#dropSocket();
+    this.#onIdle?.();
+    this.#onIdle = null;
+  }
+}
+
+/** Listeners are shared functions that find their connection on the socket: none is made per request or per socket. */
+interface ReplicaSocket extends Socket {
+  connection?: Connection | null;
+}
+
+function onConnect(this: ReplicaSocket): void {
+  this.connection?.connected();
+}
+function onData(this: ReplicaSocket, chunk: Buffer): void {
+  this.connection?.received(chunk);
+}
+function onEnd(this: ReplicaSocket): void {
+  this.connection?.ended();
+}
+function onDrain(this: ReplicaSocket): void {
+  this.connection?.writable();
+}
+function onError(this: ReplicaSocket, error: NodeJS.ErrnoException): void {
+  this.connection?.failed(error);
+}
+function onClose(this: ReplicaSocket): void {
+  this.connection?.ended();
+}
+
+let cooling: Connection[] = [];
+let cooled: Connection[] = [];
+
+function releaseAll(): void {
+  const batch = cooling;
+  cooling = cooled;
+  cooled = batch;
+  for (let index = 0; index < batch.length; index++) batch[index]!.cooled();
+  batch.length = 0;
+}

@@ -1,0 +1,56 @@
+// Hot: runs per request; allocates nothing, throws nothing, every walk is bounded.
+// Chooses the slot that serves a key: the first choice of its row that is usable and not tried yet. Past the row the
+// following rows are walked (so that the keys of a lost slot spread as the table spreads them), then all slots.
+//
+// Bounded load (Mirrokni, Thorup, Zadimoghaddam: arXiv 1608.01350), with `factor` > 0: no slot is picked that has
+// ceil(factor x (in flight + 1) / usable slots) requests already, while another usable one has fewer. Guarantee, per
+// worker: a pick never lifts a slot above that bound, unless all others were tried. There is always such a slot,
+// because the bounds together exceed what is in flight. Workers count for themselves: across W of them it is a mean.
+
+import { CHOICES } from '../ring/table.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Rows walked past the key's own before all slots are looked at one by one. */
+const MAX_ROWS = 64;
+
+export const NO_SLOT = -1;
+
+/** The slot id for a key's hash, or NO_SLOT. `tried` holds the slot ids of earlier attempts. */
+export function pick(
+  snapshot: Snapshot,
+  hash: number,
+  tried: readonly number[],
+  factor: number,
+  inFlight: number,
+): number {
+  const { usableCount } = snapshot;
+  if (usableCount === 0) return NO_SLOT;
+  if (factor === 0) return walk(snapshot, hash, tried, Number.POSITIVE_INFINITY);
+  const slotId = walk(snapshot, hash, tried, Math.ceil((factor * (inFlight + 1)) / usableCount));
+  return slotId === NO_SLOT ? walk(snapshot, hash, tried, Number.POSITIVE_INFINITY) : slotId;
+}
+
+function walk(snapshot: Snapshot, hash: number, tried: readonly number[], bound: number): number {
+  const { choices, mask } = snapshot.table;
+  const rows = Math.min(MAX_ROWS, mask + 1);
+  for (let row = 0; row < rows; row++) {
+    const start = ((hash + row) & mask) * CHOICES;
+    for (let index = start; index < start + CHOICES; index++) {
+      const slotId = choices[index]!;
+      if (isOpen(snapshot, slotId, tried, bound)) return slotId;
+    }
+  }
+  const { ids } = snapshot;
+  for (let index = 0; index < ids.length; index++) {
+    // Started at the hash, so that the keys of many full slots do not all fall on the first id.
+    const slotId = ids[(index + (hash >>> 8)) % ids.length]!;
+    if (isOpen(snapshot, slotId, tried, bound)) return slotId;
+  }
+  return NO_SLOT;
+}
+
+function isOpen(snapshot: Snapshot, slotId: number, tried: readonly number[], bound: number): boolean {
+  if (slotId >= snapshot.usable.length || snapshot.usable[slotId] === 0) return false;
+  for (let index = 0; index < tried.length; index++) if (tried[index] === slotId) return false;
+  return snapshot.upstreams[slotId]!.inFlight < bound;
+}

@@ -1,0 +1,446 @@
+// Hot: runs per response; no closure, no object per field, one text per head.
+// Reads the bytes of one connection as HTTP/1.1 responses (RFC 9112) and hands the parts to a sink. It is stricter than
+// a browser on purpose: an answer whose end is not beyond doubt (two lengths, length and chunked, a broken chunk, bytes
+// behind the end) is a fault, because what one hop reads as a body the next may read as an answer (response smuggling).
+// Why not llhttp: undici's build of it hands out one Buffer per field name and value and undici makes an object of them;
+// torc needs the kept fields as one text that goes on as it stands (docs/decisions/0004-upstream-client.md).
+
+/** Longest head, and longest trailer section: four times what most servers allow. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** Longest chunk-size line with its extensions. */
+const MAX_CHUNK_LINE_BYTES = 4096;
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+const CR = 13;
+const LF = 10;
+
+const HEAD = 0;
+const BODY = 1;
+const UNTIL_CLOSE = 2;
+const CHUNK_SIZE = 3;
+const CHUNK_EXTENSION = 4;
+const CHUNK_SIZE_LF = 5;
+const CHUNK_DATA = 6;
+const CHUNK_DATA_CR = 7;
+const CHUNK_DATA_LF = 8;
+const TRAILERS = 9;
+const DONE = 10;
+
+/**
+ * Fields as RFC 9110 section 5.5 wants them: a token, a colon at once (no folding, no space before it), a value without
+ * control bytes but tab, CRLF and nothing less. One pass over the whole section, so that the loop below need not look.
+ */
+const FIELDS = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
+const REASON = /^[\t -~\x80-\xff]*$/;
+/** Lines of printable bytes, cut off anywhere. */
+const LINES_SO_FAR = /^(?:[\t -~\x80-\xff]*\r\n)*[\t -~\x80-\xff]*\r?$/;
+const LENGTH = /^\d{1,15}$/;
+
+/** How the end of a body is known. */
+export const NO_BODY = 0;
+export const BY_LENGTH = 1;
+export const CHUNKED = 2;
+export const BY_CLOSE = 3;
+
+/** One response head. Reused for the next response of the connection: what must last longer is copied out. */
+export class ResponseHead {
+  status = 0;
+  reason = '';
+  framing = NO_BODY;
+  /** Bytes of the body where `framing` is BY_LENGTH. */
+  contentLength = 0;
+  /** End-to-end fields as they came, each line with its CRLF; the hop-by-hop ones are gone (RFC 9110 section 7.6.1). */
+  fields = '';
+  hasDate = false;
+  /** The `upgrade` field of a 101. */
+  upgrade = '';
+  keepAlive = false;
+  /** Seconds of `keep-alive: timeout=`, or -1. */
+  keepAliveS = -1;
+}
+
+/** Where the parts of a response go. A body chunk is only valid during the call unless it is kept whole. */
+export interface ResponseSink {
+  onInformation(head: ResponseHead): void;
+  onHead(head: ResponseHead): void;
+  onBody(chunk: Buffer): void;
+  /** `trailers` are lines with their CRLF, or empty. */
+  onEnd(trailers: string): void;
+}
+
+export class ResponseParser {
+  readonly head = new ResponseHead();
+  /** Why the last `execute` failed; empty while all is well. */
+  fault = '';
+  #state = DONE;
+  #left = 0;
+  #digits = 0;
+  #lineBytes = 0;
+  #text = '';
+  #pending: Buffer | null = null;
+  #bodyless = false;
+  #mayUpgrade = false;
+
+  /** Expects the answer to one request. HEAD has no body whatever its head says (RFC 9112 section 6.3). */
+  begin(isHead: boolean, mayUpgrade: boolean): void {
+    this.#state = HEAD;
+    this.#bodyless = isHead;
+    this.#mayUpgrade = mayUpgrade;
+    this.#pending = null;
+    this.fault = '';
+  }
+
+  get done(): boolean {
+    return this.#state === DONE;
+  }
+
+  /** True between two responses and before the first byte of one. */
+  get silent(): boolean {
+    return this.#state === DONE || (this.#state === HEAD && this.#pending === null);
+  }
+
+  /** The connection ended. True when that is a proper end of the body. */
+  finish(sink: ResponseSink): boolean {
+    if (this.#state !== UNTIL_CLOSE) return false;
+    this.#state = DONE;
+    sink.onEnd('');
+    return true;
+  }
+
+  /** Bytes used, or -1 with `fault`. Fewer than `chunk.length` only after a 101: the rest belongs to the new protocol. */
+  execute(chunk: Buffer, sink: ResponseSink): number {
+    let at = 0;
+    while (at < chunk.length) {
+      switch (this.#state) {
+        case HEAD: {
+          const end = this.#findHeadEnd(chunk, at);
+          if (end === -1) return this.fault === '' ? chunk.length : -1;
+          at = end;
+          if (!this.#onHead(sink, at === chunk.length)) return this.fault === '' ? at : -1;
+          break;
+        }
+        case BODY:
+        case CHUNK_DATA: {
+          const end = Math.min(chunk.length, at + this.#left);
+          this.#left -= end - at;
+          const last = this.#state === BODY && this.#left === 0;
+          // Bytes behind the end are seen before the end is told: such an answer never looks complete.
+          if (last && end < chunk.length) return this.#fail('bytes behind the end of the body');
+          sink.onBody(chunk.subarray(at, end));
+          at = end;
+          if (last) this.#end(sink, '');
+          else if (this.#left === 0) this.#state = CHUNK_DATA_CR;
+          break;
+        }
+        case UNTIL_CLOSE:
+          sink.onBody(at === 0 ? chunk : chunk.subarray(at));
+          return chunk.length;
+        case TRAILERS:
+          at = this.#onTrailers(chunk, at, sink);
+          if (at === -1) return -1;
+          break;
+        case DONE:
+          return this.#fail('bytes that answer no request');
+        default:
+          if (!this.#onChunkByte(chunk[at]!)) return -1;
+          at++;
+      }
+    }
+    return at;
+  }
+
+  #fail(fault: string): -1 {
+    this.fault = fault;
+    return -1;
+  }
+
+  #end(sink: ResponseSink, trailers: string): void {
+    this.#state = DONE;
+    sink.onEnd(trailers);
+  }
+
+  /** Collects a head into `#text`; returns where it ends in `chunk`, or -1 (not yet, or a fault). */
+  #findHeadEnd(chunk: Buffer, at: number): number {
+    const pending = this.#pending;
+    const bytes =
+      pending === null
+        ? at === 0
+          ? chunk
+          : chunk.subarray(at)
+        : Buffer.concat([pending, chunk.subarray(at)]);
+    const end = bytes.indexOf(HEAD_END);
+    if (end === -1) {
+      if (bytes.length > MAX_HEAD_BYTES) return this.#fail('the head is too large');
+      if (!looksLikeHead(bytes)) return this.#fail('not an HTTP/1.1 head');
+      this.#pending = pending === null ? Buffer.from(bytes) : bytes;
+      return -1;
+    }
+    if (end > MAX_HEAD_BYTES) return this.#fail('the head is too large');
+    this.#pending = null;
+    this.#text = bytes.toString('latin1', 0, end + 2);
+    return at + end + 4 - (pending?.length ?? 0);
+  }
+
+  /** False when parsing stops here: a fault, or a 101 after which the bytes are another protocol's. */
+  #onHead(sink: ResponseSink, nothingBehind: boolean): boolean {
+    const head = this.head;
+    this.fault = parseHead(this.#text, head);
+    this.#text = '';
+    if (this.fault !== '') return false;
+    if (head.status === 101) {
+      if (!this.#mayUpgrade || head.upgrade === '') {
+        this.fault = 'a switch of protocols that nobody asked for';
+        return false;
+      }
+      this.#state = DONE;
+      head.framing = NO_BODY;
+      sink.onHead(head);
+      return false;
+    }
+    if (head.status < 200) {
+      sink.onInformation(head);
+      return true;
+    }
+    if (this.#bodyless || head.status === 204 || head.status === 304) {
+      // A 204 or 304 with a length may be followed by a body that its sender should not have sent.
+      if (!this.#bodyless && head.status === 204 && head.framing !== BY_CLOSE) {
+        head.keepAlive = false;
+        head.fields = withoutField(head.fields, 'content-length');
+      }
+      head.framing = NO_BODY;
+    } else if (head.framing === BY_CLOSE) {
+      head.keepAlive = false;
+    }
+    return this.#beginBody(sink, head, nothingBehind);
+  }
+
+  #beginBody(sink: ResponseSink, head: ResponseHead, nothingBehind: boolean): boolean {
+    const empty = head.framing === NO_BODY || (head.framing === BY_LENGTH && head.contentLength === 0);
+    if (empty && !nothingBehind) {
+      this.fault = 'bytes behind an empty answer';
+      return false;
+    }
+    this.#state = head.framing === CHUNKED ? CHUNK_SIZE : head.framing === BY_CLOSE ? UNTIL_CLOSE : BODY;
+    this.#left = head.framing === BY_LENGTH ? head.contentLength : 0;
+    this.#digits = 0;
+    this.#lineBytes = 0;
+    sink.onHead(head);
+    if (empty) this.#end(sink, '');
+    return true;
+  }
+
+  /** One byte of what stands between two chunks (RFC 9112 section 7.1). */
+  #onChunkByte(byte: number): boolean {
+    switch (this.#state) {
+      case CHUNK_SIZE: {
+        const digit = hexDigit(byte);
+        if (digit >= 0) {
+          // 13 digits stay below 2^53; more is no size but an attack on somebody's integer.
+          if (++this.#digits > 13) return this.#broken();
+          this.#left = this.#left * 16 + digit;
+          return true;
+        }
+        if (this.#digits === 0) return this.#broken();
+        if (byte === CR) this.#state = CHUNK_SIZE_LF;
+        else if (byte === 0x3b) this.#state = CHUNK_EXTENSION;
+        else return this.#broken();
+        return true;
+      }
+      case CHUNK_EXTENSION:
+        if (byte === CR) this.#state = CHUNK_SIZE_LF;
+        else if ((byte < 32 && byte !== 9) || byte === 127 || ++this.#lineBytes > MAX_CHUNK_LINE_BYTES)
+          return this.#broken();
+        return true;
+      case CHUNK_SIZE_LF:
+        if (byte !== LF) return this.#broken();
+        this.#state = this.#left === 0 ? TRAILERS : CHUNK_DATA;
+        return true;
+      case CHUNK_DATA_CR:
+        if (byte !== CR) return this.#broken();
+        this.#state = CHUNK_DATA_LF;
+        return true;
+      default:
+        if (byte !== LF) return this.#broken();
+        this.#state = CHUNK_SIZE;
+        this.#digits = 0;
+        this.#lineBytes = 0;
+        return true;
+    }
+  }
+
+  #broken(): false {
+    this.fault = 'a broken chunk';
+    return false;
+  }
+
+  /** From behind the last chunk's size line to the empty line; returns where that ends, or the chunk's length, or -1. */
+  #onTrailers(chunk: Buffer, at: number, sink: ResponseSink): number {
+    const before = this.#text;
+    const text = before + chunk.toString('latin1', at);
+    if (text.length > MAX_HEAD_BYTES) return this.#fail('the trailers are too large');
+    const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n');
+    if (end === -1) {
+      if (!LINES_SO_FAR.test(text)) return this.#fail('a broken trailer');
+      this.#text = text;
+      return chunk.length;
+    }
+    const trailers = end === 0 ? '' : text.slice(0, end + 2);
+    const next = at + (end === 0 ? 2 : end + 4) - before.length;
+    this.#text = '';
+    if (!FIELDS.test(trailers)) return this.#fail('a broken trailer');
+    if (next < chunk.length) return this.#fail('bytes behind the last chunk');
+    this.#end(sink, trailers);
+    return next;
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  const lower = byte | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+}
+
+/** Cheap early look at an incomplete head, so that garbage or bare line feeds do not wait for a timeout. */
+function looksLikeHead(bytes: Buffer): boolean {
+  const start = bytes.toString('latin1', 0, 7);
+  if (!'HTTP/1.'.startsWith(start)) return false;
+  const text = bytes.toString('latin1');
+  return LINES_SO_FAR.test(text);
+}
+
+/** Fills `head` from the text of a head (its last line's CRLF included). Returns what is wrong with it, or ''. */
+function parseHead(text: string, head: ResponseHead): string {
+  const lineEnd = text.indexOf('\r\n');
+  const minor = text.charCodeAt(7);
+  const status = digit(text, 9) * 100 + digit(text, 10) * 10 + digit(text, 11);
+  // "HTTP/1.1 200 OK"; the last space goes missing in the wild where there is no reason.
+  if (
+    !text.startsWith('HTTP/1.') ||
+    (minor !== 0x30 && minor !== 0x31) ||
+    text.charCodeAt(8) !== 0x20 ||
+    !(status >= 100)
+  ) {
+    return 'not an HTTP/1.1 status line';
+  }
+  if (lineEnd !== 12 && text.charCodeAt(12) !== 0x20) return 'not an HTTP/1.1 status line';
+  head.reason = text.slice(13, Math.max(13, lineEnd));
+  if (!REASON.test(head.reason)) return 'a control byte in the reason';
+  head.status = status;
+  head.framing = BY_CLOSE;
+  head.contentLength = 0;
+  head.hasDate = false;
+  head.upgrade = '';
+  head.keepAliveS = -1;
+  head.keepAlive = minor === 0x31;
+  const fields = text.slice(lineEnd + 2);
+  return FIELDS.test(fields) ? parseFields(fields, head) : 'a broken field';
+}
+
+/** NaN where no digit is. */
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - 48;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
+}
+
+/** Keeps runs of end-to-end lines as one slice each: most heads are two or three slices. */
+function parseFields(text: string, head: ResponseHead): string {
+  let kept = '';
+  let keptFrom = 0;
+  let connection = '';
+  let at = 0;
+  while (at < text.length) {
+    const end = text.indexOf('\r\n', at);
+    const colon = text.indexOf(':', at);
+    let keep = true;
+    switch (colon - at) {
+      case 4:
+        if (isName(text, at, colon, 'date')) head.hasDate = true;
+        break;
+      case 2:
+        keep = !isName(text, at, colon, 'te');
+        break;
+      case 7:
+        if (isName(text, at, colon, 'upgrade')) {
+          keep = false;
+          head.upgrade = text.slice(colon + 1, end).trim();
+        }
+        break;
+      case 10:
+        if (isName(text, at, colon, 'connection')) {
+          keep = false;
+          connection += `${connection === '' ? '' : ','}${text.slice(colon + 1, end)}`;
+        } else if (isName(text, at, colon, 'keep-alive')) {
+          keep = false;
+          const timeout = /(?:^|[\s,])timeout=(\d{1,6})/i.exec(text.slice(colon + 1, end));
+          if (timeout !== null) head.keepAliveS = Number(timeout[1]);
+        }
+        break;
+      case 14:
+        if (isName(text, at, colon, 'content-length')) {
+          const value = text.slice(colon + 1, end).trim();
+          if (!LENGTH.test(value)) return 'a content-length that is no number';
+          if (head.framing !== BY_CLOSE) return 'two framings of one body';
+          head.framing = BY_LENGTH;
+          head.contentLength = Number(value);
+        }
+        break;
+      case 16:
+        keep = !isName(text, at, colon, 'proxy-connection');
+        break;
+      case 17:
+        if (isName(text, at, colon, 'transfer-encoding')) {
+          keep = false;
+          if (head.framing !== BY_CLOSE || !head.keepAlive) return 'two framings of one body';
+          if (
+            text
+              .slice(colon + 1, end)
+              .trim()
+              .toLowerCase() !== 'chunked'
+          )
+            return 'a transfer coding that is not chunked';
+          head.framing = CHUNKED;
+        }
+    }
+    if (!keep) {
+      if (keptFrom < at) kept += text.slice(keptFrom, at);
+      keptFrom = end + 2;
+    }
+    at = end + 2;
+  }
+  head.fields = keptFrom === 0 ? text : kept + text.slice(keptFrom);
+  if (connection !== '') applyConnection(connection.toLowerCase(), head);
+  return '';
+}
+
+function isName(text: string, start: number, end: number, lowerCase: string): boolean {
+  return (
+    (text.charCodeAt(start) | 32) === lowerCase.charCodeAt(0) &&
+    text.slice(start, end).toLowerCase() === lowerCase
+  );
+}
+
+/** `close`, `keep-alive`, and the names of further hop-by-hop fields (RFC 9110 section 7.6.1). */
+function applyConnection(connection: string, head: ResponseHead): void {
+  let keepAlive = head.keepAlive;
+  if (connection.trim() === 'keep-alive') {
+    head.keepAlive = true;
+    return;
+  }
+  for (const part of connection.split(',')) {
+    const option = part.trim();
+    if (option === 'close') keepAlive = false;
+    else if (option === 'keep-alive') keepAlive = keepAlive || !connection.includes('close');
+    else if (option !== '' && option !== 'content-length') head.fields = withoutField(head.fields, option);
+  }
+  head.keepAlive = keepAlive;
+}
+
+function withoutField(fields: string, lowerName: string): string {
+  let kept = '';
+  for (let at = 0; at < fields.length; ) {
+    const end = fields.indexOf('\r\n', at) + 2;
+    if (fields.slice(at, fields.indexOf(':', at)).toLowerCase() !== lowerName) kept += fields.slice(at, end);
+    at = end;
+  }
+  return kept;
+}

@@ -1,0 +1,120 @@
+// The whole routing state as one immutable object, swapped in one assignment. A request reads `current` once and lives
+// with it to its end, so it never sees half a change. Upstreams are the only things with a life of their own: those
+// whose replica goes on are carried over, new replicas get new ones, and the vanished are retired, not cut.
+
+import { type Clock, systemClock } from '../core/clock.ts';
+import { invariant } from '../core/invariant.ts';
+import type { Log } from '../core/log.ts';
+import type { SnapshotMessage, UpstreamSpec } from '../core/types.ts';
+import { tableChecksum } from '../ring/build.ts';
+import { keyHashFor } from '../ring/hash.ts';
+import { type KeyHash, makeTable, type Table } from '../ring/table.ts';
+import { Upstream, type UpstreamSettings } from './upstream.ts';
+
+export interface Snapshot {
+  readonly epoch: number;
+  readonly checksum: number;
+  readonly table: Table;
+  readonly keyHash: KeyHash;
+  /** By slot id; null where no replica fills the slot. */
+  readonly upstreams: readonly (Upstream | null)[];
+  /** By slot id; 1 where the slot may be picked. */
+  readonly usable: Uint8Array;
+  readonly usableCount: number;
+  /** Slot ids that exist, for the walk of last resort. */
+  readonly ids: readonly number[];
+}
+
+/** The default table of a worker that has heard nothing yet: one row without choices. */
+const NOTHING: Snapshot = {
+  epoch: 0,
+  checksum: 0,
+  table: makeTable('rendezvous', new Uint16Array(3).fill(0xffff)),
+  keyHash: () => 0,
+  upstreams: [],
+  usable: new Uint8Array(0),
+  usableCount: 0,
+  ids: [],
+};
+
+export class SnapshotHolder {
+  current: Snapshot = NOTHING;
+  readonly #settings: UpstreamSettings;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  #tableVersion = -1;
+  /** By replica id: those of the current snapshot, and those that still have requests to end. */
+  readonly #upstreams = new Map<string, Upstream>();
+
+  constructor(settings: UpstreamSettings, log: Log, clock: Clock = systemClock) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  apply(message: SnapshotMessage): void {
+    invariant(message.epoch > this.current.epoch, `epoch ${message.epoch} after ${this.current.epoch}`);
+    const table = this.#tableOf(message);
+    const size = message.upstreams.reduce((most, spec) => Math.max(most, spec.slotId + 1), 0);
+    const upstreams = new Array<Upstream | null>(size).fill(null);
+    const usable = new Uint8Array(size);
+    let usableCount = 0;
+    for (const spec of message.upstreams) {
+      if (spec.state === 'dead') continue;
+      upstreams[spec.slotId] = this.#upstreamOf(spec);
+      if (spec.state !== 'ready') continue;
+      usable[spec.slotId] = 1;
+      usableCount++;
+    }
+    const ids = message.upstreams.map(spec => spec.slotId);
+    const { epoch, checksum } = message;
+    const keyHash = table === this.current.table ? this.current.keyHash : keyHashFor(message.algorithm);
+    this.current = { epoch, checksum, table, keyHash, upstreams, usable, usableCount, ids };
+    this.#retireOthers(message.upstreams);
+    this.#log.debug({ epoch, usable: usableCount }, 'snapshot applied');
+  }
+
+  /** Calls back once the replica has nothing in flight here; at once for one that this worker does not know. */
+  drained(replicaId: string, callback: () => void): void {
+    const upstream = this.#upstreams.get(replicaId);
+    if (upstream === undefined) callback();
+    else upstream.whenDrained(callback);
+  }
+
+  #tableOf(message: SnapshotMessage): Table {
+    if (message.choices === null) {
+      invariant(message.tableVersion === this.#tableVersion, `no table of version ${message.tableVersion}`);
+      return this.current.table;
+    }
+    const table = makeTable(message.algorithm, message.choices);
+    invariant(
+      tableChecksum(table) === message.checksum,
+      `the table of epoch ${message.epoch} has another checksum`,
+    );
+    this.#tableVersion = message.tableVersion;
+    return table;
+  }
+
+  #upstreamOf(spec: UpstreamSpec): Upstream {
+    const known = this.#upstreams.get(spec.replicaId);
+    // A spare that is promoted keeps its replica id but fills another slot now.
+    if (known !== undefined && known.slot === spec.slot && known.slotId === spec.slotId) return known;
+    known?.retire();
+    const upstream = new Upstream(spec, this.#settings, this.#clock);
+    this.#upstreams.set(spec.replicaId, upstream);
+    return upstream;
+  }
+
+  #retireOthers(specs: readonly UpstreamSpec[]): void {
+    const states = new Map(specs.map(spec => [spec.replicaId, spec.state]));
+    for (const [replicaId, upstream] of this.#upstreams) {
+      const state = states.get(replicaId);
+      if (state !== undefined && state !== 'dead') continue;
+      if (state === 'dead') upstream.destroy();
+      else upstream.retire();
+      upstream.whenDrained(() => {
+        if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);
+      });
+    }
+  }
+}

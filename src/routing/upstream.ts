@@ -1,0 +1,94 @@
+// The data plane's handle on one replica: an undici Pool of Connections, and how many requests it has now. It outlives
+// its place in the snapshot: a replica that left routing keeps its upstream until its last request ended (`retire`).
+// Bounds: `maxConnections` at work, `maxQueue` waiting in the pool; what is beyond is refused at once, because a queue
+// that grows faster than it drains only turns one slow replica into slow everything.
+
+import { Pool } from 'undici';
+import type { Clock } from '../core/clock.ts';
+import type { UpstreamSpec } from '../core/types.ts';
+import { type Attempt, Connection } from './connection.ts';
+
+export interface UpstreamSettings {
+  readonly maxConnectionsPerReplica: number;
+  readonly maxQueue: number;
+}
+
+export class Upstream {
+  readonly slotId: number;
+  readonly slot: string;
+  readonly replicaId: string;
+  readonly host: string;
+  readonly port: number;
+  /** Requests and tunnels it has now, of this worker. */
+  inFlight = 0;
+  /** When the control plane was last told that it misbehaves: hints are rate-limited per replica. */
+  suspectedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #pool: Pool;
+  readonly #limit: number;
+  #retiring = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(spec: UpstreamSpec, settings: UpstreamSettings, clock: Clock) {
+    this.slotId = spec.slotId;
+    this.slot = spec.slot;
+    this.replicaId = spec.replicaId;
+    this.host = spec.host;
+    this.port = spec.port;
+    this.#limit = settings.maxConnectionsPerReplica + settings.maxQueue;
+    const { host, port } = spec;
+    this.#pool = new Pool(originOf(host, port), {
+      connections: settings.maxConnectionsPerReplica,
+      factory: origin => new Connection(origin, host, port, clock),
+    });
+  }
+
+  get full(): boolean {
+    return this.inFlight >= this.#limit;
+  }
+
+  /** The attempt counts as in flight until `end`. */
+  dispatch(attempt: Attempt): void {
+    this.inFlight++;
+    this.#pool.dispatch(attempt, attempt);
+  }
+
+  /** An attempt or its tunnel is over; each `dispatch` has exactly one. */
+  end(): void {
+    this.inFlight--;
+    if (this.inFlight > 0) return;
+    if (this.#retiring) this.#closePool();
+    this.#tellDrained();
+  }
+
+  /** Out of routing: lives on until the last request ended. */
+  retire(): void {
+    if (this.#retiring) return;
+    this.#retiring = true;
+    if (this.inFlight === 0) this.#closePool();
+  }
+
+  /** The replica is dead: waiting would only keep its requests from their next choice. */
+  destroy(): void {
+    this.#retiring = true;
+    if (!this.#pool.destroyed) void this.#pool.destroy();
+  }
+
+  /** Calls back once when nothing is in flight; at once where nothing is. */
+  whenDrained(callback: () => void): void {
+    if (this.inFlight === 0) callback();
+    else this.#waiting.push(callback);
+  }
+
+  #closePool(): void {
+    if (!this.#pool.closed && !this.#pool.destroyed) void this.#pool.close();
+  }
+
+  #tellDrained(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const callback of waiting) callback();
+  }
+}
+
+const originOf = (host: string, port: number): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

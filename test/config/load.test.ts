@@ -1,0 +1,94 @@
+// The settings: defaults, flags, and every fault at once with the setting's name and what is allowed.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { fields } from '../../src/config/fields.ts';
+import { helpText, loadConfig } from '../../src/config/load.ts';
+
+const configuration = suite('config');
+
+function config(env: Record<string, string> = {}, argv: string[] = []) {
+  const loaded = loadConfig(env, argv);
+  if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
+  return loaded.config;
+}
+
+function faults(env: Record<string, string>, argv: string[] = []): readonly string[] {
+  const loaded = loadConfig(env, argv);
+  return loaded.kind === 'faults' ? loaded.faults : [];
+}
+
+configuration("the defaults are the contract's", () => {
+  const { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken } = config();
+  assert.equal(
+    { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken },
+    {
+      host: '127.0.0.1',
+      port: 5000,
+      driver: 'auto',
+      replicas: 3,
+      key: [
+        { kind: 'query', name: 'request_id' },
+        { kind: 'path', name: '' },
+      ],
+      ringRows: 65536,
+      heartbeatPath: '/heartbeat',
+      retries: 2,
+      servedBy: true,
+      adminToken: null,
+    },
+  );
+});
+
+configuration('a flag is the same as its variable, and wins over it', () => {
+  assert.is(config({ TORC_REPLICAS: '4' }, ['--replicas', '5']).replicas, 5);
+  assert.is(config({}, ['--heartbeat-path=/up']).heartbeatPath, '/up');
+  assert.is(config({}, ['--port', '8080']).port, 8080);
+});
+
+configuration('every fault comes at once, with the name, what is wrong and what is allowed', () => {
+  const found = faults({ TORC_REPLICAS: 'x', TORC_DRIVER: 'podman', PORT: '70000', TORC_RING_ROWS: '1000' });
+  assert.is(found.length, 4);
+  for (const name of ['TORC_REPLICAS', 'TORC_DRIVER', 'PORT', 'TORC_RING_ROWS']) {
+    assert.ok(
+      found.some(fault => fault.startsWith(`${name}: `) && fault.includes('allowed: ')),
+      `${name} in ${found}`,
+    );
+  }
+});
+
+configuration('an unknown TORC_ name is a fault with the nearest name', () => {
+  assert.match(faults({ TORC_REPLICA: '3' })[0]!, 'did you mean TORC_REPLICAS?');
+  assert.match(faults({}, ['--replcas', '3'])[0]!, 'did you mean --replicas?');
+  assert.equal(faults({ TORC_TEST_DOCKER: 'require' }), []);
+});
+
+configuration('settings that contradict each other are faults', () => {
+  assert.match(faults({ TORC_DRIVER: 'static' })[0]!, 'TORC_UPSTREAMS');
+  assert.match(faults({ TORC_UPSTREAMS: 'a:1', TORC_DRIVER: 'docker' })[0]!, 'TORC_UPSTREAMS');
+  assert.match(faults({ TORC_HEARTBEAT_PATH: '' })[0]!, 'TORC_HEARTBEAT_PATH');
+  assert.is(config({ TORC_UPSTREAMS: 'a:1,[::1]:2', TORC_HEARTBEAT_PATH: '' }).upstreams.length, 2);
+});
+
+configuration('lists name the part that is wrong', () => {
+  assert.match(faults({ TORC_UPSTREAMS: 'a:1,b' })[0]!, '"b"');
+  assert.match(faults({ TORC_KEY: 'query:a,heder:b' })[0]!, '"heder:b"');
+  assert.match(faults({ TORC_TRUSTED_PROXIES: '10.0.0.0/8,10.0.0.0/33' })[0]!, '"10.0.0.0/33"');
+});
+
+configuration('no text makes the loader throw', () => {
+  const texts = ['', ' ', ',', '\0', '-1', '1e3', '0x10', '９', 'a'.repeat(100_000), '__proto__', '{}', '%00', '::', '[', '1.2.3'];
+  for (const field of Object.values(fields)) {
+    for (const text of texts) {
+      loadConfig({ [field.name]: text }, []);
+      loadConfig({}, [text, `--${text}`, `--port=${text}`]);
+    }
+  }
+});
+
+configuration('--help lists every setting', () => {
+  assert.is(loadConfig({}, ['--help']).kind, 'help');
+  for (const field of Object.values(fields)) assert.match(helpText(), field.name);
+});
+
+configuration.run();

@@ -1,0 +1,133 @@
+// Starts that cannot succeed say why in one line and leave nothing behind; a stop answers what was accepted.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { freePort, spawnTorc, startTorc } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
+
+const start = suite('start');
+
+/** Pids whose environment or command line names this port's torc: what a run left behind. */
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(candidate => {
+      try {
+        return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${candidate}/stat`, 'utf8'))?.[1]) === pid;
+      } catch {
+        return false;
+      }
+    });
+}
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+start('wrong settings: exit 2, one line for each', async () => {
+  const torc = await spawnTorc({ TORC_REPLICAS: '0', TORC_DRIVER: 'podman', TORC_REPLICSA: '3' });
+  assert.is(await torc.exited(), 2);
+  const lines = torc.errors().trim().split('\n');
+  assert.is(lines.length, 3, torc.errors());
+  assert.match(lines.join('\n'), /^TORC_REPLICAS: .*allowed/m);
+  await torc.close();
+});
+
+start('a taken port: one line, exit not 0, nothing left', async () => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
+  const address = blocker.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const torc = await spawnTorc({ PORT: String(port) });
+  const code = await torc.exited();
+  blocker.close();
+  assert.is(code, 1);
+  assert.match(torc.errors(), `127.0.0.1:${port} is taken`);
+  assert.is(torc.errors().trim().split('\n').length, 1, torc.errors());
+});
+
+start('a full disk under the log: one line on stderr, exit not 0', async () => {
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TORC_DRIVER: 'process', PORT: String(await freePort()) },
+    stdio: ['ignore', full, 'pipe'],
+  });
+  let errors = '';
+  child.stderr!.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const [code] = await once(child, 'close');
+  assert.is(code, 1);
+  assert.is(errors.trim().split('\n').length, 1, errors);
+  assert.match(errors, /the log cannot be written: ENOSPC/);
+});
+
+start('SIGTERM during load: every accepted request is answered, exit 0, no process left', async () => {
+  const torc = await startTorc({ TORC_WORKERS: '2' });
+  const children = childrenOf(torc.process.pid!);
+  assert.ok(children.length >= 5, `workers and replicas: ${children}`);
+  let answered = 0;
+  let stopped = false;
+  const faults: string[] = [];
+  const lane = async (): Promise<void> => {
+    for (let i = 0; !stopped; i++) {
+      try {
+        const response = await fetch(`${torc.url}/request?request_id=${i}`);
+        await response.arrayBuffer();
+        if (response.status === 200) answered++;
+        else faults.push(`status ${response.status}`);
+      } catch (error) {
+        const cause = (error as { cause?: { code?: string } }).cause?.code ?? String(error);
+        // Nobody listens any more: that connection was never accepted.
+        if (cause === 'ECONNREFUSED') return;
+        faults.push(cause);
+        return;
+      }
+    }
+  };
+  const lanes = Array.from({ length: 16 }, lane);
+  await waitFor(() => answered > 500, { timeoutMs: 20_000, what: '500 answers' });
+  torc.process.kill('SIGTERM');
+  const code = await torc.exited();
+  stopped = true;
+  await Promise.all(lanes);
+  assert.equal(faults, []);
+  assert.is(code, 0, torc.output());
+  assert.equal(children.filter(alive), []);
+});
+
+start('a worker that is killed is replaced, and the snapshot is the same in all', async () => {
+  const torc = await startTorc({ TORC_WORKERS: '2' });
+  try {
+    const ring = async () => JSON.parse((await torc.get('/admin/ring')).text);
+    const [victim] = (await ring()).workers;
+    process.kill(victim.pid, 'SIGKILL');
+    await waitFor(
+      async () => {
+        const { workers } = await ring();
+        return workers.length === 2 && workers.every((worker: { pid: number }) => worker.pid !== victim.pid);
+      },
+      { timeoutMs: 20_000, what: 'a new worker' },
+    );
+    await waitFor(async () => (await ring()).workers.every((worker: { current: boolean }) => worker.current), {
+      timeoutMs: 20_000,
+      what: 'one epoch and checksum in all workers',
+    });
+    assert.is((await torc.get('/request?request_id=1')).status, 200);
+  } finally {
+    await torc.close();
+  }
+});
+
+start.run();

@@ -1,0 +1,413 @@
+// What a proxy is for: replicas that refuse, reset, stay silent, lie or die half-way, and clients that leave. The rules
+// are CONTRACT.md's "Safe to send again"; each test says which attempts the replicas saw.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Answer, bytes, plain, rawOrigin } from '../support/origin.ts';
+import { freePort, snapshotOf, startProxy } from '../support/proxy.ts';
+import { ask, fieldOf, get, type RawClient, rawClient } from '../support/raw.ts';
+import { waitFor } from '../support/wait.ts';
+
+const faults = suite('faults');
+
+const post = (target: string, body: string): string =>
+  `POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+/** One proxy before the given replicas (a number is a port of nobody), for the length of one test. */
+async function withProxy(
+  answers: readonly (Answer | null)[],
+  settings: Record<string, string>,
+  run: (
+    torc: Awaited<ReturnType<typeof startProxy>>,
+    origins: Awaited<ReturnType<typeof rawOrigin>>[],
+  ) => Promise<void>,
+): Promise<void> {
+  const origins = [];
+  const ports = [];
+  for (const answer of answers) {
+    if (answer === null) {
+      ports.push(await freePort());
+      continue;
+    }
+    const origin = await rawOrigin(answer);
+    origins.push(origin);
+    ports.push(origin.port);
+  }
+  const torc = await startProxy(ports, settings);
+  try {
+    await run(torc, origins);
+  } finally {
+    await torc.close();
+    for (const origin of origins) await origin.close();
+  }
+}
+
+const reset: Answer = (_request, socket) => void socket.resetAndDestroy();
+const silent: Answer = () => {};
+
+faults('a refused connection: any method goes to the next choice, nothing was sent', async () => {
+  await withProxy([null, plain('second')], {}, async (torc, [second]) => {
+    assert.is((await ask(torc.port, get('/a'))).body, 'second');
+    const answer = await ask(torc.port, post('/b', 'body'));
+    assert.is(answer.body, 'second');
+    assert.is(fieldOf(answer, 'x-served-by'), '2');
+    assert.is(second!.requests[1]!.body, 'body');
+    assert.equal(
+      torc.hints.map(({ slot, cause }) => [slot, cause]),
+      [['1', 'refused']],
+      'one hint a second',
+    );
+    const delta = torc.counters.collect();
+    assert.is(delta.retries, 2);
+    assert.is(delta.slots.find(({ slot }) => slot === '1')!.errors, 2);
+  });
+});
+
+faults('nobody there: 502 with the JSON body, a retry-after and one line that says why', async () => {
+  await withProxy([null], {}, async torc => {
+    const answer = await ask(torc.port, get('/a'));
+    assert.is(answer.status, 502);
+    assert.equal(JSON.parse(answer.body), {
+      message: '<Error> the replica refused the connection',
+      status: 'failure',
+    });
+    assert.is(fieldOf(answer, 'retry-after'), '1');
+    for (let index = 0; index < 5; index++) await ask(torc.port, get('/a'));
+    const warnings = torc.lines.filter(({ level }) => level === 'warn');
+    assert.is(warnings.length, 1);
+    assert.is(warnings[0]!.fields.slot, '1');
+    assert.is(warnings[0]!.fields.detail, 'ECONNREFUSED');
+  });
+});
+
+faults('no usable replica: 503', async () => {
+  await withProxy([plain('x')], {}, async (torc, [origin]) => {
+    torc.snapshots.apply(snapshotOf(2, [origin!.port], { states: ['suspect'] }));
+    const answer = await ask(torc.port, get('/a'));
+    assert.is(answer.status, 503);
+    assert.is(fieldOf(answer, 'retry-after'), '1');
+  });
+});
+
+faults('reset before an answer: GET is sent again, POST never', async () => {
+  await withProxy([reset, plain('second')], {}, async (torc, [first, second]) => {
+    assert.is((await ask(torc.port, get('/a'))).body, 'second');
+    assert.is((await ask(torc.port, post('/b', 'once'))).status, 502);
+    assert.equal(
+      first!.requests.map(({ method }) => method),
+      ['GET', 'POST'],
+    );
+    assert.equal(
+      second!.requests.map(({ method }) => method),
+      ['GET'],
+    );
+    assert.is(torc.hints[0]!.cause, 'reset');
+  });
+});
+
+faults('PUT with a small body is sent again, whole', async () => {
+  await withProxy([reset, plain('second')], {}, async (torc, [, second]) => {
+    const answer = await ask(
+      torc.port,
+      'PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+    );
+    assert.is(answer.body, 'second');
+    assert.is(second!.requests[0]!.body, 'abc');
+  });
+});
+
+faults('PUT with a body over the bound is not sent again', async () => {
+  await withProxy([reset, plain('second')], {}, async (torc, [, second]) => {
+    const body = 'x'.repeat(100_000);
+    const answer = await ask(
+      torc.port,
+      `PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    assert.is(answer.status, 502);
+    assert.is(second!.requests.length, 0);
+  });
+});
+
+faults('TORC_RETRIES bounds the attempts', async () => {
+  await withProxy([reset, reset, plain('third')], { RETRIES: '1' }, async (torc, [first, second, third]) => {
+    assert.is((await ask(torc.port, get('/a'))).status, 502);
+    assert.equal(
+      [first, second, third].map(origin => origin!.requests.length),
+      [1, 1, 0],
+    );
+  });
+});
+
+faults('a pooled connection that the replica just closed: no request is lost, no hint is given', async () => {
+  // Answers the first request of each connection and closes at the second, as a server does whose idle time is over.
+  const closing: Answer = (request, socket) => {
+    if (request.index === 0) plain('fresh')(request, socket);
+    else socket.end();
+  };
+  await withProxy([closing, plain('second')], {}, async (torc, [first]) => {
+    for (let index = 0; index < 5; index++) {
+      const answer = await ask(torc.port, get('/a'));
+      assert.is(answer.body, 'fresh');
+      assert.is(fieldOf(answer, 'x-served-by'), '1');
+    }
+    assert.is(first!.connections, 5);
+    assert.equal(torc.hints, []);
+    assert.is(torc.counters.collect().retries, 0);
+  });
+});
+
+faults('a connection that the replica closed while idle is not used', async () => {
+  await withProxy([plain('x')], {}, async (torc, [origin]) => {
+    assert.is((await ask(torc.port, post('/a', 'x'))).status, 200);
+    for (const socket of origin!.sockets) socket.end();
+    await waitFor(() => origin!.sockets.size === 0, {
+      timeoutMs: 2000,
+      what: 'the idle connection to close',
+    });
+    assert.is((await ask(torc.port, post('/b', 'x'))).status, 200);
+    assert.equal(torc.hints, []);
+  });
+});
+
+for (const [name, answer] of [
+  ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc'],
+  ['equal lengths twice', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc'],
+  ['a list of lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\nabc'],
+  ['a signed length', 'HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nabc'],
+  ['a hex length', 'HTTP/1.1 200 OK\r\nContent-Length: 0x3\r\n\r\nabc'],
+  [
+    'length and chunked',
+    'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
+  [
+    'chunked and length',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n',
+  ],
+  ['an unknown coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
+  ['chunked from HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['garbage before', 'garbage\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['garbage behind', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokgarbage'],
+  [
+    'a second answer',
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno',
+  ],
+  ['an answer behind 304', 'HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno'],
+  ['a second status line', 'HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['bare line feeds', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
+  ['one bare line feed', 'HTTP/1.1 200 OK\r\nX-A: 1\nContent-Length: 2\r\n\r\nok'],
+  ['a folded field', 'HTTP/1.1 200 OK\r\nX-A: 1\r\n folded\r\nContent-Length: 2\r\n\r\nok'],
+  ['space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok'],
+  ['a field without a colon', 'HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\nok'],
+  ['a control byte', 'HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 2\r\n\r\nok'],
+  ['a lone CR', 'HTTP/1.1 200 OK\r\nX-A: a\rb\r\nContent-Length: 2\r\n\r\nok'],
+  ['an unasked switch', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'],
+  ['another version', 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+  ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok'],
+  ['a broken chunk size', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n'],
+] as const) {
+  faults(`an invalid answer never looks complete: ${name}`, async () => {
+    await withProxy([bytes(answer), plain('second')], {}, async (torc, [first]) => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await waitFor(() => client.closed || client.received.includes('\r\n\r\n'), {
+        timeoutMs: 3000,
+        what: 'an end',
+      });
+      if (client.received !== '' && !client.received.startsWith('HTTP/1.1 502')) await client.gone();
+      assert.not.match(client.received, /0\r\n\r\n$/);
+      assert.ok(client.received.startsWith('HTTP/1.1 502') || client.closed, client.received);
+      first!.answer = plain('clean');
+      assert.is((await ask(torc.port, get('/b'))).body, 'clean');
+      assert.is(first!.connections, 2, 'the poisoned connection is not used again');
+      client.close();
+    });
+  });
+}
+
+for (const [name, answer] of [
+  ['by length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'],
+  ['in a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nabc'],
+  ['between chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'],
+  ['in the trailers', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n'],
+] as const) {
+  faults(`a truncated body never looks complete: ${name}`, async () => {
+    await withProxy([bytes(answer, { end: true })], {}, async torc => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await client.gone();
+      assert.not.match(client.received, /\r\n0\r\n/);
+      assert.ok(client.received.includes('abc') || client.received === '', client.received);
+    });
+  });
+}
+
+faults('bytes that answer nobody end an idle connection', async () => {
+  await withProxy([plain('one')], {}, async (torc, [origin]) => {
+    await ask(torc.port, get('/a'));
+    for (const socket of origin!.sockets) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+    await waitFor(() => origin!.sockets.size === 0, {
+      timeoutMs: 2000,
+      what: 'the connection to be dropped',
+    });
+    assert.is((await ask(torc.port, get('/b'))).body, 'one');
+  });
+});
+
+faults('a silent replica: 504, a hint, and the attempt is cancelled', async () => {
+  await withProxy(
+    [silent, plain('second')],
+    { RESPONSE_TIMEOUT_MS: '100' },
+    async (torc, [first, second]) => {
+      const answer = await ask(torc.port, get('/a'));
+      assert.is(answer.status, 504);
+      assert.is(torc.hints[0]!.cause, 'timeout');
+      assert.is(second!.requests.length, 0);
+      await waitFor(() => first!.sockets.size === 0, {
+        timeoutMs: 2000,
+        what: 'the attempt to be cancelled',
+      });
+    },
+  );
+});
+
+faults('an answer that stalls is cut', async () => {
+  await withProxy(
+    [bytes('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab')],
+    { IDLE_TIMEOUT_MS: '100' },
+    async torc => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await client.gone();
+      assert.ok(client.received.endsWith('\r\n\r\nab'));
+    },
+  );
+});
+
+faults('a request body that stalls: 408', async () => {
+  await withProxy([plain('x')], { IDLE_TIMEOUT_MS: '100', RESPONSE_TIMEOUT_MS: '100' }, async torc => {
+    const client = await rawClient(torc.port);
+    client.send('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab');
+    assert.is((await client.answer()).status, 408);
+    await client.gone();
+  });
+});
+
+faults('a client that leaves cancels its attempt', async () => {
+  await withProxy([silent], {}, async (torc, [origin]) => {
+    const client = await rawClient(torc.port);
+    client.send(get('/a'));
+    await waitFor(() => origin!.requests.length === 1, { timeoutMs: 2000, what: 'the request' });
+    client.close();
+    await waitFor(() => origin!.sockets.size === 0, { timeoutMs: 2000, what: 'the cancel' });
+    const delta = torc.counters.collect();
+    assert.is(delta.errors.CLIENT_GONE, 1);
+    assert.is(delta.slots.length, 0, 'nothing in flight, nothing counted for the slot');
+  });
+});
+
+faults('connections and queue are bounded: what waits is served, what is beyond gets 503', async () => {
+  const waiting: (() => void)[] = [];
+  const held: Answer = (request, socket) => void waiting.push(() => plain('ok')(request, socket));
+  await withProxy([held], { MAX_CONNECTIONS_PER_REPLICA: '2', MAX_QUEUE: '3' }, async (torc, [origin]) => {
+    const clients: RawClient[] = [];
+    for (let index = 0; index < 7; index++) {
+      const client = await rawClient(torc.port);
+      client.send(get(`/${index}`));
+      clients.push(client);
+    }
+    await waitFor(() => clients.filter(client => client.received.includes(' 503 ')).length === 2, {
+      timeoutMs: 2000,
+      what: 'two refusals',
+    });
+    assert.is(origin!.connections, 2);
+    for (let served = 0; served < 5; served++) {
+      await waitFor(() => waiting.length > 0, { timeoutMs: 2000, what: 'the next request' });
+      waiting.shift()!();
+    }
+    await waitFor(() => clients.filter(client => client.received.includes('200 OK')).length === 5, {
+      timeoutMs: 2000,
+      what: 'five answers',
+    });
+    assert.is(origin!.connections, 2);
+    const refused = clients.find(client => client.received.includes(' 503 '))!;
+    assert.match(refused.received, /Retry-After: 1\r\n/);
+    for (const client of clients) client.close();
+  });
+});
+
+faults('a client that leaves the queue leaves no trace', async () => {
+  const waiting: (() => void)[] = [];
+  const held: Answer = (request, socket) => void waiting.push(() => plain('ok')(request, socket));
+  await withProxy([held], { MAX_CONNECTIONS_PER_REPLICA: '1', MAX_QUEUE: '5' }, async (torc, [origin]) => {
+    const first = await rawClient(torc.port);
+    first.send(get('/first'));
+    await waitFor(() => waiting.length === 1, { timeoutMs: 2000, what: 'the first request' });
+    const leaver = await rawClient(torc.port);
+    leaver.send(get('/leaver'));
+    await waitFor(() => torc.counters.collect().slots[0]?.inFlight === 2, {
+      timeoutMs: 2000,
+      what: 'the second to queue',
+    });
+    leaver.close();
+    await waitFor(() => torc.counters.collect().slots[0]?.inFlight === 1, {
+      timeoutMs: 2000,
+      what: 'the second to leave',
+    });
+    waiting.shift()!();
+    assert.is((await first.answer()).status, 200);
+    first.send(get('/again'));
+    await waitFor(() => waiting.length === 1, { timeoutMs: 2000, what: 'the third request' });
+    waiting.shift()!();
+    assert.is((await first.answer()).status, 200);
+    assert.equal(
+      origin!.requests.map(({ target }) => target),
+      ['/first', '/again'],
+    );
+    first.close();
+  });
+});
+
+faults(
+  'a replica that left routing ends its requests; one that is dead gives them to the next choice',
+  async () => {
+    const waiting: (() => void)[] = [];
+    const held: Answer = (request, socket) => void waiting.push(() => plain('old')(request, socket));
+    await withProxy([held, plain('second')], {}, async (torc, [first, second]) => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await waitFor(() => waiting.length === 1, { timeoutMs: 2000, what: 'the request' });
+      let drained = false;
+      torc.snapshots.apply(snapshotOf(2, [second!.port, second!.port], { generation: 1 }));
+      torc.snapshots.drained('replica-1-0', () => {
+        drained = true;
+      });
+      assert.is(drained, false);
+      waiting.shift()!();
+      assert.is((await client.answer()).body, 'old');
+      assert.is(drained, true);
+      await waitFor(() => first!.sockets.size === 0, { timeoutMs: 2000, what: 'the pool to close' });
+      client.close();
+    });
+    await withProxy([silent, plain('second')], {}, async (torc, [first, second]) => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await waitFor(() => first!.requests.length === 1, { timeoutMs: 2000, what: 'the request' });
+      torc.snapshots.apply(snapshotOf(2, [first!.port, second!.port], { states: ['dead'] }));
+      assert.is((await client.answer()).body, 'second');
+      client.close();
+    });
+  },
+);
+
+faults('TORC_COMPAT=assignment: a 404 becomes the assignment’s answer', async () => {
+  await withProxy([plain('nothing', [], '404 Not Found')], { COMPAT: 'assignment' }, async torc => {
+    const answer = await ask(torc.port, get('/other?x=1'));
+    assert.is(answer.status, 400);
+    assert.equal(JSON.parse(answer.body), {
+      message: "<Error> '/other' endpoint does not exist in server replicas",
+      status: 'failure',
+    });
+  });
+});
+
+faults.run();

@@ -1,0 +1,78 @@
+// Counts: exact, handed out once, plain data, and summed by the primary; recent keys are bounded.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Counters, emptyTotals, mergeDelta } from '../../src/routing/counters.ts';
+
+const counting = suite('counters');
+
+counting('collect hands out what is new, once, as data that crosses a process boundary', () => {
+  const counters = new Counters();
+  const slot = counters.of(0, 'a');
+  slot.answered(200, '/x?id=77', 6, 8);
+  slot.answered(503, '/y', 0, 2);
+  slot.tookUs(1500);
+  slot.tookUs(99_000_000_000);
+  counters.error('RESET');
+  counters.retries++;
+  const delta = structuredClone(counters.collect());
+  assert.equal(delta.slots[0]!.keys, ['77', '/y']);
+  assert.equal(delta.slots[0]!.statuses, [0, 1, 0, 0, 1]);
+  assert.equal(delta.errors, { RESET: 1 });
+  assert.equal(counters.collect(), { slots: [], errors: {}, retries: 0, budgetRefusals: 0, requests: 0 });
+  const totals = emptyTotals();
+  mergeDelta(totals, delta);
+  mergeDelta(totals, delta);
+  const sum = totals.slots.get('a')!;
+  assert.is(sum.requests, 4);
+  assert.is(sum.latencies.totalCount, 4);
+  assert.ok(Math.abs(sum.latencies.getValueAtPercentile(50) - 1500) <= 15);
+  assert.is(totals.errors.get('RESET'), 2);
+});
+
+counting('counts belong to the slot: another slot that takes over the id starts at nothing', () => {
+  const counters = new Counters();
+  counters.of(0, 'a').answered(200, '/x', 0, 2);
+  counters.of(0, 'b').answered(200, '/x', 0, 2);
+  counters.of(0, 'a').answered(200, '/x', 0, 2);
+  const { slots } = counters.collect();
+  assert.equal(
+    slots.map(({ slot, requests }) => [slot, requests]),
+    [
+      ['a', 2],
+      ['b', 1],
+    ],
+  );
+});
+
+counting(
+  'recent keys: the latest, oldest first, at most 10,000, long ones cut, random ones of six digits',
+  () => {
+    const counters = new Counters();
+    const slot = counters.of(0, 'a');
+    for (let index = 0; index < 12_345; index++) slot.answered(200, `/${index}`, 1, 9);
+    const { keys, requests } = counters.collect().slots[0]!;
+    assert.is(requests, 12_345);
+    assert.is(keys.length, 10_000);
+    assert.is(keys[0], '2345');
+    assert.is(keys.at(-1), '12344');
+    slot.answered(200, `/${'k'.repeat(9000)}`, 1, 9001);
+    slot.answered(200, '', 4_000_000_000, -1);
+    const next = counters.collect().slots[0]!.keys;
+    assert.is(next[0]!.length, 512);
+    assert.match(next[1]!, /^\d{6}$/);
+  },
+);
+
+counting('the primary keeps a bounded number of keys', () => {
+  const totals = emptyTotals();
+  const counters = new Counters();
+  for (let round = 0; round < 3; round++) {
+    for (let index = 0; index < 9000; index++) counters.of(0, 'a').answered(200, `/${round}`, 1, 2);
+    mergeDelta(totals, counters.collect());
+  }
+  assert.is(totals.slots.get('a')!.keys.length, 10_000);
+  assert.is(totals.slots.get('a')!.keys.at(-1), '2');
+});
+
+counting.run();

@@ -1,0 +1,100 @@
+// The rules that a machine can check: imports go one way, time and randomness come in by argument, every source file
+// opens with what it is, every setting is documented, and the map in docs/architecture.md names what is there.
+
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { fields } from '../src/config/fields.ts';
+import { flagOf } from '../src/config/load.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const sources = globSync('src/**/*.ts', { cwd: root }).map(path => normalize(path)).sort();
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Room -> rooms it may import. `main`, `primary` and `logger`-like files directly in src are the composition root. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  config: ['core'],
+  ring: ['core'],
+  routing: ['ring', 'core', 'config'],
+  proxy: ['routing', 'ring', 'core', 'config'],
+  control: ['routing', 'ring', 'core', 'config'],
+  drivers: ['core', 'config', 'control/driver'],
+  analysis: ['ring', 'core'],
+  admin: ['control', 'routing', 'analysis', 'ring', 'core', 'config'],
+  cluster: ['proxy', 'routing', 'core', 'config', 'control/data-plane'],
+};
+
+const importsOf = (path: string): string[] =>
+  [...read(path).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(match => normalize(join(dirname(path), match[1]!)));
+
+const roomOf = (path: string): string => path.split('/')[1]!;
+
+const rules = suite('rules');
+
+rules('imports go one way', () => {
+  const wrong: string[] = [];
+  for (const path of sources) {
+    const room = roomOf(path);
+    for (const target of importsOf(path)) {
+      if (!target.startsWith('src/')) {
+        wrong.push(`${path} -> ${target} (outside src)`);
+        continue;
+      }
+      const allowed = mayImport[room];
+      if (allowed === undefined || roomOf(target) === room) continue;
+      const inside = target.slice('src/'.length);
+      if (!allowed.some(name => inside === `${name}.ts` || inside.startsWith(`${name}/`))) wrong.push(`${path} -> ${target}`);
+    }
+  }
+  assert.equal(wrong, []);
+});
+
+rules('time and randomness come in by argument', () => {
+  const banned = /\b(Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|performance\.now)\b/;
+  const pure = ['control', 'ring', 'routing', 'analysis', 'admin', 'config'];
+  const wrong = sources.filter(path => pure.includes(roomOf(path)) && banned.test(withoutComments(read(path))));
+  assert.equal(wrong, []);
+});
+
+rules('every source file opens with what it is', () => {
+  const wrong = sources.filter(path => !/^(\/\/ [^\n]+\n){2,}/.test(read(path)));
+  assert.equal(wrong, []);
+});
+
+rules('no file silences the compiler or the linter', () => {
+  const wrong = globSync('{src,test,native-free-bench,docker}/**/*.ts', { cwd: root }).filter(
+    path => !path.endsWith('rules.test.ts') && /@ts-ignore|@ts-nocheck|biome-ignore|\bas any\b/.test(read(path)),
+  );
+  assert.equal(wrong, []);
+});
+
+rules('the map in docs/architecture.md names every source file, and no other', () => {
+  const map = read('docs/architecture.md');
+  const missing = sources.filter(path => !map.includes(`\`${path.slice('src/'.length)}\``));
+  assert.equal(missing, [], 'not in the map');
+  const named = [...map.matchAll(/`([a-z-]+(?:\/[a-z0-9-]+)*\.ts)`/g)].map(match => `src/${match[1]}`);
+  assert.equal(
+    named.filter(path => !sources.includes(path)),
+    [],
+    'in the map, but not there',
+  );
+});
+
+rules('docs/operations.md has every setting with its default', () => {
+  const page = read('docs/operations.md');
+  const missing = Object.values(fields).filter(field => {
+    const line = page.split('\n').find(text => text.startsWith(`| \`${field.name}\` |`));
+    return line === undefined || !line.includes(flagOf(field.name)) || !line.includes(field.fallback ?? '| - |');
+  });
+  assert.equal(
+    missing.map(field => field.name),
+    [],
+  );
+});
+
+const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+
+rules.run();

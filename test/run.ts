@@ -1,0 +1,106 @@
+// Runs every test file in a process of its own (a crash, a leak or a hang in one cannot touch another), two at a time,
+// the engine's ones alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
+//   npm test                      all
+//   npm test -- ring e2e/start    those whose path contains one of the words
+// A file that crashes, prints no totals or runs over its time counts as one failure.
+
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const FILE_TIMEOUT_MS = 240_000;
+const PARALLEL = 2;
+
+interface Result {
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly output: string;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const words = process.argv.slice(2);
+const files = globSync('**/*.test.ts', { cwd: here })
+  .filter(file => words.length === 0 || words.some(word => file.includes(word)))
+  .sort();
+const needsEngine = (file: string): boolean => file.startsWith('docker/');
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+await runAll(
+  files.filter(file => !needsEngine(file)),
+  PARALLEL,
+);
+await runAll(files.filter(needsEngine), 1);
+process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
+
+async function runAll(queue: string[], parallel: number): Promise<void> {
+  const next = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const startedMs = performance.now();
+      report(await runFile(file), performance.now() - startedMs);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, next));
+}
+
+function report(result: Result, tookMs: number): void {
+  totals.passed += result.passed;
+  totals.failed += result.failed;
+  totals.skipped += result.skipped;
+  const verdict = result.failed > 0 ? 'FAIL' : 'ok  ';
+  const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
+  const took = `${(tookMs / 1000).toFixed(1)} s`;
+  process.stdout.write(`${verdict} ${result.file}  ${result.passed} passed${skipped}  ${took}\n`);
+  if (result.failed > 0) process.stdout.write(`${result.output}\n`);
+}
+
+function runFile(file: string): Promise<Result> {
+  return new Promise(resolve => {
+    const child = spawn(process.execPath, [join(here, file)], {
+      cwd: join(here, '..'),
+      env: testEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, so that a file that hangs is ended together with what it started.
+      detached: true,
+    });
+    let output = '';
+    const collect = (chunk: Buffer): void => {
+      if (output.length < 1_000_000) output += chunk.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      process.kill(-child.pid!, 'SIGKILL');
+    }, FILE_TIMEOUT_MS);
+    child.on('close', code => {
+      clearTimeout(timer);
+      if (timedOut) output += `\nran over ${FILE_TIMEOUT_MS / 1000} s and was ended`;
+      resolve(readTotals(relative('.', file), output, code === 0));
+    });
+  });
+}
+
+function readTotals(file: string, output: string, exitedWell: boolean): Result {
+  const number = (label: string): number => Number(new RegExp(`${label}:\\s+(\\d+)`).exec(output)?.[1] ?? 0);
+  const passed = number('Passed');
+  const skipped = number('Skipped');
+  const failed = Math.max(number('Total') - passed, exitedWell && number('Total') + skipped > 0 ? 0 : 1);
+  return { file, passed, failed, skipped, output };
+}
+
+/** Settings of a torc that the person runs must not leak into the tests. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1' };
+  delete env.FORCE_COLOR;
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('TORC_') && !name.startsWith('TORC_TEST_')) delete env[name];
+  }
+  delete env.PORT;
+  delete env.HOST;
+  return env;
+}

@@ -1,0 +1,353 @@
+// The control plane against a machine that does its worst, from one seed each: deaths, hangs, slow, mute and failing
+// starts, an engine that goes away, events lost, doubled and late, /add and /rm, stalls of torc itself and its death.
+// After every timer the invariants are checked; at the end the faults stop, N must come back, and an exit leave nothing.
+//   TORC_TEST_SIM_SEED=n           one seed again        TORC_TEST_SIM_MS=600000      a long run
+// The starting seed of a plain run is fixed: a red run is red again.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ControlEvent } from '../../src/control/supervisor.ts';
+import { Supervisor } from '../../src/control/supervisor.ts';
+import { type Log, silentLog } from '../../src/core/log.ts';
+import { seededRandom } from '../../src/core/random.ts';
+import { advance, FakeClock, flush } from './clock.ts';
+import { CALM, type Container, World } from './world.ts';
+
+const CHAOS_MS = 60_000;
+/** A backoff at its cap (30 s), a mute start (30 s), and what it takes to start. */
+const RECOVERY_MS = 90_000;
+const BUDGET_MS = Number(process.env.TORC_TEST_SIM_MS ?? 10_000);
+
+interface Tally {
+  seedCount: number;
+  deathCount: number;
+  readyCount: number;
+  publishCount: number;
+  crashCount: number;
+}
+
+class Simulation {
+  readonly world: World;
+  readonly clock = new FakeClock();
+  readonly spares: number;
+  torc: Supervisor;
+  #joiningCount = 0;
+  #removingCount = 0;
+  #lastEpoch = 0;
+  #seen = 0;
+  readonly #tally: Tally;
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly trace: string[] = [];
+
+  constructor(seed: number, tally: Tally) {
+    this.world = new World(this.clock, seededRandom(seed));
+    this.#tally = tally;
+    this.spares = this.world.happens(0.4) ? 1 + Math.floor(this.world.between(0, 2)) : 0;
+    this.world.onTold = replicaId => this.#checkNotRouted(replicaId);
+    this.torc = this.#newTorc(3);
+  }
+
+  #newTorc(replicas: number): Supervisor {
+    const { world } = this;
+    this.#lastEpoch = 0;
+    this.#seen = 0;
+    const torc = new Supervisor({
+      ...world.newRun(),
+      random: world.random,
+      log: this.#log(),
+      settings: {
+        replicas,
+        spares: this.spares,
+        adopt: true,
+        ring: 'rendezvous',
+        ringRows: 64,
+        heartbeatPath: '/heartbeat',
+        heartbeatIntervalMs: 1000,
+        heartbeatTimeoutMs: 500,
+        heartbeatFall: 2,
+        heartbeatRise: 1,
+        drainTimeoutMs: 10_000,
+      },
+    });
+    torc.subscribe(event => {
+      if (torc === this.torc) this.#onEvent(event);
+    });
+    return torc;
+  }
+
+  #log(): Log {
+    const say = (_fields: object, message: string): void => this.say(message);
+    return { ...silentLog, info: say, warn: say, error: say };
+  }
+
+  say(text: string): void {
+    this.trace.push(`${this.clock.nowMs().toFixed(0)} ${text}`);
+    if (this.trace.length > 60) this.trace.shift();
+  }
+
+  // Invariants.
+
+  readonly check = (): void => {
+    const { published } = this.world;
+    for (; this.#seen < published.length; this.#seen++) {
+      const snapshot = published[this.#seen]!;
+      assert.ok(snapshot.epoch > this.#lastEpoch, `epoch ${snapshot.epoch} after ${this.#lastEpoch}`);
+      this.#lastEpoch = snapshot.epoch;
+      this.#tally.publishCount++;
+      const { upstreams } = snapshot;
+      assert.is(
+        new Set(upstreams.map(each => each.slot)).size,
+        upstreams.length,
+        'two replicas of one slot in routing',
+      );
+      assert.is(
+        new Set(upstreams.map(each => each.replicaId)).size,
+        upstreams.length,
+        'one replica twice in routing',
+      );
+      for (const { replicaId, state } of upstreams) {
+        assert.ok(state === 'ready' || state === 'suspect', `${replicaId} is ${state} in routing`);
+        assert.not(this.world.told.has(replicaId), `${replicaId} was told dead and is in routing again`);
+      }
+    }
+    const allowed =
+      this.torc.names().length +
+      this.#joiningCount +
+      this.#removingCount +
+      this.spares +
+      this.torc.leavingCount();
+    const counted = this.world.running().filter(container => !container.stray).length;
+    assert.ok(counted <= allowed, `${counted} replicas run, ${allowed} may`);
+  };
+
+  #checkNotRouted(replicaId: string): void {
+    const routed = this.torc.snapshot().upstreams.some(each => each.replicaId === replicaId);
+    assert.not(routed, `${replicaId} is in routing after the tick of its event`);
+  }
+
+  #onEvent(event: ControlEvent): void {
+    this.say(
+      `${event.slot} ${event.replicaId}: ${event.from} -> ${event.to} (${event.source}: ${event.cause})`,
+    );
+    if (event.to === 'ready') this.#tally.readyCount++;
+    if (event.to !== 'dead' || event.source === 'operator' || event.cause === 'drained') return;
+    this.#tally.deathCount++;
+    const container = this.world.containers.get(event.replicaId);
+    assert.ok(
+      container === undefined || container.harmed,
+      `${event.replicaId} was declared dead without reason: ${event.cause}`,
+    );
+  }
+
+  // Faults.
+
+  async run(): Promise<void> {
+    const { world } = this;
+    world.chances = {
+      startFails: world.between(0, 0.3),
+      startMute: world.between(0, 0.05),
+      eventLost: world.between(0, 0.2),
+      eventTwice: 0.1,
+    };
+    this.#call(this.torc.start());
+    while (this.clock.nowMs() < CHAOS_MS) {
+      await advance(this.clock, world.between(50, 2_000), this.check);
+      await this.#fault();
+      this.check();
+    }
+    await this.#recover();
+    await this.#exit();
+  }
+
+  async #fault(): Promise<void> {
+    const { world } = this;
+    const roll = world.random();
+    const victim = this.#pick();
+    if (roll < 0.25 && victim) this.#harm(victim, 'is killed', () => world.kill(victim));
+    else if (roll < 0.35 && victim) this.#harm(victim, 'is terminated', () => world.terminate(victim));
+    else if (roll < 0.45 && victim)
+      this.#harm(victim, 'hangs', () => Object.assign(victim, { hung: true, harmed: true }));
+    else if (roll < 0.52) this.#engineGoes();
+    else if (roll < 0.6) this.#stall(world.between(100, 4_000));
+    else if (roll < 0.7) this.#add();
+    else if (roll < 0.8) this.#remove();
+    else if (roll < 0.9 && victim) this.#complain(victim);
+    else if (roll < 0.92 && !world.isAway) await this.#crash();
+    else if (victim)
+      world.tell({
+        kind: world.happens(0.5) ? 'changed' : 'unhealthy',
+        replicaId: victim.id,
+        cause: 'a rumour',
+      });
+  }
+
+  #pick(): Container | undefined {
+    const running = this.world.running();
+    return running[Math.floor(this.world.random() * running.length)];
+  }
+
+  #harm(victim: Container, how: string, act: () => void): void {
+    this.say(`-- ${victim.id} ${how}`);
+    act();
+  }
+
+  #engineGoes(): void {
+    if (this.world.isAway) return;
+    this.say('-- the engine goes away');
+    this.world.isAway = true;
+    this.clock.after(this.world.between(500, 15_000), () => {
+      this.say('-- the engine is back');
+      this.world.isAway = false;
+      this.world.tell({ kind: 'resync', cause: 'the stream was cut' });
+    });
+  }
+
+  #stall(ms: number): void {
+    this.say(`-- torc stalls for ${ms.toFixed(0)} ms`);
+    this.clock.stall(ms);
+  }
+
+  #add(): void {
+    const count = 1 + Math.floor(this.world.between(0, 2));
+    if (this.torc.names().length + this.#joiningCount + count > 8) return;
+    this.say(`-- add ${count}`);
+    this.#joiningCount += count;
+    const { torc } = this;
+    this.#call(
+      torc.add({ count, names: [] }).then(outcome => {
+        if (torc !== this.torc) return;
+        this.#joiningCount -= count;
+        this.say(`-- added: ${JSON.stringify(outcome)}`);
+      }),
+    );
+  }
+
+  #remove(): void {
+    const names = this.torc.names();
+    if (names.length <= 1) return;
+    const name = names[Math.floor(this.world.random() * names.length)]!;
+    this.say(`-- remove ${name}`);
+    this.#removingCount++;
+    const { torc } = this;
+    this.#call(
+      torc.remove({ count: 1, names: [name] }).then(() => {
+        if (torc === this.torc) this.#removingCount--;
+      }),
+    );
+    assert.not(this.torc.names().includes(name), 'a removed slot is still listed');
+  }
+
+  #complain(victim: Container): void {
+    const cause = this.world.happens(0.5) ? 'reset' : 'timeout';
+    this.torc.hint({ slot: victim.slot, replicaId: victim.id, cause, detail: 'a worker saw it' });
+  }
+
+  /** SIGKILL of torc: its containers stay, a new one adopts them, and none that is well is touched. */
+  async #crash(): Promise<void> {
+    this.say('-- torc is killed');
+    this.#tally.crashCount++;
+    this.#joiningCount = 0;
+    this.#removingCount = 0;
+    this.#calls.clear();
+    // What it was starting or stopping ends some time later, unheard.
+    this.world.newRun();
+    for (const container of this.world.running()) container.stray = container.spare;
+    for (const group of Map.groupBy(this.world.running(), each => each.slot).values()) {
+      for (const older of group.sort((a, b) => b.generation - a.generation).slice(1)) {
+        Object.assign(older, { harmed: true, stray: true });
+      }
+    }
+    // More than the new one may have, by starts that end unheard: strays, all cleared away in the end.
+    for (const container of this.world.running()) if (container.spare) container.harmed = true;
+    await advance(this.clock, 600);
+    for (const container of this.world.running()) container.stray = true;
+    this.torc = this.#newTorc(3);
+    this.#call(this.torc.start());
+    await advance(this.clock, 100);
+    // What it adopted counts again.
+    const adopted = [...this.torc.slots(), ...this.torc.spares()].map(slot => slot.replicaId);
+    for (const container of this.world.running()) container.stray = !adopted.includes(container.id);
+  }
+
+  #call(call: Promise<unknown>): void {
+    this.#calls.add(call);
+    void call.finally(() => this.#calls.delete(call));
+  }
+
+  // The end.
+
+  async #recover(): Promise<void> {
+    this.say('-- the faults stop');
+    this.world.chances = CALM;
+    this.world.isAway = false;
+    await advance(this.clock, RECOVERY_MS, this.check);
+    const slots = this.torc.slots();
+    const names = this.torc.names();
+    assert.ok(slots.length >= 1, 'no slot is left');
+    assert.equal(
+      slots.filter(slot => slot.state !== 'ready').map(slot => slot.name),
+      [],
+      'slots that did not come back',
+    );
+    assert.equal(
+      this.torc.spares().map(spare => spare.state),
+      new Array(this.spares).fill('ready'),
+    );
+    const running = this.world.running();
+    assert.is(running.length, names.length + this.spares, 'replicas that nobody knows');
+    assert.is(running.filter(each => each.hung).length, 0, 'a hung replica is left');
+    assert.is(this.world.containers.size, running.length, 'dead replicas were not cleared away');
+    assert.equal(
+      this.torc
+        .snapshot()
+        .upstreams.map(each => each.slot)
+        .sort(),
+      [...names].sort(),
+    );
+    assert.is(this.#joiningCount, 0, 'an /add never ended');
+  }
+
+  async #exit(): Promise<void> {
+    let isOver = false;
+    // In the middle of something, as exits are.
+    if (this.world.happens(0.5)) this.#add();
+    const victim = this.#pick();
+    if (victim && this.world.happens(0.5)) this.world.kill(victim);
+    await advance(this.clock, this.world.between(0, 300));
+    // Workers have ended before: what is stopped now is in nobody's routing.
+    this.world.onTold = () => {};
+    void this.torc.stop({ remove: true }).then(() => {
+      isOver = true;
+    });
+    await advance(this.clock, 30_000);
+    assert.ok(isOver, 'the exit did not end');
+    assert.is(this.world.containers.size, 0, 'the exit left replicas behind');
+    await flush();
+    assert.is(this.#calls.size, 0, 'a call never ended');
+  }
+}
+
+const sim = suite('simulation of the control plane');
+
+sim('keeps its invariants', async () => {
+  const only = process.env.TORC_TEST_SIM_SEED;
+  const untilMs = performance.now() + BUDGET_MS;
+  const tally: Tally = { seedCount: 0, deathCount: 0, readyCount: 0, publishCount: 0, crashCount: 0 };
+  let seed = only === undefined ? 1 : Number(only);
+  do {
+    const simulation = new Simulation(seed, tally);
+    try {
+      await simulation.run();
+    } catch (error) {
+      const trace = simulation.trace.join('\n');
+      throw new Error(`TORC_TEST_SIM_SEED=${seed} fails: ${(error as Error).message}\n${trace}`, {
+        cause: error,
+      });
+    }
+    tally.seedCount++;
+    seed++;
+  } while (only === undefined && performance.now() < untilMs);
+  process.stdout.write(`simulated: ${JSON.stringify(tally)}\n`);
+});
+
+sim.run();

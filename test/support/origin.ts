@@ -1,0 +1,132 @@
+// A replica made of a raw socket: it keeps the very bytes that arrived, and answers with the very bytes it is told, so
+// that a test sees what a polite HTTP library would hide.
+
+import { createServer, type Server, type Socket } from 'node:net';
+
+export interface OriginRequest {
+  /** Request line and fields, without the empty line. */
+  readonly head: string;
+  readonly method: string;
+  readonly target: string;
+  readonly body: string;
+  /** Lines of the trailer section, joined by CRLF. */
+  readonly trailers: string;
+  /** Which connection, and which request on it, from 0. */
+  readonly connection: number;
+  readonly index: number;
+}
+
+export type Answer = (request: OriginRequest, socket: Socket) => void;
+
+export interface Origin {
+  readonly port: number;
+  readonly requests: OriginRequest[];
+  readonly sockets: Set<Socket>;
+  /** Connections accepted so far. */
+  connections: number;
+  /** All bytes, of all connections in order of arrival. */
+  bytes: string;
+  answer: Answer;
+  close(): Promise<void>;
+}
+
+/** `atHead`: answers as soon as the head is there; the body is then not waited for (and not parsed). */
+export async function rawOrigin(answer: Answer, { atHead = false, port = 0 } = {}): Promise<Origin> {
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true });
+  const origin: Origin = {
+    port: 0,
+    requests: [],
+    sockets: new Set(),
+    connections: 0,
+    bytes: '',
+    answer,
+    close: () =>
+      new Promise(resolve => {
+        for (const socket of origin.sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+  server.on('connection', socket => serve(origin, socket, atHead));
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
+  return Object.assign(origin, { port: (server.address() as { port: number }).port });
+}
+
+function serve(origin: Origin, socket: Socket, atHead: boolean): void {
+  const connection = origin.connections++;
+  let index = 0;
+  let pending = '';
+  origin.sockets.add(socket);
+  socket.on('close', () => origin.sockets.delete(socket));
+  socket.on('error', () => {});
+  socket.on('end', () => socket.end());
+  socket.on('data', chunk => {
+    const text = chunk.toString('latin1');
+    origin.bytes += text;
+    pending += text;
+    for (;;) {
+      const parsed = parseRequest(pending, atHead);
+      if (parsed === null) return;
+      pending = pending.slice(parsed.length);
+      const request = { ...parsed.request, connection, index: index++ };
+      origin.requests.push(request);
+      origin.answer(request, socket);
+    }
+  });
+}
+
+type Parsed = { request: Omit<OriginRequest, 'connection' | 'index'>; length: number };
+
+function parseRequest(text: string, atHead: boolean): Parsed | null {
+  const headEnd = text.indexOf('\r\n\r\n');
+  if (headEnd === -1) return null;
+  const head = text.slice(0, headEnd);
+  const [method = '', target = ''] = head.split('\r\n')[0]!.split(' ');
+  const start = headEnd + 4;
+  const made = (body: string, trailers: string, length: number): Parsed => ({
+    request: { head, method, target, body, trailers },
+    length,
+  });
+  if (atHead) return made('', '', start);
+  if (/^transfer-encoding: *chunked$/im.test(head)) return parseChunked(text, start, made);
+  const length = Number(/^content-length: *(\d+)$/im.exec(head)?.[1] ?? 0);
+  if (text.length < start + length) return null;
+  return made(text.slice(start, start + length), '', start + length);
+}
+
+function parseChunked(
+  text: string,
+  start: number,
+  made: (body: string, trailers: string, length: number) => Parsed,
+) {
+  let body = '';
+  for (let at = start; ; ) {
+    const lineEnd = text.indexOf('\r\n', at);
+    if (lineEnd === -1) return null;
+    const size = Number.parseInt(text.slice(at, lineEnd), 16);
+    if (size === 0) {
+      const end = text.startsWith('\r\n', lineEnd + 2) ? lineEnd : text.indexOf('\r\n\r\n', lineEnd + 2);
+      return end === -1 ? null : made(body, text.slice(lineEnd + 2, end), end + 4);
+    }
+    if (text.length < lineEnd + 2 + size + 2) return null;
+    body += text.slice(lineEnd + 2, lineEnd + 2 + size);
+    at = lineEnd + 2 + size + 2;
+  }
+}
+
+/** A plain answer with a length. */
+export const plain =
+  (body: string, fields: readonly string[] = [], status = '200 OK'): Answer =>
+  (_request, socket) => {
+    socket.write(
+      `HTTP/1.1 ${[status, ...fields, `Content-Length: ${body.length}`].join('\r\n')}\r\n\r\n${body}`,
+      'latin1',
+    );
+  };
+
+/** Exactly these bytes; `end` closes behind them. */
+export const bytes =
+  (text: string, { end = false } = {}): Answer =>
+  (_request, socket) => {
+    if (end) socket.end(text, 'latin1');
+    else socket.write(text, 'latin1');
+  };

@@ -1,0 +1,107 @@
+// The data plane alone, in this process: a real server on a real port, with a snapshot made by hand in which slot "1"
+// owns every key, "2" stands in for it, and "3" for both. The control plane's ends (admin, hints, log) are recorded.
+
+import { createServer } from 'node:net';
+import { loadConfig } from '../../src/config/load.ts';
+import type { Log } from '../../src/core/log.ts';
+import type { ReplicaState, SnapshotMessage, SuspectHint } from '../../src/core/types.ts';
+import { createProxy, type DataPlane } from '../../src/proxy/server.ts';
+import { tableChecksum } from '../../src/ring/build.ts';
+import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
+import { Counters } from '../../src/routing/counters.ts';
+import { SnapshotHolder } from '../../src/routing/snapshot.ts';
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
+}
+
+export interface TestProxy {
+  readonly port: number;
+  readonly proxy: DataPlane;
+  readonly snapshots: SnapshotHolder;
+  readonly counters: Counters;
+  readonly hints: SuspectHint[];
+  readonly lines: LogLine[];
+  readonly adminCalls: string[];
+  close(): Promise<void>;
+}
+
+/** `ports` of the replicas of slots "1", "2", ...; `settings` are TORC_* without the prefix. */
+export async function startProxy(
+  ports: readonly number[],
+  settings: Record<string, string> = {},
+): Promise<TestProxy> {
+  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`TORC_${name}`, value]));
+  const loaded = loadConfig(env, []);
+  if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
+  const hints: SuspectHint[] = [];
+  const lines: LogLine[] = [];
+  const adminCalls: string[] = [];
+  const counters = new Counters();
+  const snapshots = new SnapshotHolder(loaded.config, recorder(lines));
+  snapshots.apply(snapshotOf(1, ports));
+  const proxy = createProxy({
+    config: loaded.config,
+    snapshots,
+    counters,
+    admin: {
+      handle(request, response) {
+        adminCalls.push(`${request.method} ${request.url}`);
+        response.end('admin');
+      },
+    },
+    suspect: hint => hints.push(hint),
+    log: recorder(lines),
+  });
+  const port = await freePort();
+  await proxy.listen('127.0.0.1', port);
+  return { port, proxy, snapshots, counters, hints, lines, adminCalls, close: () => proxy.drain(0) };
+}
+
+export function snapshotOf(
+  epoch: number,
+  ports: readonly number[],
+  {
+    states = [],
+    generation = 0,
+    rows = 8,
+  }: { states?: ReplicaState[]; generation?: number; rows?: number } = {},
+): SnapshotMessage {
+  const row = Array.from({ length: CHOICES }, (_, index) => (index < ports.length ? index : NONE));
+  const choices = new Uint16Array(Array.from({ length: rows }, () => row).flat());
+  return {
+    epoch,
+    checksum: tableChecksum(makeTable('rendezvous', choices)),
+    algorithm: 'rendezvous',
+    tableVersion: epoch,
+    rows,
+    choices,
+    upstreams: ports.map((port, slotId) => ({
+      slotId,
+      slot: String(slotId + 1),
+      generation,
+      replicaId: `replica-${slotId + 1}-${generation}`,
+      host: '127.0.0.1',
+      port,
+      state: states[slotId] ?? 'ready',
+    })),
+  };
+}
+
+function recorder(lines: LogLine[]): Log {
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message });
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise(resolve => server.close(resolve));
+  return port;
+}

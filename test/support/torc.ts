@@ -1,0 +1,128 @@
+// Starts the real torc as a child process, as `npm start` does, and stops it again. Each gets a port of its own and no
+// setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { waitFor } from './wait.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Headers;
+}
+
+export interface Torc {
+  readonly url: string;
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** All of stdout and stderr so far. */
+  output(): string;
+  errors(): string;
+  /** The log's lines that parse as JSON. */
+  lines(): Record<string, unknown>[];
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  send(method: string, path: string, payload: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Waits for the exit; null after a signal. */
+  exited(): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Spawns torc without waiting; for starts that are meant to fail. */
+export async function spawnTorc(settings: Record<string, string> = {}, args: string[] = []): Promise<Torc> {
+  const port = Number(settings.PORT ?? (await freePort()));
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TORC_DRIVER: 'process', ...settings, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+    errors += chunk.toString();
+  });
+  const exit = new Promise<number | null>(resolve => child.on('close', code => resolve(code)));
+  const url = `http://127.0.0.1:${port}`;
+  const answer = async (path: string, init: RequestInit): Promise<Answer> => {
+    const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(60_000) });
+    return { status: response.status, text: await response.text(), headers: response.headers };
+  };
+  return {
+    url,
+    port,
+    process: child,
+    output: () => output,
+    errors: () => errors,
+    lines: () =>
+      output
+        .split('\n')
+        .filter(line => line.startsWith('{'))
+        .map(line => JSON.parse(line) as Record<string, unknown>),
+    get: (path, headers = {}) => answer(path, { headers }),
+    send: (method, path, payload, headers = {}) =>
+      answer(path, {
+        method,
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof payload === 'string' ? payload : JSON.stringify(payload),
+      }),
+    exited: () => exit,
+    close: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      const ended = await Promise.race([exit.then(() => true), new Promise(resolve => setTimeout(resolve, 15_000, false))]);
+      if (!ended) child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
+
+/** Spawns torc and waits for its ready line. */
+export async function startTorc(settings: Record<string, string> = {}): Promise<Torc> {
+  const torc = await spawnTorc(settings);
+  await waitFor(() => torc.output().includes('torc is ready') || torc.process.exitCode !== null, {
+    timeoutMs: 60_000,
+    what: 'the ready line',
+  });
+  if (torc.process.exitCode !== null) throw new Error(`torc did not start:\n${torc.output()}`);
+  return torc;
+}
+
+/** Sends `count` GETs, `parallel` at a time; returns how often each status came, and how often each slot answered. */
+export async function sendMany(
+  url: (index: number) => string,
+  count: number,
+  parallel: number,
+): Promise<{ statuses: Record<number, number>; slots: Record<string, number> }> {
+  const statuses: Record<number, number> = {};
+  const slots: Record<string, number> = {};
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const index = next++;
+      const response = await fetch(url(index), { signal: AbortSignal.timeout(60_000) });
+      await response.arrayBuffer();
+      statuses[response.status] = (statuses[response.status] ?? 0) + 1;
+      const slot = response.headers.get('x-served-by') ?? '';
+      slots[slot] = (slots[slot] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, lane));
+  return { statuses, slots };
+}
