@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Admin } from './admin/routes.ts';
 import { isLoopback } from './admin/access.ts';
+import { checkAddress } from './cluster/listen.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import { Supervisor } from './control/supervisor.ts';
@@ -22,6 +23,7 @@ const COLLECT_EVERY_MS = 5_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
+  await checkAddress(config.host, config.port);
   const totals = emptyTotals();
   const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
   const workers: Workers = new Workers({

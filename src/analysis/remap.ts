@@ -73,8 +73,8 @@ function namesById(slots: readonly RingSlot[]): string[] {
   return names;
 }
 
-/** Row scores computed between two turns of the event loop: about 20 ms of a rendezvous build. */
-const SCORES_PER_STEP = 2 ** 21;
+/** Row scores computed between two turns of the event loop: about 10 ms of a rendezvous build. */
+const SCORES_PER_STEP = 2 ** 20;
 
 /**
  * What N slots would mean, given the slots in order of age: more take the next free numbers, fewer leave from the

@@ -8,6 +8,7 @@ import type { ToPrimary, ToWorker } from '../core/messages.ts';
 import { createProxy } from '../proxy/server.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
+import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
 
 export async function runWorker(config: Config, log: Log): Promise<void> {
@@ -58,16 +59,6 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
     await proxy.listen(config.host, config.port);
     send({ type: 'listening' });
   } catch (error) {
-    send({ type: 'listen-failed', code: codeOf(error), message: listenFault(config, codeOf(error)) });
+    send({ type: 'listen-failed', message: listenFault(config.host, config.port, error) });
   }
-}
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
-
-function listenFault({ host, port }: Config, code: string): string {
-  if (code === 'EADDRINUSE') return `${host}:${port} is taken by another program: end it, or set PORT to a free port`;
-  if (code === 'EACCES') return `${host}:${port} may not be used: ports below 1024 need privileges; set PORT`;
-  if (code === 'EADDRNOTAVAIL') return `${host} is no address of this machine: set HOST to one that is`;
-  if (code === 'ENOTFOUND') return `${host} does not resolve to an address: set HOST to one of this machine's`;
-  return `cannot listen on ${host}:${port}: ${code}`;
 }

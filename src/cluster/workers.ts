@@ -1,8 +1,8 @@
 // The primary's side of the worker processes: forks them, keeps W of them alive, publishes snapshots to them, and asks
 // them for counters, drained upstreams and shutdown. It is the control plane's DataPlane. A worker that dies is forked
 // again at once (with backoff while it dies young) and gets the current snapshot before it listens, so it never serves
-// with an empty one. Connections are dealt out by node:cluster's round robin: the listening socket is the primary's,
-// so a worker's crash loses only its own connections and a taken port is known before anything is made.
+// with an empty one. Where the system can, each worker has a listening socket of its own on the one port and the kernel
+// deals connections out (proxy/server.ts); a taken port is found before that, by listening on it alone for a moment.
 
 import cluster, { type Worker } from 'node:cluster';
 import type { DataPlane } from '../control/data-plane.ts';
@@ -62,7 +62,6 @@ export class Workers implements DataPlane {
 
   /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
   start(): Promise<void> {
-    cluster.schedulingPolicy = cluster.SCHED_RR;
     cluster.setupPrimary({ serialization: 'advanced', args: process.argv.slice(2) });
     return new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };

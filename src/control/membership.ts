@@ -3,7 +3,7 @@
 
 import { lowestFree } from './slots.ts';
 
-/** The end of an operator's request. `message` goes into the answer's body as it is. */
+/** The end of an operator's request. `message` is plain words; admin writes the `<Error> ` before it. */
 export type Outcome = { readonly ok: true } | Refusal;
 
 export interface Refusal {
@@ -24,11 +24,7 @@ const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 /** Names are cut in messages. */
 const LONGEST_SHOWN = 80;
 
-export const refuse = (status: number, text: string): Refusal => ({
-  ok: false,
-  status,
-  message: `<Error> ${text}`,
-});
+export const refuse = (status: number, message: string): Refusal => ({ ok: false, status, message });
 
 export const isSlotName = (name: string): boolean => DNS_LABEL.test(name);
 

@@ -99,7 +99,7 @@ export class Supervisor {
     await this.#opening;
     if (this.#stopped) return;
     this.#isOpen = true;
-    await this.#observer.observe();
+    void this.#observer.observe();
     const isComplete = (): boolean => this.#isAdopted && this.#fleet.slots.listed().every(isReady);
     await this.#until(isComplete, START_WAIT_MS);
   }

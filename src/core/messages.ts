@@ -33,7 +33,7 @@ export type ToWorker =
 
 export type ToPrimary<Delta> =
   | { readonly type: 'listening' }
-  | { readonly type: 'listen-failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'listen-failed'; readonly message: string }
   | { readonly type: 'applied'; readonly epoch: number; readonly checksum: number }
   | { readonly type: 'suspect'; readonly hint: SuspectHint }
   | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }

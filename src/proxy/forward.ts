@@ -239,6 +239,7 @@ export class Exchange implements Attempt {
 
   #dispatch(upstream: Upstream): void {
     this.#phase = QUEUED;
+    this.#bodyBlocked = false;
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
     this.#shared.inFlight++;
     this.#slotCounters!.inFlight++;
@@ -299,6 +300,8 @@ export class Exchange implements Attempt {
     if (this.#tried === NOT_TRIED) this.#tried = [];
     this.#tried.push(failed.slotId);
     this.freshOnly = false;
+    // What was true at the first attempt may be why it failed: its replica is perhaps out of routing by now.
+    this.#snapshot = this.#shared.snapshots.current;
     this.#attempt(code, detail);
   }
 

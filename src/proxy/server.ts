@@ -24,6 +24,14 @@ import { rawError } from './reply.ts';
 const MAX_HEAD_BYTES = 32 * 1024;
 /** Client connections of one worker; beyond them new ones are dropped rather than taken and not served. */
 const MAX_CONNECTIONS = 16_384;
+/** Connections that the kernel keeps for a worker until it accepts them. */
+const BACKLOG = 4096;
+/**
+ * Each worker has a listening socket of its own and the kernel deals connections out evenly (SO_REUSEPORT). With
+ * node:cluster's round robin every connection goes through the primary, and one that is handed to a worker in the
+ * moment of its death hangs for ever: the primary's copy stays open (seen: 60 s until the client gave up).
+ */
+const CAN_REUSE_PORT = process.platform === 'linux';
 const LAME_DUCK_MS = 500;
 const DRAIN_POLL_MS = 20;
 
@@ -117,7 +125,7 @@ class ProxyServer implements DataPlane {
     this.#sweep = setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog: 4096 }, () => {
+      server.listen({ host, port, backlog: BACKLOG, reusePort: CAN_REUSE_PORT }, () => {
         server.off('error', reject);
         resolve();
       });

@@ -40,7 +40,10 @@ export function rowsOf(algorithm: RingAlgorithm, rows: number): number {
 }
 
 export function createTableBuilder(algorithm: RingAlgorithm, rows: number): TableBuilder {
-  invariant(Number.isInteger(rows) && rows >= 1 && (rows & (rows - 1)) === 0, `${rows} rows are no power of two`);
+  invariant(
+    Number.isInteger(rows) && rows >= 1 && (rows & (rows - 1)) === 0,
+    `${rows} rows are no power of two`,
+  );
   const choicesOf = choicesBuilder(algorithm, rows);
   return {
     maxSlots: MAX_SLOTS[algorithm],

@@ -2,7 +2,7 @@
 // the slots take turns, in the order of names, and each takes the first row of its list that is still free. So all slots
 // own the same number of rows, give or take one, at the price of moving more keys than needed when the set changes.
 // The paper's table size is prime, so that any skip visits all rows; ours is a power of two, so that a lookup is a mask,
-// and there any odd skip does (balance and movement are as in the paper: docs/decisions/0002).
+// and there any odd skip does (balance and movement measured: docs/decisions/0002-default-ring.md).
 // The paper has one choice a row. The second and third here: the owners of the rows that follow, the first two that
 // differ, which are as good as random since neighbouring rows have unrelated owners.
 

@@ -38,7 +38,9 @@ export class RendezvousRows {
   /** The choices of the table of these slots, a copy. */
   update(slots: readonly RingSlot[]): Uint16Array {
     const before = new Map(this.#slots.map(slot => [slot.name, slot]));
-    const after = slots.map(slot => ({ ...slot, seed: murmurHash(slot.name, 0, slot.name.length) })).sort(byName);
+    const after = slots
+      .map(slot => ({ ...slot, seed: murmurHash(slot.name, 0, slot.name.length) }))
+      .sort(byName);
     const kept = after.filter(slot => before.get(slot.name)?.id === slot.id);
     const keptIds = new Set(kept.map(slot => slot.id));
     const gone = this.#slots.filter(slot => !keptIds.has(slot.id));
@@ -75,7 +77,8 @@ export class RendezvousRows {
   }
 
   #lists(first: number, isWanted: Uint8Array): boolean {
-    for (let index = first; index < first + CHOICES; index++) if (isWanted[this.#choices[index]!] === 1) return true;
+    for (let index = first; index < first + CHOICES; index++)
+      if (isWanted[this.#choices[index]!] === 1) return true;
     return false;
   }
 

@@ -10,6 +10,9 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** Longest chunk-size line with its extensions. */
 const MAX_CHUNK_LINE_BYTES = 4096;
 
+/** Informational answers before the final one: each restarts the wait for it, so there has to be an end. */
+const MAX_INFORMATIONS = 64;
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
@@ -80,6 +83,7 @@ export class ResponseParser {
   #pending: Buffer | null = null;
   #bodyless = false;
   #mayUpgrade = false;
+  #informations = 0;
 
   /** Expects the answer to one request. HEAD has no body whatever its head says (RFC 9112 section 6.3). */
   begin(isHead: boolean, mayUpgrade: boolean): void {
@@ -87,6 +91,7 @@ export class ResponseParser {
     this.#bodyless = isHead;
     this.#mayUpgrade = mayUpgrade;
     this.#pending = null;
+    this.#informations = 0;
     this.fault = '';
   }
 
@@ -198,6 +203,10 @@ export class ResponseParser {
       return false;
     }
     if (head.status < 200) {
+      if (++this.#informations > MAX_INFORMATIONS) {
+        this.fault = 'too many informational answers';
+        return false;
+      }
       sink.onInformation(head);
       return true;
     }

@@ -1,6 +1,7 @@
 // What a proxy is for: replicas that refuse, reset, stay silent, lie or die half-way, and clients that leave. The rules
 // are CONTRACT.md's "Safe to send again"; each test says which attempts the replicas saw.
 
+import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Answer, bytes, plain, rawOrigin } from '../support/origin.ts';
@@ -268,6 +269,51 @@ faults('a silent replica: 504, a hint, and the attempt is cancelled', async () =
       });
     },
   );
+});
+
+/** A port whose accept queue is full: its thread sleeps, so the kernel takes no more connections for it. */
+const DEAF = `
+  const { parentPort } = require('node:worker_threads');
+  const { connect, createServer } = require('node:net');
+  const server = createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    const { port } = server.address();
+    for (let index = 0; index < 4; index++) connect(port, '127.0.0.1').on('error', () => {});
+    setImmediate(() => {
+      parentPort.postMessage(port);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });
+  });
+`;
+
+faults('a replica that does not accept in time: the next choice, also for POST', async () => {
+  const deaf = new Worker(DEAF, { eval: true });
+  const port = await new Promise<number>(resolve => deaf.once('message', resolve));
+  const second = await rawOrigin(plain('second'));
+  const torc = await startProxy([port, second.port], { CONNECT_TIMEOUT_MS: '100' });
+  const answer = await ask(torc.port, post('/a', 'body'));
+  assert.is(answer.body, 'second');
+  assert.is(torc.hints[0]!.cause, 'timeout');
+  await torc.close();
+  await second.close();
+  await deaf.terminate();
+});
+
+faults('an upload that came in pieces is sent again whole', async () => {
+  const body = 'x'.repeat(60_000);
+  await withProxy([reset, plain('second')], {}, async (torc, [, second]) => {
+    const client = await rawClient(torc.port);
+    client.send(
+      `PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 30_000)}`,
+    );
+    await waitFor(() => torc.counters.collect().slots[0]?.inFlight === 1, {
+      timeoutMs: 2000,
+      what: 'the first attempt',
+    });
+    client.send(body.slice(30_000));
+    assert.is((await client.answer()).body, 'second');
+    assert.is(second!.requests[0]!.body, body);
+    client.close();
+  });
 });
 
 faults('an answer that stalls is cut', async () => {

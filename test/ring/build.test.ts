@@ -55,8 +55,15 @@ for (const algorithm of ALGORITHMS) {
 
   build(`${algorithm}: ids are only written, names are hashed`, () => {
     const plain = tableOf(algorithm, numbered(7), 512);
-    const shifted = tableOf(algorithm, numbered(7).map(({ id, name }) => ({ id: 900 - 100 * id, name })), 512);
-    assert.equal(shifted.choices, plain.choices.map(id => 900 - 100 * id));
+    const shifted = tableOf(
+      algorithm,
+      numbered(7).map(({ id, name }) => ({ id: 900 - 100 * id, name })),
+      512,
+    );
+    assert.equal(
+      shifted.choices,
+      plain.choices.map(id => 900 - 100 * id),
+    );
   });
 
   build(`${algorithm}: a row has 3 distinct slots, or all there are`, () => {
@@ -101,7 +108,8 @@ for (const algorithm of ALGORITHMS) {
     for (const id of [-1, 1.5, NONE, Number.NaN]) {
       assert.throws(() => builder.update([{ id, name: 'a' }]), /no slot id/);
     }
-    for (const rows of [0, 3, 1000, 0.5, -8]) assert.throws(() => createTableBuilder(algorithm, rows), /power of two/);
+    for (const rows of [0, 3, 1000, 0.5, -8])
+      assert.throws(() => createTableBuilder(algorithm, rows), /power of two/);
   });
 
   build(`${algorithm}: as many slots as it holds`, () => {
@@ -111,8 +119,14 @@ for (const algorithm of ALGORITHMS) {
     const table = builder.update(slots);
     print(`${algorithm}: ${slots.length} slots in ${(performance.now() - startMs).toFixed(0)} ms`);
     const rows = rowsPerSlot(table, slots);
-    assert.is(rows.reduce((sum, count) => sum + count, 0), table.rows);
-    assert.ok(rows.every(count => count > 0), 'every slot owns a row');
+    assert.is(
+      rows.reduce((sum, count) => sum + count, 0),
+      table.rows,
+    );
+    assert.ok(
+      rows.every(count => count > 0),
+      'every slot owns a row',
+    );
   });
 }
 
@@ -150,7 +164,10 @@ for (const [name, worst] of Object.entries(WORST_BALANCE)) {
         const after = { table: tableOf(algorithm, numbered(size)), slots: numbered(size) };
         const { moved, optimum, pairs } = remapOf(before, after);
         // Maglev moves up to twice what it must (Envoy's word for it); the others only what their own share is.
-        assert.ok(moved <= optimum * (algorithm === 'maglev' ? 2 : worst(count)), `N = ${count} to ${size}: ${moved}`);
+        assert.ok(
+          moved <= optimum * (algorithm === 'maglev' ? 2 : worst(count)),
+          `N = ${count} to ${size}: ${moved}`,
+        );
         if (algorithm === 'maglev') continue;
         // Nothing moves between slots that stay.
         const changed = String(Math.max(count, size));
@@ -189,7 +206,10 @@ function collidingNames(): [string, string] {
 build("rendezvous: a lost slot's rows go to their second choices, spread over all others", () => {
   const before = tableOf('rendezvous', numbered(6));
   const lost = 2;
-  const after = tableOf('rendezvous', numbered(6).filter(slot => slot.id !== lost));
+  const after = tableOf(
+    'rendezvous',
+    numbered(6).filter(slot => slot.id !== lost),
+  );
   const heirs = new Array<number>(6).fill(0);
   for (let row = 0; row < ROWS; row++) {
     const [owner, second] = rowChoices(before, row);

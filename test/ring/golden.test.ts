@@ -25,7 +25,8 @@ const GOLDEN = {
   },
 } as const;
 
-const md5Mod = (text: string): number => Number(BigInt(`0x${createHash('md5').update(text).digest('hex')}`) % 1024n);
+const md5Mod = (text: string): number =>
+  Number(BigInt(`0x${createHash('md5').update(text).digest('hex')}`) % 1024n);
 
 interface Recipe {
   readonly places: number;

@@ -126,7 +126,11 @@ hash('what is no decimal has its default hash for a number', () => {
 hash("the seed's hash is md5 mod 1024, whatever the length and the script", () => {
   const check = (text: string): void => {
     const digest = createHash('md5').update(text).digest('hex');
-    assert.is(seedHash(text, 0, text.length) & 1023, Number(BigInt(`0x${digest}`) % 1024n), JSON.stringify(text));
+    assert.is(
+      seedHash(text, 0, text.length) & 1023,
+      Number(BigInt(`0x${digest}`) % 1024n),
+      JSON.stringify(text),
+    );
   };
   for (let length = 0; length <= 200; length++) {
     check('a'.repeat(length));
@@ -142,7 +146,8 @@ hash("the seed's hash is md5 mod 1024, whatever the length and the script", () =
 hash('each algorithm hashes keys its own way', () => {
   assert.is(keyHashFor('assignment'), assignmentHash);
   assert.is(keyHashFor('seed'), seedHash);
-  for (const algorithm of ['rendezvous', 'ring', 'maglev'] as const) assert.is(keyHashFor(algorithm), murmurHash);
+  for (const algorithm of ['rendezvous', 'ring', 'maglev'] as const)
+    assert.is(keyHashFor(algorithm), murmurHash);
 });
 
 hash.run();

@@ -44,7 +44,9 @@ const maglev: Reference = (slots, rows) => {
   const sorted = [...slots].sort(byName);
   const lists = sorted.map(slot => {
     const { offset, skip } = preferenceOf(slot);
-    return Array.from({ length: rows }, (_, j) => Number((BigInt(offset) + BigInt(j) * BigInt(skip)) & BigInt(rows - 1)));
+    return Array.from({ length: rows }, (_, j) =>
+      Number((BigInt(offset) + BigInt(j) * BigInt(skip)) & BigInt(rows - 1)),
+    );
   });
   const owners = new Map<number, number>();
   for (let turn = 0; owners.size < rows && sorted.length > 0; turn++) {
@@ -103,7 +105,9 @@ const labels = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/);
 
 for (const algorithm of ALGORITHMS) {
   reference(`${algorithm}: any set of slots, row by row`, () => {
-    const setOfNames = fc.uniqueArray(fc.oneof(fc.integer({ min: 1, max: 600 }).map(String), labels), { maxLength: 10 });
+    const setOfNames = fc.uniqueArray(fc.oneof(fc.integer({ min: 1, max: 600 }).map(String), labels), {
+      maxLength: 10,
+    });
     fc.assert(
       fc.property(setOfNames, names => {
         const slots = named(names);

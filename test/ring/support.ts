@@ -7,7 +7,8 @@ import { CHOICES, type RingSlot, type Table } from '../../src/ring/table.ts';
 export const ALGORITHMS: readonly RingAlgorithm[] = ['rendezvous', 'ring', 'maglev', 'assignment', 'seed'];
 
 export const named = (names: readonly string[]): RingSlot[] => names.map((name, id) => ({ id, name }));
-export const numbered = (count: number): RingSlot[] => named(Array.from({ length: count }, (_, i) => String(i + 1)));
+export const numbered = (count: number): RingSlot[] =>
+  named(Array.from({ length: count }, (_, i) => String(i + 1)));
 
 export const rowChoices = (table: Table, row: number): number[] => [
   ...table.choices.subarray(row * CHOICES, (row + 1) * CHOICES),

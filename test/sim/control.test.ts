@@ -148,6 +148,7 @@ class Simulation {
       startMute: world.between(0, 0.05),
       eventLost: world.between(0, 0.2),
       eventTwice: 0.1,
+      eventLateMs: 200,
     };
     this.#call(this.torc.start());
     while (this.clock.nowMs() < CHAOS_MS) {
@@ -249,23 +250,20 @@ class Simulation {
     this.#joiningCount = 0;
     this.#removingCount = 0;
     this.#calls.clear();
-    // What it was starting or stopping ends some time later, unheard.
     this.world.newRun();
-    for (const container of this.world.running()) container.stray = container.spare;
-    for (const group of Map.groupBy(this.world.running(), each => each.slot).values()) {
-      for (const older of group.sort((a, b) => b.generation - a.generation).slice(1)) {
-        Object.assign(older, { harmed: true, stray: true });
-      }
-    }
-    // More than the new one may have, by starts that end unheard: strays, all cleared away in the end.
-    for (const container of this.world.running()) if (container.spare) container.harmed = true;
     await advance(this.clock, 600);
-    for (const container of this.world.running()) container.stray = true;
+    const newest = new Map<string, Container>();
+    for (const container of this.world.running().filter(each => !each.spare)) {
+      const known = newest.get(container.slot);
+      if (!known || known.generation < container.generation) newest.set(container.slot, container);
+    }
     this.torc = this.#newTorc(3);
     this.#call(this.torc.start());
     await advance(this.clock, 100);
-    // What it adopted counts again.
     const adopted = [...this.torc.slots(), ...this.torc.spares()].map(slot => slot.replicaId);
+    for (const { id, harmed } of newest.values())
+      assert.ok(harmed || adopted.includes(id), `${id} was not adopted`);
+    // Doubles and what was half started are cleared away some time.
     for (const container of this.world.running()) container.stray = !adopted.includes(container.id);
   }
 

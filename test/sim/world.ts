@@ -32,9 +32,10 @@ export interface Chances {
   startMute: number;
   eventLost: number;
   eventTwice: number;
+  eventLateMs: number;
 }
 
-export const CALM: Chances = { startFails: 0, startMute: 0, eventLost: 0, eventTwice: 0 };
+export const CALM: Chances = { startFails: 0, startMute: 0, eventLost: 0, eventTwice: 0, eventLateMs: 10 };
 
 interface Run {
   onEvent: ((event: DriverEvent) => void) | null;
@@ -149,7 +150,7 @@ export class World {
     const times = this.happens(this.chances.eventLost) ? 0 : this.happens(this.chances.eventTwice) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       const run = this.#run;
-      this.clock.after(this.between(1, 200), () => {
+      this.clock.after(this.between(1, this.chances.eventLateMs), () => {
         if (run.isDead || this.isAway || run.onEvent === null) return;
         run.onEvent(event);
         if (event.replicaId === undefined || event.kind === 'unhealthy' || event.kind === 'changed') return;

@@ -13,7 +13,7 @@ export interface EngineMessage {
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
 }
 
-const WATCHED = {
+const WATCHED: { type: ('container' | 'network')[]; event: string[] } = {
   type: ['container', 'network'],
   event: ['kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
 };
@@ -34,8 +34,8 @@ export interface EventStreamOptions {
 export class EventStream {
   readonly #options: EventStreamOptions;
   readonly #seen = new Set<string>();
-  /** "seconds.nanoseconds" of the last event; '' before the first. */
-  #since = '';
+  /** Seconds of the last event, cut to microseconds, which a number still holds exactly; 0 before the first. */
+  #since = 0;
   #current: NodeJS.ReadableStream | null = null;
   #retry: NodeJS.Timeout | null = null;
   #abort = new AbortController();
@@ -51,7 +51,7 @@ export class EventStream {
       docker.getEvents({
         filters: WATCHED,
         abortSignal: signal,
-        ...(this.#since === '' ? {} : { since: this.#since }),
+        ...(this.#since === 0 ? {} : { since: this.#since }),
       }),
     );
     this.#current = stream;
@@ -89,7 +89,7 @@ export class EventStream {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
-    if (timeNano !== '') this.#since = `${timeNano.slice(0, -9)}.${timeNano.slice(-9)}`;
+    if (timeNano !== '') this.#since = Number(`${timeNano.slice(0, -9)}.${timeNano.slice(-9, -3)}`);
     this.#options.onMessage(message);
   }
 

@@ -34,9 +34,10 @@ export class Network {
   /** Makes the network and joins it, as far as needed. Called before every start: somebody may have removed it. */
   async ensure(): Promise<Docker.NetworkInspectInfo> {
     const found = (await this.#inspect()) ?? (await this.#create());
-    if (this.#self === null || found.Containers?.[this.#self] !== undefined) return found;
+    const self = this.#self;
+    if (self === null || found.Containers?.[self] !== undefined) return found;
     await this.#engine.ask(`cannot join the network ${this.name}`, docker =>
-      docker.getNetwork(this.name).connect({ Container: this.#self }),
+      docker.getNetwork(this.name).connect({ Container: self }),
     );
     this.#joined = true;
     return found;
@@ -67,7 +68,7 @@ export class Network {
   async release(): Promise<void> {
     if (this.#joined) {
       await this.#engine.askUnless([NOT_FOUND, FORBIDDEN], `cannot leave the network ${this.name}`, docker =>
-        docker.getNetwork(this.name).disconnect({ Container: this.#self, Force: true }),
+        docker.getNetwork(this.name).disconnect({ Container: this.#self ?? '', Force: true }),
       );
       this.#joined = false;
     }

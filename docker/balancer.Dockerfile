@@ -1,0 +1,20 @@
+# torc itself, without npm's cache and without the pinned Node (an optional dependency: the image has Node).
+#   docker build -t torc -f docker/balancer.Dockerfile .
+FROM node:26-slim AS modules
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+
+FROM node:26-slim
+WORKDIR /app
+COPY --from=modules /app/node_modules ./node_modules
+COPY package.json ./
+COPY src ./src
+# Also what the replica image is built from, on the engine whose socket is mounted.
+COPY docker/start.ts docker/replica.ts docker/replica.Dockerfile ./docker/
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000
+EXPOSE 5000
+HEALTHCHECK --interval=10s --timeout=5s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/admin/ready').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# No USER: start.ts becomes the user node itself, with the group of the mounted socket.
+CMD ["node", "docker/start.ts"]

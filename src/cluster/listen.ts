@@ -1,0 +1,24 @@
+// The public address before anybody serves on it. Workers share the port (SO_REUSEPORT), so the kernel would also let a
+// second torc of the same user in between them, unseen; one plain listen beforehand, without sharing, finds that out.
+
+import { createServer } from 'node:net';
+import { StartError } from '../core/errors.ts';
+
+/** Rejects with StartError when `host:port` cannot be had; leaves it free again. */
+export function checkAddress(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', error => reject(new StartError(listenFault(host, port, error))));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+  });
+}
+
+/** Why listening failed, in one line that says what to do. */
+export function listenFault(host: string, port: number, error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  if (code === 'EADDRINUSE') return `${host}:${port} is taken by another program: end it, or set PORT to a free port`;
+  if (code === 'EACCES') return `${host}:${port} may not be used: ports below 1024 need privileges; set PORT`;
+  if (code === 'EADDRNOTAVAIL') return `${host} is no address of this machine: set HOST to one that is`;
+  if (code === 'ENOTFOUND') return `${host} does not resolve to an address: set HOST to one of this machine's`;
+  return `cannot listen on ${host}:${port}: ${code}`;
+}

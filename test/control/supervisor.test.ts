@@ -1,0 +1,475 @@
+// The supervisor as a whole, one behaviour at a time, on a machine that does only what the test says.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Driver } from '../../src/control/driver.ts';
+import { type ControlEvent, type Outcome, Supervisor } from '../../src/control/supervisor.ts';
+import { StartError } from '../../src/core/errors.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { CALM } from '../sim/world.ts';
+import { Bench, SETTINGS } from './setup.ts';
+
+const test = suite('supervisor');
+
+const messageOf = (outcome: Outcome | undefined): string => (outcome?.ok === false ? outcome.message : '');
+
+test('makes N ready, numbered, and start resolves then', async () => {
+  const bench = new Bench();
+  let isStarted = false;
+  void bench.torc.start().then(() => {
+    isStarted = true;
+  });
+  assert.equal(bench.torc.names(), ['1', '2', '3'], 'the slots are known before they are filled');
+  await bench.pass(5_000);
+  assert.ok(isStarted);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.is(bench.world.running().length, 3);
+});
+
+test('start resolves after its bound with what there is', async () => {
+  const bench = new Bench();
+  bench.world.chances = { ...CALM, startFails: 1 };
+  let isStarted = false;
+  void bench.torc.start().then(() => {
+    isStarted = true;
+  });
+  await bench.pass(14_000);
+  assert.not(isStarted);
+  await bench.pass(2_000);
+  assert.ok(isStarted);
+  const [slot] = bench.torc.slots();
+  assert.match(slot?.failing?.cause ?? '', /no such image|the start timed out/);
+  assert.ok((slot?.failing?.failureCount ?? 0) > 2);
+  bench.world.chances = CALM;
+  await bench.pass(40_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready'], 'it recovers without a restart');
+});
+
+test('start rejects with what open rejects, and stop works after it', async () => {
+  const bench = new Bench();
+  bench.world.isAway = true;
+  const failed = bench.torc.start().then(
+    () => '',
+    error => String(error),
+  );
+  await bench.pass(100);
+  assert.match(await failed, /no engine answers/);
+  void bench.torc.stop({ remove: true });
+});
+
+test('more replicas than the ring holds are refused before anything is made', () => {
+  assert.throws(
+    () => new Bench({ replicas: 11, ring: 'seed' }),
+    (error: Error) => error instanceof StartError,
+  );
+});
+
+test('a death is out of routing in the tick of its event, and replaced in the same slot', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const events: ControlEvent[] = [];
+  torc.subscribe(event => events.push(event));
+  const dead = bench.of('2');
+  let routedAtEvent: string[] = [];
+  bench.world.onTold = () => {
+    routedAtEvent = bench.routed();
+  };
+  const epoch = torc.snapshot().epoch;
+  const checksum = torc.snapshot().checksum;
+  bench.world.kill(dead);
+  await bench.pass(3_000);
+  assert.is(routedAtEvent.length, 2);
+  assert.not(routedAtEvent.some(line => line.includes(dead.id)));
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.is(torc.slots()[1]?.generation, 2);
+  assert.is(torc.snapshot().checksum, checksum, 'healing does not touch the table');
+  assert.ok(torc.snapshot().epoch > epoch);
+  const [out, back] = events;
+  assert.is(out?.source, 'event');
+  assert.is(out?.cause, 'docker die, exit code 137');
+  assert.is(out?.ejectedMs, 0);
+  assert.ok((out?.detectedMs ?? -1) >= 0);
+  assert.is(back?.to, 'ready');
+  assert.ok((back?.readyMs ?? 0) > 0);
+});
+
+test('one that is asked to terminate leaves routing at once, is replaced beside, and is not stopped needlessly', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const victim = bench.of('1');
+  bench.world.tell({ kind: 'going', replicaId: victim.id, cause: 'docker kill, signal 15' });
+  await bench.pass(3_000);
+  assert.is(victim.status, 'running', 'it may finish what it has');
+  assert.is(bench.torc.leavingCount(), 1);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  bench.world.kill(victim);
+  await bench.pass(1_000);
+  assert.is(bench.torc.leavingCount(), 0);
+  assert.not(bench.world.containers.has(victim.id), 'its remains were cleared away');
+});
+
+test('one that ignores its SIGTERM is stopped after the drain timeout', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const victim = bench.of('1');
+  bench.world.tell({ kind: 'going', replicaId: victim.id, cause: 'docker kill, signal 15' });
+  await bench.pass(11_000);
+  assert.not(bench.world.containers.has(victim.id));
+});
+
+test('one that hangs is found by its heartbeats and replaced', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const victim = bench.of('3');
+  Object.assign(victim, { hung: true, harmed: true });
+  await bench.pass(2_100);
+  assert.not(
+    bench.routed().some(line => line.includes(victim.id)),
+    'out within an interval and two misses',
+  );
+  await bench.pass(4_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.not(bench.world.containers.has(victim.id));
+});
+
+test('a refused connection ejects at once; an answered heartbeat readmits the same replica', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const { id: replicaId } = bench.of('1');
+  torc.hint({ slot: '1', replicaId, cause: 'refused', detail: 'connection refused' });
+  assert.is(bench.states()[0], '1 suspect');
+  assert.ok(bench.routed().includes(`1 ${replicaId} suspect`), 'its pool stays for what is in flight');
+  await bench.pass(50);
+  assert.is(bench.states()[0], '1 ready');
+  assert.is(bench.of('1').id, replicaId);
+});
+
+test('a refused connection and no answer to the heartbeat: replaced without waiting for an event', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const victim = bench.of('1');
+  bench.world.chances = { ...CALM, eventLost: 1 };
+  bench.world.kill(victim);
+  torc.hint({ slot: '1', replicaId: victim.id, cause: 'refused', detail: 'connection refused' });
+  await bench.pass(50);
+  assert.not(bench.routed().some(line => line.includes(victim.id)));
+  await bench.pass(3_000);
+  assert.is(bench.states()[0], '1 ready');
+});
+
+test('no complaint takes the last ready replica out before its heartbeat says so', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  for (const slot of ['1', '2', '3']) {
+    torc.hint({ slot, replicaId: bench.of(slot).id, cause: 'reset', detail: 'connection reset' });
+  }
+  assert.equal(bench.states(), ['1 suspect', '2 suspect', '3 ready']);
+  await bench.pass(50);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+});
+
+test('many failures of a replica whose heartbeats are well eject it for a time, and only one of three', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const complain = (slot: string): void => {
+    for (let i = 0; i < 5; i++)
+      torc.hint({ slot, replicaId: bench.of(slot).id, cause: 'timeout', detail: 'too slow' });
+  };
+  complain('1');
+  complain('2');
+  assert.equal(bench.states(), ['1 suspect', '2 ready', '3 ready']);
+  assert.is(torc.slots()[0]?.change.source, 'outlier');
+  await bench.pass(4_900);
+  assert.is(bench.states()[0], '1 suspect', 'answered heartbeats do not end it early');
+  await bench.pass(200);
+  assert.is(bench.states()[0], '1 ready');
+});
+
+test('hints about replicas that are gone, or of another slot, change nothing', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const before = torc.snapshot();
+  torc.hint({ slot: '1', replicaId: 'c99', cause: 'refused', detail: '' });
+  torc.hint({ slot: '2', replicaId: bench.of('1').id, cause: 'refused', detail: '' });
+  assert.is(torc.snapshot(), before);
+});
+
+test('a spare is promoted in one publish, and refilled behind it', async () => {
+  const bench = new Bench({ spares: 1 });
+  const torc = await bench.ready();
+  assert.is(torc.spares()[0]?.state, 'ready');
+  const spareId = torc.spares()[0]?.replicaId ?? '';
+  assert.not(
+    bench.routed().some(line => line.includes(spareId)),
+    'a spare is in no routing',
+  );
+  const events: ControlEvent[] = [];
+  torc.subscribe(event => events.push(event));
+  const count = bench.world.published.length;
+  bench.world.kill(bench.of('2'));
+  await bench.pass(250);
+  assert.is(bench.world.published.length, count + 1);
+  assert.is(torc.slots()[1]?.replicaId, spareId);
+  assert.is(events.find(event => event.to === 'ready')?.readyMs, 0);
+  await bench.pass(4_000);
+  assert.is(torc.spares()[0]?.state, 'ready');
+  assert.is(bench.world.containers.get(spareId)?.spare, false, 'the driver knows');
+  assert.is(bench.world.running().length, 4);
+});
+
+test('add resolves when all answer, and all join in one publish', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  let outcome: Outcome | undefined;
+  void torc.add({ count: 2, names: ['web'] }).then(result => {
+    outcome = result;
+  });
+  await bench.pass(50);
+  assert.is(outcome, undefined);
+  assert.equal(torc.names(), ['1', '2', '3'], 'not listed before it is proven');
+  const { tableVersion } = torc.snapshot();
+  await bench.pass(5_000);
+  assert.equal(outcome, { ok: true });
+  assert.equal(torc.names(), ['1', '2', '3', 'web', '4']);
+  assert.is(torc.snapshot().tableVersion, tableVersion + 1);
+  assert.is(torc.snapshot().upstreams.length, 5);
+});
+
+test('an add that fails is undone whole and says why', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const before = torc.snapshot();
+  bench.world.chances = { ...CALM, startFails: 1 };
+  let outcome: Outcome | undefined;
+  void torc.add({ count: 2, names: [] }).then(result => {
+    outcome = result;
+  });
+  await bench.pass(10_000);
+  assert.match(
+    messageOf(outcome),
+    /^replica [45] did not become ready: (no such image|the start timed out)$/,
+  );
+  assert.equal(torc.names(), ['1', '2', '3']);
+  assert.is(torc.snapshot(), before, 'nothing was published');
+  await bench.pass(6_000);
+  assert.is(bench.world.containers.size, 3);
+});
+
+test('adds at once do not take the same name', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const all = Promise.all([1, 2, 3].map(() => torc.add({ count: 1, names: [] })));
+  await bench.pass(8_000);
+  assert.equal(
+    (await all).map(outcome => outcome.ok),
+    [true, true, true],
+  );
+  assert.equal([...torc.names()].sort(), ['1', '2', '3', '4', '5', '6']);
+});
+
+test('calls under way are bounded', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const calls = Array.from({ length: 17 }, () => torc.add({ count: 1, names: [] }));
+  assert.match(messageOf(await calls[16]), /too many changes/);
+});
+
+test('remove leaves routing and table at once and resolves after the drain', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const { id } = bench.of('2');
+  let outcome: Outcome | undefined;
+  void torc.remove({ count: 2, names: ['2'] }).then(result => {
+    outcome = result;
+  });
+  assert.equal(torc.names(), ['1']);
+  assert.is(torc.snapshot().upstreams.length, 1);
+  assert.is(outcome, undefined);
+  assert.is(bench.world.containers.get(id)?.status, 'running', 'requests in flight go on');
+  await bench.pass(11_000);
+  assert.equal(outcome, { ok: true });
+  assert.is(bench.world.containers.size, 1);
+});
+
+test('an outage: routing unchanged, one line, nothing started, all healed when it is over', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  bench.lines.length = 0;
+  const before = bench.routed();
+  bench.world.isAway = true;
+  await bench.pass(20_000);
+  assert.equal(bench.routed(), before);
+  assert.is(bench.lines.filter(line => line.includes('does not answer')).length, 1);
+  bench.world.kill(bench.of('1'));
+  await bench.pass(10_000);
+  assert.is(bench.lines.filter(line => /start for slot|does not answer/.test(line)).length, 1);
+  assert.match(messageOf(await torc.add({ count: 1, names: [] })), /driver does not answer/);
+  bench.world.isAway = false;
+  await bench.pass(8_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.is(bench.lines.filter(line => line.includes('answers again')).length, 1);
+});
+
+test('a lost event is made good by the periodic list', async () => {
+  const bench = new Bench({ heartbeatIntervalMs: 600_000 });
+  await bench.ready();
+  bench.world.chances = { ...CALM, eventLost: 1 };
+  const victim = bench.of('1');
+  bench.world.kill(victim);
+  await bench.pass(5_200);
+  assert.not(bench.routed().some(line => line.includes(victim.id)));
+});
+
+test('an earlier run is adopted: no duplicates, no restarts, what was added too', async () => {
+  const bench = new Bench({ spares: 1 });
+  const torc = await bench.ready();
+  void torc.add({ count: 1, names: ['web'] });
+  await bench.pass(5_000);
+  const before = bench.world.running().map(container => container.id);
+  bench.newTorc();
+  await bench.ready();
+  assert.equal(bench.torc.names(), ['1', '2', '3', 'web']);
+  assert.equal(
+    bench.world.running().map(container => container.id),
+    before,
+  );
+});
+
+test('with adopt off, leftovers are stopped and new ones started', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const before = bench.world.running().map(container => container.id);
+  bench.newTorc({ adopt: false });
+  await bench.ready();
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.not(bench.world.running().some(container => before.includes(container.id)));
+});
+
+for (const afterMs of [0, 3, 6, 20, 100, 300, 1_000]) {
+  test(`a stop ${afterMs} ms into the start leaves nothing behind`, async () => {
+    const bench = new Bench({ spares: 1 });
+    let isStarted = false;
+    let isStopped = false;
+    void bench.torc.start().then(() => {
+      isStarted = true;
+    });
+    await bench.pass(afterMs);
+    void bench.torc.stop({ remove: true }).then(() => {
+      isStopped = true;
+    });
+    await bench.pass(5_000);
+    assert.ok(isStarted && isStopped);
+    assert.is(bench.world.containers.size, 0);
+  });
+}
+
+test('a stop that keeps leaves the replicas running and answers adds that wait', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const adding = torc.add({ count: 1, names: [] });
+  let isStopped = false;
+  void torc.stop({ remove: false }).then(() => {
+    isStopped = true;
+  });
+  await bench.pass(3_000);
+  assert.ok(isStopped);
+  assert.match(messageOf(await adding), /torc is stopping/);
+  assert.is(bench.world.running().length, 3);
+  assert.match(messageOf(await torc.remove({ count: 1, names: [] })), /torc is stopping/);
+});
+
+test('a torc that stalls declares nobody dead', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const before = bench.routed();
+  for (let i = 0; i < 20; i++) {
+    bench.clock.stall(3_000);
+    await bench.pass(150);
+  }
+  assert.equal(bench.routed(), before);
+});
+
+// Replicas that are given.
+
+interface Given {
+  readonly bench: Bench;
+  readonly torc: Supervisor;
+  readonly down: Set<string>;
+}
+
+async function given(heartbeatPath: string): Promise<Given> {
+  const bench = new Bench();
+  const down = new Set<string>();
+  const driver: Driver = {
+    name: 'static',
+    creates: false,
+    open: async () => {},
+    list: async () =>
+      ['a', 'b', 'c'].map((host, index) => ({
+        id: `${host}:80`,
+        slot: `${index + 1}`,
+        generation: 1,
+        spare: false,
+        status: 'running',
+        host,
+        port: 80,
+        label: `${host}:80`,
+      })),
+    start: async () => {
+      throw new Error('nothing is made');
+    },
+    stop: async () => {},
+    close: async () => {},
+  };
+  const torc = new Supervisor({
+    driver,
+    probe: async host => ({ alive: !down.has(host), detail: down.has(host) ? 'connection refused' : '200' }),
+    clock: bench.clock,
+    random: bench.world.random,
+    log: silentLog,
+    dataPlane: { publish: () => {}, drained: async () => true },
+    settings: { ...SETTINGS, heartbeatPath, heartbeatRise: 2 },
+  });
+  bench.torc = torc;
+  void torc.start();
+  await bench.pass(2_000);
+  return { bench, torc, down };
+}
+
+test('given replicas: heartbeats eject, and readmit after enough answers', async () => {
+  const { bench, torc, down } = await given('/heartbeat');
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  down.add('b');
+  await bench.pass(2_000);
+  assert.is(bench.states()[1], '2 suspect');
+  await bench.pass(60_000);
+  assert.is(bench.states()[1], '2 suspect');
+  down.delete('b');
+  await bench.pass(2_500);
+  assert.is(bench.states()[1], '2 ready');
+  assert.is(torc.slots()[1]?.replicaId, 'b:80');
+});
+
+test('given replicas without probes: usable at once; a refused connection ejects for a time that grows', async () => {
+  const { bench, torc } = await given('');
+  const refuse = (): void => torc.hint({ slot: '1', replicaId: 'a:80', cause: 'refused', detail: 'refused' });
+  refuse();
+  assert.is(bench.states()[0], '1 suspect');
+  await bench.pass(5_100);
+  assert.is(bench.states()[0], '1 ready');
+  refuse();
+  await bench.pass(5_100);
+  assert.is(bench.states()[0], '1 suspect');
+  await bench.pass(5_000);
+  assert.is(bench.states()[0], '1 ready');
+});
+
+test('given replicas: add is refused, rm takes one out until the next start', async () => {
+  const { bench, torc } = await given('/heartbeat');
+  assert.match(messageOf(await torc.add({ count: 1, names: [] })), /TORC_UPSTREAMS/);
+  assert.equal(await torc.remove({ count: 1, names: ['2'] }), { ok: true });
+  await bench.pass(20_000);
+  assert.equal(torc.names(), ['1', '3']);
+});
+
+test.run();

@@ -1,0 +1,145 @@
+// What settings change about forwarding: trusted peers, x-served-by, the access log, the key, bounded load.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Answer, plain, rawOrigin } from '../support/origin.ts';
+import { startProxy } from '../support/proxy.ts';
+import { ask, fieldOf, get, rawClient } from '../support/raw.ts';
+import { waitFor } from '../support/wait.ts';
+
+const settings = suite('settings');
+
+async function withProxy(
+  given: Record<string, string>,
+  run: (
+    torc: Awaited<ReturnType<typeof startProxy>>,
+    origin: Awaited<ReturnType<typeof rawOrigin>>,
+  ) => Promise<void>,
+  answer: Answer = plain('x'),
+): Promise<void> {
+  const origin = await rawOrigin(answer);
+  const torc = await startProxy([origin.port, origin.port], given);
+  try {
+    await run(torc, origin);
+  } finally {
+    await torc.close();
+    await origin.close();
+  }
+}
+
+const forwarded = [
+  'X-Forwarded-For: 1.2.3.4, 5.6.7.8',
+  'X-Forwarded-Proto: https',
+  'X-Forwarded-Host: public.test',
+];
+
+settings('a trusted peer’s X-Forwarded-* are kept and appended to', async () => {
+  await withProxy({ TRUSTED_PROXIES: '127.0.0.0/8' }, async (torc, origin) => {
+    await ask(torc.port, get('/a', forwarded));
+    assert.match(origin.bytes, /X-Forwarded-For: 1\.2\.3\.4, 5\.6\.7\.8, 127\.0\.0\.1\r\n/);
+    assert.match(origin.bytes, /X-Forwarded-Proto: https\r\n/);
+    assert.match(origin.bytes, /X-Forwarded-Host: public\.test\r\n/);
+    assert.is(origin.bytes.match(/x-forwarded-/gi)!.length, 3);
+  });
+});
+
+settings('everybody else’s are replaced', async () => {
+  await withProxy({ TRUSTED_PROXIES: '10.0.0.0/8' }, async (torc, origin) => {
+    await ask(torc.port, get('/a', [...forwarded, 'Connection: X-Forwarded-For, close']));
+    assert.match(
+      origin.bytes,
+      /X-Forwarded-For: 127\.0\.0\.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: torc\.test\r\n/,
+    );
+    assert.is(origin.bytes.match(/x-forwarded-/gi)!.length, 3);
+  });
+});
+
+settings('TORC_SERVED_BY=false', async () => {
+  await withProxy({ SERVED_BY: 'false' }, async torc => {
+    assert.is(fieldOf(await ask(torc.port, get('/a')), 'x-served-by'), undefined);
+  });
+});
+
+settings('TORC_ACCESS_LOG has one line a request', async () => {
+  await withProxy({ ACCESS_LOG: 'true' }, async torc => {
+    await ask(torc.port, get('/a?x=1'));
+    const line = torc.lines.find(({ message }) => message === 'request')!;
+    assert.is(line.fields.target, '/a?x=1');
+    assert.is(line.fields.status, 200);
+    assert.is(line.fields.slot, '1');
+  });
+});
+
+settings('bounded load: a hot key overflows to the next choice', async () => {
+  const waiting: (() => void)[] = [];
+  const held: Answer = (request, socket) => void waiting.push(() => plain('ok')(request, socket));
+  await withProxy(
+    { BALANCE_FACTOR: '1.25' },
+    async torc => {
+      const clients = [];
+      for (let index = 0; index < 8; index++) {
+        const client = await rawClient(torc.port);
+        client.send(get('/hot'));
+        clients.push(client);
+        await waitFor(() => waiting.length === index + 1, { timeoutMs: 2000, what: 'the request' });
+      }
+      const slots = torc.counters.collect().slots.map(({ slot, inFlight }) => [slot, inFlight]);
+      assert.equal(slots, [
+        ['1', 5],
+        ['2', 3],
+      ]);
+      for (const answer of waiting) answer();
+      for (const client of clients) assert.is((await client.answer()).status, 200);
+      for (const client of clients) client.close();
+    },
+    held,
+  );
+});
+
+settings('64 MB against a reader that does not read: the sender is stopped, memory stays', async () => {
+  let written = 0;
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+  const flood: Answer = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
+    const more = (): void => {
+      while (written < 64 * 1024 * 1024) {
+        written += chunk.length;
+        if (!socket.write(chunk)) {
+          socket.once('drain', more);
+          return;
+        }
+      }
+    };
+    more();
+  };
+  await withProxy(
+    {},
+    async torc => {
+      const client = await rawClient(torc.port);
+      let received = 0;
+      client.socket.removeAllListeners('data');
+      client.socket.pause();
+      client.send(get('/big'));
+      let last = -1;
+      await waitFor(
+        async () => {
+          const before = last;
+          last = written;
+          await new Promise(resolve => setTimeout(resolve, 100));
+          return written > 0 && before === written;
+        },
+        { timeoutMs: 5000, what: 'the sender to stop' },
+      );
+      assert.ok(written < 32 * 1024 * 1024, `${written} bytes are somewhere`);
+      client.socket.on('data', data => {
+        received += data.length;
+      });
+      client.socket.resume();
+      await waitFor(() => received >= 64 * 1024 * 1024, { timeoutMs: 20_000, what: 'all of it' });
+      client.close();
+    },
+    flood,
+  );
+});
+
+settings.run();
