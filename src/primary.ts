@@ -65,6 +65,8 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     const started = (async () => {
       await workers.start();
       await supervisor.start();
+      // Messages keep their order: a worker that answers has applied what was published before.
+      await workers.collect();
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {

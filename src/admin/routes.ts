@@ -136,7 +136,10 @@ export class Admin {
     const wanted = readMembership(request.body);
     if (typeof wanted === 'string') return failure(400, wanted);
     const outcome: Outcome = await this.#context.supervisor[what](wanted);
-    return outcome.ok ? this.rep() : failure(outcome.status, outcome.message);
+    if (!outcome.ok) return failure(outcome.status, outcome.message);
+    // The next request may come over another worker: all have the new snapshot once they have answered.
+    await this.#context.collect();
+    return this.rep();
   }
 
   async slots(): Promise<AdminReply> {

@@ -58,7 +58,7 @@ export class Fleet {
       drainTimeoutMs: settings.drainTimeoutMs,
       onStarted: (slot, replica) => this.#onStarted(slot, replica),
       onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
-      onRetired: leaving => this.#onRetired(leaving),
+      onRetired: (leaving, cause) => this.#onRetired(leaving, cause),
     });
     if (driver.creates) this.#makeSlots();
   }
@@ -244,9 +244,9 @@ export class Fleet {
     this.replacer.retire(newMember(replica, this.#nowMs(), 0), null, 'gone');
   }
 
-  #onRetired({ slot, member, how }: Leaving): void {
+  #onRetired({ slot, member, how }: Leaving, cause: string): void {
     if (slot && (how === 'drain' || how === 'going'))
-      this.#note(slot, member, 'draining', 'stopped', 'supervisor');
+      this.#note(slot, member, 'draining', cause, 'supervisor');
     this.#events.onChange();
   }
 
@@ -265,8 +265,10 @@ export class Fleet {
   #note(slot: Slot, member: Member, from: ReplicaState, cause: string, source: Source): void {
     const { replica, state: to, aliveMs } = member;
     // What leaves is no longer the slot's own story.
-    if (slot.member === member) slot.change = this.change(cause, source);
-    this.journal.note({ slot, replica, from, to, cause, source, trouble: slot.trouble, aliveMs });
+    const isCurrent = slot.member === member;
+    if (isCurrent) slot.change = this.change(cause, source);
+    const generation = isCurrent ? slot.generation : replica.generation;
+    this.journal.note({ slot, generation, replica, from, to, cause, source, trouble: slot.trouble, aliveMs });
   }
 
   #countFailure(slot: Slot, wasStable: boolean): void {

@@ -33,6 +33,7 @@ export interface ControlEvent {
 /** One move before it is published. */
 export interface Move {
   readonly slot: Slot;
+  readonly generation: number;
   readonly replica: Replica;
   readonly from: ReplicaState;
   readonly to: ReplicaState;
@@ -86,7 +87,6 @@ export class Journal {
       atMs: this.#clock.wallMs(),
       slot: slot.name,
       spare: slot.spare,
-      generation: slot.generation,
       replicaId: replica.id,
       label: replica.label,
       ...move,

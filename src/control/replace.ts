@@ -36,7 +36,7 @@ export interface ReplacerOptions {
   readonly drainTimeoutMs: number;
   readonly onStarted: (slot: Slot, replica: Replica) => void;
   readonly onStartFailed: (slot: Slot, cause: string) => void;
-  readonly onRetired: (leaving: Leaving) => void;
+  readonly onRetired: (leaving: Leaving, cause: string) => void;
 }
 
 export class Replacer {
@@ -106,6 +106,7 @@ export class Replacer {
     const { member, how } = leaving;
     if (how === 'drain') await Promise.race([this.#drained(member), cut]);
     if (how === 'going') await this.#ended(cut);
+    const words = 'stopped';
     try {
       await driver.stop(member.replica, how === 'hung' ? HUNG_GRACE_MS : STOP_GRACE_MS);
     } catch (error) {
@@ -116,7 +117,7 @@ export class Replacer {
     }
     this.leaving.delete(member.replica.id);
     if (member.state !== 'dead') moveTo(member, 'dead', clock.nowMs());
-    onRetired(leaving);
+    onRetired(leaving, words);
   }
 
   async #drained({ replica }: Member): Promise<void> {

@@ -1,4 +1,5 @@
-// Slots as people see them: plain data, copied, so that a reader cannot touch what the supervisor decides by.
+// Slots as people see them, for /admin/slots and the table of what is failing: plain data, copied, so that a reader
+// cannot touch what the supervisor decides by.
 
 import type { ReplicaState } from '../core/types.ts';
 import { type Change, type Slot, stateOf } from './slots.ts';

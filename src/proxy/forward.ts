@@ -53,7 +53,6 @@ export interface Shared {
   readonly random: Random;
   /** Exchanges at work; the sweep looks at their deadlines. */
   readonly running: Set<Exchange>;
-  readonly tunnels: Set<Socket>;
   /** Attempts at work, as bounded load and the retry budget count them. */
   inFlight: number;
   retriesInFlight: number;
@@ -523,7 +522,7 @@ export class Exchange implements Attempt {
     client.write(`${this.#headText}\r\n`, 'latin1');
     this.#connection = null;
     this.#finish();
-    tunnel(client, socket, rest, this.#shared.tunnels, () => {
+    tunnel(client, socket, rest, () => {
       this.#shared.inFlight--;
       counters.inFlight--;
       upstream.end();

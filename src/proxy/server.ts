@@ -81,7 +81,6 @@ class ProxyServer implements DataPlane {
       faults: new FaultLog(log),
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: new Set(),
-      tunnels: new Set(),
       inFlight: 0,
       retriesInFlight: 0,
       draining: false,
@@ -140,20 +139,12 @@ class ProxyServer implements DataPlane {
     // net's close only stops accepting; http's would cut idle connections, and requests on their way with them.
     NetServer.prototype.close.call(this.#server);
     while (this.#clients.size > 0 && clock.nowMs() < deadlineMs) {
-      if (clock.nowMs() >= lameDuckUntilMs) this.#closeIdle();
+      if (clock.nowMs() >= lameDuckUntilMs) this.#server.closeIdleConnections();
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
     }
     for (const client of this.#clients) client.socket.destroy();
     this.#server.closeAllConnections();
     if (this.#sweep !== null) clearInterval(this.#sweep);
-  }
-
-  #closeIdle(): void {
-    this.#server.closeIdleConnections();
-    // A connection that never sent a byte is not idle to Node: it waits for its first request.
-    for (const { socket, running } of this.#clients) {
-      if (running.length === 0 && socket.bytesRead === 0) socket.destroy();
-    }
   }
 
   #onConnection(socket: ClientSocket, client: Client): void {

@@ -4,20 +4,12 @@
 
 import type { Socket } from 'node:net';
 
-/** Carries bytes both ways until both sides ended; `onEnd` is called once. `tunnels` lets a drain find it. */
-export function tunnel(
-  client: Socket,
-  replica: Socket,
-  rest: Buffer,
-  tunnels: Set<Socket>,
-  onEnd: () => void,
-): void {
-  tunnels.add(client);
+/** Carries bytes both ways until both sides ended; `onEnd` is called once. */
+export function tunnel(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void): void {
   if (rest.length > 0) client.write(rest);
   let open = 2;
   const ended = (): void => {
     if (--open > 0) return;
-    tunnels.delete(client);
     onEnd();
   };
   carry(client, replica, ended);

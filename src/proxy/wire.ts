@@ -35,7 +35,7 @@ export function putHead(
   inside._header = `${text}\r\n`;
 }
 
-/** Raw bytes in the place of a response, before its head: what Node has no public way for (a 1xx with any reason). */
+/** True where the client was told to wait with its body and nobody told it to go on: it may send it or not. */
 export function withoutContinue(response: ServerResponse): boolean {
   const inside = response as unknown as Inside;
   return inside._expect_continue === true && inside._sent100 !== true;

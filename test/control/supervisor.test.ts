@@ -382,9 +382,10 @@ test('a torc that stalls declares nobody dead', async () => {
   const bench = new Bench();
   await bench.ready();
   const before = bench.routed();
-  for (let i = 0; i < 20; i++) {
-    bench.clock.stall(3_000);
-    await bench.pass(150);
+  // So often and so dense that most questions are out during a stall.
+  for (let i = 0; i < 300; i++) {
+    bench.clock.stall(700);
+    await bench.pass(5);
   }
   assert.equal(bench.routed(), before);
 });

@@ -9,6 +9,7 @@ import { remapOf } from '../../src/analysis/remap.ts';
 import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder, slotsFault, tableChecksum } from '../../src/ring/build.ts';
 import { keyHashFor, murmurHash } from '../../src/ring/hash.ts';
+import { POINTS_PER_SLOT, pointOf } from '../../src/ring/ring.ts';
 import { CHOICES, makeTable, NONE, type RingSlot, type Table } from '../../src/ring/table.ts';
 import { ALGORITHMS, named, numbered, requestsPerSlot, rowChoices } from './support.ts';
 
@@ -202,6 +203,20 @@ function collidingNames(): [string, string] {
   }
   throw new Error('no two names of one hash');
 }
+
+build('ring: a point exactly where a row stands owns the row', () => {
+  const rows = 2 ** 20;
+  const step = 2 ** 32 / rows;
+  for (let number = 1; ; number++) {
+    const slot = { id: 0, name: String(number) };
+    const points = Array.from({ length: POINTS_PER_SLOT }, (_, point) => pointOf(slot, point));
+    const exact = points.find(point => point % step === 0);
+    if (exact === undefined) continue;
+    const table = tableOf('ring', [slot, { id: 1, name: 'z-is-later' }], rows);
+    assert.is(rowChoices(table, exact / step)[0], 0);
+    return;
+  }
+});
 
 build("rendezvous: a lost slot's rows go to their second choices, spread over all others", () => {
   const before = tableOf('rendezvous', numbered(6));

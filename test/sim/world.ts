@@ -79,7 +79,7 @@ export class World {
       },
       list: async () => {
         const listed = [...this.containers.values()].map(toReplica);
-        await this.#call(run, this.between(1, 30));
+        await this.#call(run, this.happens(0.3) ? this.between(100, 1_000) : this.between(1, 30));
         return this.happens(0.5) ? listed : [...this.containers.values()].map(toReplica);
       },
       start: spec => this.#start(run, spec),

@@ -127,6 +127,7 @@ function inWords(what: string, error: RawError): EngineError {
     ENOENT: `no Docker engine answers at ${at}`,
     ECONNREFUSED: `no Docker engine answers at ${at}`,
     ECONNRESET: `the Docker engine at ${at} closed the connection`,
+    EPIPE: `the Docker engine at ${at} closed the connection`,
   };
   return new EngineError(words[code] ?? `${what}: ${error.message} (Docker engine at ${at})`, 0, error);
 }

@@ -1,0 +1,105 @@
+// torc in a container, as docker/compose.yaml runs it: it finds its own container and network, makes its replicas beside
+// itself through the mounted socket without being root, and takes everything away again when it is stopped.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { containersOf, docker, engineSuite, networkExists, networkName } from '../support/engine.ts';
+import { freePort } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
+
+const network = networkName();
+const project = network;
+const file = join(import.meta.dirname, '..', '..', 'docker', 'compose.yaml');
+const port = String(await freePort());
+const url = `http://127.0.0.1:${port}`;
+const balancer = `${project}-balancer-1`;
+
+/** Runs `docker compose ARGS`; the exit code and all it printed. */
+function compose(...args: string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('docker', ['compose', '-f', file, '-p', project, ...args], {
+      env: { ...process.env, PORT: port, TORC_NETWORK: network, TORC_DRAIN_TIMEOUT_MS: '1000' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const collect = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', reject);
+    child.on('close', code => resolve({ code, output }));
+  });
+}
+
+const readyCount = (): Promise<number> =>
+  fetch(`${url}/admin/ready`).then(
+    async response => ((await response.json()) as { ready: number }).ready,
+    () => 0,
+  );
+
+engineSuite('compose', network, test => {
+  test('up: ready, balanced over sibling containers, not as root', async () => {
+    const { code, output } = await compose('up', '-d', '--build');
+    assert.is(code, 0, output);
+    await waitFor(async () => (await readyCount()) === 3, {
+      timeoutMs: 60_000,
+      what: 'three ready replicas',
+    });
+    const answered = new Set<string>();
+    for (let id = 0; id < 30; id++) {
+      const response = await fetch(`${url}/request?request_id=${id}`);
+      assert.is(response.status, 200);
+      answered.add(((await response.json()) as { server_id: string }).server_id);
+    }
+    assert.equal([...answered].sort(), ['1', '2', '3']);
+    const { Processes } = (await docker.getContainer(balancer).top({ ps_args: '-eo user,args' })) as {
+      Processes: string[][];
+    };
+    const torc = Processes.filter(
+      ([, command = '']) => command.includes('node docker/start.ts') && !command.includes('init'),
+    );
+    assert.ok(torc.length > 0);
+    assert.equal(
+      torc.filter(([user]) => user === 'root'),
+      [],
+    );
+  });
+
+  test('/add and /rm work from this machine', async () => {
+    const send = async (method: string, path: string): Promise<number> => {
+      const body = JSON.stringify({ n: 1, hostnames: ['9'] });
+      return (await fetch(url + path, { method, headers: { 'content-type': 'application/json' }, body }))
+        .status;
+    };
+    assert.is(await send('POST', '/add'), 200);
+    assert.is((await containersOf(network)).length, 4);
+    assert.is(await send('DELETE', '/rm'), 200);
+    assert.is((await containersOf(network)).length, 3);
+  });
+
+  test('down in the first instant: nothing is left either', async () => {
+    await compose('down');
+    await compose('up', '-d');
+    const startedMs = performance.now();
+    const { code, output } = await compose('down');
+    assert.is(code, 0, output);
+    assert.ok(performance.now() - startedMs < 30_000, 'the stop was heard');
+    assert.equal(await containersOf(network), []);
+    assert.is(await networkExists(network), false, output);
+  });
+
+  test('down: nothing is left', async () => {
+    await compose('up', '-d');
+    await waitFor(async () => (await readyCount()) > 0, { timeoutMs: 60_000, what: 'a ready replica' });
+    const { code, output } = await compose('down');
+    assert.is(code, 0, output);
+    assert.equal(await containersOf(network), []);
+    assert.is(await networkExists(network), false, output);
+  });
+
+  test.after(async () => {
+    await compose('down');
+  });
+});

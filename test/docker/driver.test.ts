@@ -1,0 +1,269 @@
+// The Docker driver on a real engine: what every driver must do, then what is its own: least privilege, whose containers
+// and networks are ours, every way in which somebody else ends a replica, and an engine that goes away for a while.
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { DriverEvent } from '../../src/control/driver.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { DockerDriver, type DockerDriverOptions } from '../../src/drivers/docker/driver.ts';
+import { conforms, spec, untilAnswers, withDriver } from '../drivers/conformance.ts';
+import {
+  containersOf,
+  docker,
+  engineSuite,
+  networkExists,
+  networkName,
+  removeAll,
+} from '../support/engine.ts';
+import { waitFor } from '../support/wait.ts';
+
+const network = networkName();
+const ENGINE_SOCKET = '/var/run/docker.sock';
+
+const make = (options: Partial<DockerDriverOptions> = {}): DockerDriver =>
+  new DockerDriver({
+    network,
+    image: 'torc-replica',
+    port: 5000,
+    reach: 'auto',
+    log: silentLog,
+    progress: () => {},
+    ...options,
+  });
+
+const until = (
+  events: DriverEvent[],
+  replicaId: string,
+  kind: DriverEvent['kind'],
+  cause: RegExp,
+): Promise<void> =>
+  waitFor(
+    () =>
+      events.some(event => event.replicaId === replicaId && event.kind === kind && cause.test(event.cause)),
+    {
+      timeoutMs: 10_000,
+      what: `${kind} ${cause}, seen: ${JSON.stringify(events.map(({ kind, cause }) => [kind, cause]))}`,
+    },
+  );
+
+const faultOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'no fault',
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+
+engineSuite('docker driver', network, test => {
+  conforms(test, {
+    make: () => make(),
+    kill: replica => docker.getContainer(replica.id).kill(),
+    pause: replica => docker.getContainer(replica.id).pause(),
+    leftovers: async () => [
+      ...(await containersOf(network)),
+      ...((await networkExists(network)) ? [`network ${network}`] : []),
+    ],
+  });
+
+  test('a replica has least privilege, bounds, and no healer but torc', () =>
+    withDriver(make(), async driver => {
+      const { id } = await driver.start(spec('1'));
+      const { HostConfig, Config } = await docker.getContainer(id).inspect();
+      assert.equal(HostConfig.CapDrop, ['ALL']);
+      assert.equal(HostConfig.SecurityOpt, ['no-new-privileges:true']);
+      assert.equal([HostConfig.Memory, HostConfig.PidsLimit], [512 * 1024 * 1024, 256]);
+      assert.is(HostConfig.RestartPolicy?.Name, 'no');
+      assert.equal(HostConfig.LogConfig?.Config, { 'max-file': '1', 'max-size': '1m' });
+      assert.is(HostConfig.Privileged, false);
+      assert.equal(HostConfig.Binds ?? [], []);
+      assert.is(Config.User, 'node');
+      assert.ok(Config.Env.includes('SERVER_ID=1') && Config.Env.includes('PORT=5000'));
+    }));
+
+  for (const [how, end, kinds] of [
+    [
+      'docker stop',
+      id => docker.getContainer(id).stop({ t: 5 }),
+      [
+        ['going', /kill, SIGTERM/],
+        ['gone', /die, exit code 0/],
+      ],
+    ],
+    [
+      'docker rm -f',
+      id => docker.getContainer(id).remove({ force: true }),
+      [
+        ['going', /kill, SIGKILL/],
+        ['gone', /destroy/],
+      ],
+    ],
+    ['docker pause', id => docker.getContainer(id).pause(), [['changed', /pause/]]],
+    [
+      'docker network disconnect',
+      id => docker.getNetwork(network).disconnect({ Container: id, Force: true }),
+      [['going', /network disconnect/]],
+    ],
+  ] as [string, (id: string) => Promise<unknown>, [DriverEvent['kind'], RegExp][]][]) {
+    test(`${how} is told in words, and stop clears it away`, () =>
+      withDriver(make(), async (driver, events) => {
+        const replica = await driver.start(spec('1'));
+        await untilAnswers(replica);
+        await end(replica.id);
+        for (const [kind, cause] of kinds) await until(events, replica.id, kind, cause);
+        const listed = (await driver.list()).find(found => found.id === replica.id);
+        assert.is.not(listed?.status, 'running');
+        if (how.includes('disconnect')) assert.is(listed?.ended, `it lost the network ${network}`);
+        await driver.stop(replica, 1_000);
+        assert.equal(await driver.list(), []);
+      }));
+  }
+
+  test('published: an ephemeral port of 127.0.0.1', () =>
+    withDriver(make({ reach: 'published' }), async driver => {
+      const replica = await driver.start(spec('1'));
+      assert.is(replica.host, '127.0.0.1');
+      assert.ok(replica.port > 1024 && replica.port !== 5000);
+      await untilAnswers(replica);
+    }));
+
+  test('two torcs of different networks share an engine in peace', async () => {
+    const other = networkName();
+    try {
+      await withDriver(make(), async driver => {
+        await withDriver(make({ network: other }), async neighbour => {
+          const [ours, theirs] = [await driver.start(spec('1')), await neighbour.start(spec('1'))];
+          assert.equal(
+            [await driver.list(), await neighbour.list()].map(list => list.map(replica => replica.id)),
+            [[ours.id], [theirs.id]],
+          );
+        });
+        assert.is((await driver.list()).length, 1);
+      });
+    } finally {
+      await removeAll(other);
+    }
+  });
+
+  test('a network that torc did not make is used, and left', async () => {
+    await docker.createNetwork({ Name: network });
+    try {
+      await withDriver(make(), async driver => untilAnswers(await driver.start(spec('1'))));
+      assert.ok(await networkExists(network));
+    } finally {
+      await docker.getNetwork(network).remove();
+    }
+  });
+
+  test('a network that somebody removed is made again', () =>
+    withDriver(make(), async driver => {
+      await docker.getNetwork(network).remove();
+      await untilAnswers(await driver.start(spec('1')));
+    }));
+
+  test('an image that is not there: one line, and nothing is left behind', async () => {
+    const driver = make({ image: 'torctest/no-such-image:1' });
+    assert.is(
+      await faultOf(driver.open(() => {})),
+      'StartError: image torctest/no-such-image:1 is not on this engine: docker pull torctest/no-such-image:1, or build it',
+    );
+    await driver.close({ remove: true });
+    assert.is(await networkExists(network), false);
+  });
+
+  test('a start that fails leaves no container, and says why', () =>
+    withDriver(make({ port: 5000, image: 'torc-replica' }), async driver => {
+      const fault = await faultOf(driver.start({ slot: 'no/name', generation: 1, spare: false }));
+      assert.match(fault, /cannot make a container of torc-replica: .*no\/name/);
+      assert.equal(await containersOf(network), []);
+    }));
+
+  test('an engine out of reach: calls say so, the stream comes back, nothing that happened meanwhile is lost', async () => {
+    const relay = await openRelay();
+    try {
+      await withDriver(make(), async (driver, events) => {
+        const replica = await driver.start(spec('1'));
+        await untilAnswers(replica);
+        await relay.close();
+        // A pooled connection that was cut just now is known so only when it is used.
+        const first = await faultOf(driver.list());
+        assert.match(first, /no Docker engine answers at unix:|closed the connection/);
+        await waitFor(
+          async () => /no Docker engine answers at unix:/.test(await faultOf(driver.start(spec('2')))),
+          {
+            timeoutMs: 5_000,
+            what: 'the words for an engine that is away',
+          },
+        );
+        await docker.getContainer(replica.id).kill();
+        await relay.listen();
+        await waitFor(() => events.some(event => event.kind === 'resync'), {
+          timeoutMs: 15_000,
+          what: 'the resync',
+        });
+        await until(events, replica.id, 'gone', /die, exit code 137/);
+        const deaths = events.filter(event => event.cause.startsWith('docker die'));
+        assert.is(deaths.length, 1, 'a resumed stream tells nothing twice');
+        relay.cut();
+        const resyncs = (): number => events.filter(event => event.kind === 'resync').length;
+        await waitFor(() => resyncs() === 2, { timeoutMs: 15_000, what: 'the second resync' });
+        assert.is(events.filter(event => event.cause.startsWith('docker die')).length, 1);
+      });
+    } finally {
+      await relay.remove();
+    }
+  });
+});
+
+interface Relay {
+  /** Cuts every connection; new ones are taken. */
+  cut(): void;
+  /** Cuts, and takes no new ones. */
+  close(): Promise<void>;
+  listen(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** A socket in front of the engine's, which drivers made from now on use. */
+async function openRelay(): Promise<Relay> {
+  const directory = mkdtempSync(join(tmpdir(), 'torctest-'));
+  const path = join(directory, 'engine.sock');
+  const before = process.env.DOCKER_HOST;
+  process.env.DOCKER_HOST = `unix://${path}`;
+  const sockets = new Set<Socket>();
+  let server: Server | null = null;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const close = async (): Promise<void> => {
+    const closed = new Promise(resolve => (server === null ? resolve(null) : server.close(resolve)));
+    cut();
+    await closed;
+    server = null;
+    if (existsSync(path)) rmSync(path);
+  };
+  const listen = (): Promise<void> =>
+    new Promise(resolve => {
+      server = createServer(client => {
+        const engine = connect(ENGINE_SOCKET);
+        for (const socket of [client, engine]) {
+          sockets.add(socket);
+          socket.on('error', () => {});
+          socket.on('close', () => {
+            sockets.delete(socket);
+            client.destroy();
+            engine.destroy();
+          });
+        }
+        client.pipe(engine).pipe(client);
+      }).listen(path, () => resolve());
+    });
+  await listen();
+  const remove = async (): Promise<void> => {
+    await close();
+    if (before === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = before;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { cut, close, listen, remove };
+}

@@ -1,0 +1,120 @@
+// Which driver a configuration gets, on machines with an engine, without one, and with one that may not be used.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Config } from '../../src/config/fields.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { createDriver } from '../../src/drivers/create.ts';
+
+const test = suite('create driver');
+const directory = mkdtempSync(join(tmpdir(), 'torctest-'));
+const socket = join(directory, 'engine.sock');
+
+/** An engine that answers a ping and knows nothing else. */
+const engine = createServer((request, response) =>
+  request.url === '/_ping' ? response.end('OK') : response.writeHead(404).end('{"message":"no"}'),
+);
+
+function configOf(env: Record<string, string>): Config {
+  const loaded = loadConfig(env, []);
+  if (loaded.kind !== 'config') throw new Error('wrong settings');
+  return loaded.config;
+}
+
+/** The driver's name, and what the log said. */
+async function created(
+  env: Record<string, string>,
+  dockerHost: string,
+): Promise<{ name: string; said: string[] }> {
+  const before = process.env.DOCKER_HOST;
+  process.env.DOCKER_HOST = dockerHost;
+  try {
+    const said: string[] = [];
+    const log = { ...silentLog, info: (_: object, message: string) => said.push(message) };
+    return { name: (await createDriver(configOf(env), { log, progress: () => {} })).name, said };
+  } finally {
+    if (before === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = before;
+  }
+}
+
+test.before(async () => {
+  engine.listen(socket);
+  await once(engine, 'listening');
+});
+test.after(() => {
+  engine.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('auto: Docker where an engine answers', async () => {
+  assert.is((await created({}, `unix://${socket}`)).name, 'docker');
+});
+
+test('auto: child processes where none does, and the log says why', async () => {
+  const { name, said } = await created({}, `unix://${directory}/nobody.sock`);
+  assert.is(name, 'process');
+  assert.match(said.join(), /no Docker engine answers at unix:\/\/.*nobody\.sock/);
+});
+
+test('auto: an engine that hangs is not waited for', async () => {
+  const hanging = createServer(() => {}).listen(join(directory, 'hanging.sock'));
+  await once(hanging, 'listening');
+  const startedMs = performance.now();
+  assert.is((await created({}, `unix://${directory}/hanging.sock`)).name, 'process');
+  assert.ok(performance.now() - startedMs < 5_000);
+  hanging.closeAllConnections();
+  hanging.close();
+});
+
+test('given upstreams mean static; what is asked for is made', async () => {
+  assert.is((await created({ TORC_UPSTREAMS: 'a:1' }, `unix://${socket}`)).name, 'static');
+  assert.is((await created({ TORC_DRIVER: 'process' }, `unix://${socket}`)).name, 'process');
+  assert.is((await created({ TORC_DRIVER: 'docker' }, `unix://${directory}/nobody.sock`)).name, 'docker');
+});
+
+/** What `open` of the Docker driver says when it fails, in a process of its own that may be another user. */
+async function openFault(dockerHost: string, uid: number): Promise<string> {
+  const url = (path: string): string => JSON.stringify(join(import.meta.dirname, '..', '..', 'src', path));
+  const program = `
+    import { DockerDriver } from ${url('drivers/docker/driver.ts')};
+    import { silentLog } from ${url('core/log.ts')};
+    const driver = new DockerDriver({ network: 'n', image: 'i', port: 1, reach: 'auto', log: silentLog, progress() {} });
+    await driver.open(() => {}).catch(error => console.log(error.name + ': ' + error.message));
+    await driver.close({ remove: true });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, DOCKER_HOST: dockerHost },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: '/',
+    uid,
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await once(child, 'close');
+  return output.trim();
+}
+
+test('the Docker driver without an engine says so in one line', async () => {
+  const fault = await openFault(`unix://${directory}/nobody.sock`, process.getuid?.() ?? 0);
+  assert.is(fault, `StartError: no Docker engine answers at unix://${directory}/nobody.sock`);
+});
+
+if (process.getuid?.() === 0) {
+  test('an engine without permission says what to do', async () => {
+    chmodSync(directory, 0o755);
+    chmodSync(socket, 0o700);
+    const fault = await openFault(`unix://${socket}`, 65_534);
+    assert.match(fault, /^StartError: no permission for the Docker engine at .*: add this user to the group/);
+  });
+}
+
+test.run();

@@ -1,0 +1,132 @@
+// One heartbeat against real servers that answer in every way a replica can: well, badly, half, slowly, not at all.
+
+import { once } from 'node:events';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ProbeResult } from '../../src/control/driver.ts';
+import { probe } from '../../src/drivers/probe.ts';
+import { waitFor } from '../support/wait.ts';
+
+const test = suite('probe');
+const TIMEOUT_MS = 300;
+
+async function asked(server: Server, path = '/heartbeat', timeoutMs = 5_000): Promise<ProbeResult> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const result = await probe('127.0.0.1', (server.address() as AddressInfo).port, path, timeoutMs);
+    await waitFor(() => sockets.size === 0, {
+      timeoutMs: 2_000,
+      what: "the probe's connection to be closed",
+    });
+    return result;
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+const answering = (answer: (response: ServerResponse, path: string) => void): Server =>
+  createHttpServer((request, response) => answer(response, request.url ?? ''));
+const raw = (text: string, end = false): Server =>
+  createServer(socket => {
+    socket.once('data', () => (end ? socket.end(text) : socket.write(text)));
+  });
+
+for (const status of [200, 204, 299]) {
+  test(`${status} is alive`, async () => {
+    const result = await asked(answering(response => response.writeHead(status).end()));
+    assert.ok(result.alive);
+    assert.match(result.detail, new RegExp(`^${status} in \\d+ ms$`));
+  });
+}
+
+for (const status of [302, 404, 500, 503]) {
+  test(`${status} is not`, async () => {
+    const result = await asked(answering(response => response.writeHead(status).end('sorry')));
+    assert.is(result.alive, false);
+    assert.match(result.detail, new RegExp(`^${status} in \\d+ ms$`));
+  });
+}
+
+test('the path is asked as it was given', async () => {
+  let seen = '';
+  await asked(
+    answering((response, path) => {
+      seen = path;
+      response.end();
+    }),
+    '/health?deep=1',
+  );
+  assert.is(seen, '/health?deep=1');
+});
+
+test('a path that no request can carry is an answer too, not a crash', async () => {
+  assert.is((await probe('127.0.0.1', 1, '/a b', TIMEOUT_MS)).alive, false);
+});
+
+test('nobody listens: refused, in words', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  assert.equal(await probe('127.0.0.1', port, '/', 2_000), { alive: false, detail: 'connection refused' });
+});
+
+test('accepted and never answered (paused, hung): the deadline', async () => {
+  const result = await asked(
+    createServer(socket => socket.resume()),
+    '/',
+    TIMEOUT_MS,
+  );
+  assert.equal(result, { alive: false, detail: `no answer within ${TIMEOUT_MS} ms` });
+});
+
+test('a head without its whole body: the deadline', async () => {
+  const result = await asked(raw('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf'), '/', TIMEOUT_MS);
+  assert.equal(result, { alive: false, detail: `no answer within ${TIMEOUT_MS} ms` });
+});
+
+test('closed without an answer, and in the midst of one', async () => {
+  for (const text of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf']) {
+    assert.equal(await asked(raw(text, true)), {
+      alive: false,
+      detail: 'connection closed without an answer',
+    });
+  }
+});
+
+test('an answer that is not HTTP', async () => {
+  const result = await asked(raw('220 mail.example ESMTP\r\n'));
+  assert.is(result.alive, false);
+  assert.match(result.detail, /^not an HTTP answer/);
+});
+
+test('an endless body is read no further than its bound', async () => {
+  const result = await asked(
+    answering(response => {
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(16_384)));
+        response.once('drain', more);
+      };
+      more();
+    }),
+  );
+  assert.ok(result.alive);
+});
+
+test('a host name that is not there', async () => {
+  const result = await probe('no-such-host.invalid', 80, '/', 5_000);
+  assert.is(result.alive, false);
+});
+
+test.run();
