@@ -5,8 +5,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { cpuUs, median, pin } from './harness/cpu.ts';
 import { kinds, type Target, verify } from './harness/targets.ts';
 
@@ -84,9 +84,13 @@ async function round(target: Target, seconds: number): Promise<number> {
   const pids = target.pids();
   const before = cpuUs(pids);
   const script = join(import.meta.dirname, 'harness/load.ts');
-  const load = spawn('taskset', ['-c', '1', process.execPath, script, target.url, String(CONNECTIONS), String(seconds)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const load = spawn(
+    'taskset',
+    ['-c', '1', process.execPath, script, target.url, String(CONNECTIONS), String(seconds)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const [line] = (await once(createInterface(load.stdout), 'line')) as [string];
   const used = cpuUs(pids) - before;
   const { requests, errors, timeouts, non2xx } = JSON.parse(line) as Record<string, number>;

@@ -17,6 +17,7 @@ declare module 'autocannon' {
 }
 declare module 'fast-proxy' {
   import type { IncomingMessage, ServerResponse } from 'node:http';
+
   interface Options {
     base: string;
     undici: { connections: number };

@@ -1,6 +1,7 @@
 // npm run bench [-- NAME] [--full] [--only torc,nginx]: runs a scenario, prints its table, keeps the raw figures as dated
 // JSON under results/. The short size tells in a minute whether something broke; quote only `--full` ones.
 
+import { Console } from 'node:console';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -37,10 +38,13 @@ for (const name of names) {
     process.exit(2);
   }
   const rows = await scenario();
-  console.table(rows);
+  new Console(process.stdout).table(rows);
   const folder = join(import.meta.dirname, 'results');
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${new Date().toISOString().slice(0, 10)}-${name}${values.full ? '' : '-short'}.json`);
+  const file = join(
+    folder,
+    `${new Date().toISOString().slice(0, 10)}-${name}${values.full ? '' : '-short'}.json`,
+  );
   writeFileSync(file, `${JSON.stringify(rows, null, 2)}\n`);
   say(`written: ${file}`);
 }

@@ -27,7 +27,8 @@ if (loaded.kind === 'help') {
   try {
     process.exit(await runPrimary(loaded.config, processLog));
   } catch (error) {
-    if (error instanceof StartError) fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);
+    if (error instanceof StartError)
+      fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);
     throw error;
   }
 } else {

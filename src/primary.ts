@@ -3,8 +3,8 @@
 // client traffic itself.
 
 import { availableParallelism } from 'node:os';
-import { Admin } from './admin/routes.ts';
 import { isLoopback } from './admin/access.ts';
+import { Admin } from './admin/routes.ts';
 import { checkAddress } from './cluster/listen.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
@@ -111,7 +111,12 @@ function stopSignal(atOnce: () => void): Promise<string> {
   });
 }
 
-function announce(config: Config, driver: string, supervisor: Supervisor, always: ProcessLog['always']): void {
+function announce(
+  config: Config,
+  driver: string,
+  supervisor: Supervisor,
+  always: ProcessLog['always'],
+): void {
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
   const slots = supervisor.slots();

@@ -45,7 +45,8 @@ export function residentKiB(pids: readonly number[]): number {
 }
 
 export function pin(pids: readonly number[], core: number): void {
-  for (const pid of pids) execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
+  for (const pid of pids)
+    execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
 }
 
 /** The fields of /proc/PID/stat after the command, which may contain anything: state, ppid, ... */

@@ -6,7 +6,10 @@ import autocannon from 'autocannon';
 
 const [url = '', connections = '64', seconds = '3'] = process.argv.slice(2);
 const KEYS = 1000;
-const requests = Array.from({ length: KEYS }, (_, i) => ({ method: 'GET' as const, path: `/request?request_id=${i + 1}` }));
+const requests = Array.from({ length: KEYS }, (_, i) => ({
+  method: 'GET' as const,
+  path: `/request?request_id=${i + 1}`,
+}));
 const result = await autocannon({
   url,
   connections: Number(connections),

@@ -58,7 +58,10 @@ async function launch(
   env: NodeJS.ProcessEnv = {},
   cleanUp: () => void = () => {},
 ): Promise<Target> {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const url = `http://127.0.0.1:${port}`;
   await answering(url, child);
   return {
@@ -110,7 +113,14 @@ const nginx: TargetKind = {
       }`;
     writeFileSync(join(folder, 'nginx.conf'), config);
     const cleanUp = (): void => rmSync(folder, { recursive: true, force: true });
-    return launch('nginx', port, 'nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')], {}, cleanUp);
+    return launch(
+      'nginx',
+      port,
+      'nginx',
+      ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')],
+      {},
+      cleanUp,
+    );
   },
 };
 
@@ -170,5 +180,6 @@ export async function verify(target: Target): Promise<void> {
       owners.set(key, text);
     }
   }
-  if (target.name !== 'bare' && new Set(owners.values()).size < 2) throw new Error(`${target.name} uses one replica only`);
+  if (target.name !== 'bare' && new Set(owners.values()).size < 2)
+    throw new Error(`${target.name} uses one replica only`);
 }

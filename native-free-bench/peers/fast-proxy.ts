@@ -6,7 +6,9 @@ import fastProxy from 'fast-proxy';
 import { ringOf } from './ring.ts';
 
 const ports = (process.argv[3] ?? '').split(',');
-const proxies = ports.map(port => fastProxy({ base: `http://127.0.0.1:${port}`, undici: { connections: 128 } }).proxy);
+const proxies = ports.map(
+  port => fastProxy({ base: `http://127.0.0.1:${port}`, undici: { connections: 128 } }).proxy,
+);
 const ownerOf = ringOf(ports.length);
 createServer((request, response) => {
   const owner = ownerOf(/request_id=([^&]*)/.exec(request.url ?? '')?.[1] ?? '');

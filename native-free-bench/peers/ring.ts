@@ -16,7 +16,10 @@ function keyHash(key: string): number {
 
 /** key -> index of the replica that owns it. */
 export function ringOf(count: number): (key: string) => number {
-  const points = Array.from({ length: count * POINTS }, (_, i) => ({ at: hashOf(`${i % count}-${i}`), owner: i % count }));
+  const points = Array.from({ length: count * POINTS }, (_, i) => ({
+    at: hashOf(`${i % count}-${i}`),
+    owner: i % count,
+  }));
   points.sort((a, b) => a.at - b.at);
   return key => {
     const hash = keyHash(key);

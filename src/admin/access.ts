@@ -30,9 +30,13 @@ export function refusal(config: AccessConfig, request: AdminRequest, open: boole
     return { status: 415, message: 'the body must be sent with "content-type: application/json"' };
   }
   if (open || config.adminOpen || isLoopback(config.host)) return null;
-  if (config.adminToken === null) return { status: 403, message: `not open to this listener: ${HOW_TO_OPEN}` };
+  if (config.adminToken === null)
+    return { status: 403, message: `not open to this listener: ${HOW_TO_OPEN}` };
   if (tokenMatches(config.adminToken, request.authorization)) return null;
-  return { status: 401, message: `needs the token: send "Authorization: Bearer TOKEN" with TORC_ADMIN_TOKEN's value` };
+  return {
+    status: 401,
+    message: `needs the token: send "Authorization: Bearer TOKEN" with TORC_ADMIN_TOKEN's value`,
+  };
 }
 
 /** 127.0.0.0/8, ::1 or localhost: only this machine can reach such a listener. */

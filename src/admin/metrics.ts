@@ -1,7 +1,7 @@
 // `/metrics`: the totals as Prometheus text (prom-client). Values are set at the scrape from the sums that the workers
 // hand in, so that a request costs nothing here. Latency comes as a summary: quantiles of one merged histogram per slot.
 
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { SlotView } from '../control/supervisor.ts';
 import type { Totals } from '../routing/counters.ts';
 
@@ -20,14 +20,26 @@ const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'];
 
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests = this.#counter('torc_requests_total', 'answers of a slot by status class', ['slot', 'status']);
-  readonly #attemptErrors = this.#counter('torc_attempt_errors_total', 'attempts that failed at a slot', ['slot']);
+  readonly #requests = this.#counter('torc_requests_total', 'answers of a slot by status class', [
+    'slot',
+    'status',
+  ]);
+  readonly #attemptErrors = this.#counter('torc_attempt_errors_total', 'attempts that failed at a slot', [
+    'slot',
+  ]);
   readonly #errors = this.#counter('torc_errors_total', 'answers that torc itself gave, by cause', ['code']);
   readonly #retries = this.#counter('torc_retries_total', 'second and later attempts', []);
-  readonly #refused = this.#counter('torc_retry_budget_refusals_total', 'retries that the budget refused', []);
+  readonly #refused = this.#counter(
+    'torc_retry_budget_refusals_total',
+    'retries that the budget refused',
+    [],
+  );
   readonly #replaced = this.#counter('torc_replacements_total', 'replicas replaced since the start', []);
   readonly #restarts = this.#counter('torc_worker_restarts_total', 'workers that died and were replaced', []);
-  readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', ['slot', 'quantile']);
+  readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', [
+    'slot',
+    'quantile',
+  ]);
   readonly #inFlight = this.#gauge('torc_requests_in_flight', 'requests in flight on a slot', ['slot']);
   readonly #state = this.#gauge('torc_slot_ready', '1 where the slot is ready', ['slot', 'state']);
   readonly #epoch = this.#gauge('torc_snapshot_epoch', 'number of the current snapshot', []);
@@ -43,7 +55,14 @@ export class Metrics {
   /** Prometheus text of `source`. */
   render(source: MetricsSource): Promise<string> {
     const { totals } = source;
-    for (const metric of [this.#requests, this.#attemptErrors, this.#errors, this.#latency, this.#inFlight, this.#state]) {
+    for (const metric of [
+      this.#requests,
+      this.#attemptErrors,
+      this.#errors,
+      this.#latency,
+      this.#inFlight,
+      this.#state,
+    ]) {
       metric.reset();
     }
     for (const [slot, sums] of totals.slots) {

@@ -30,7 +30,9 @@ export function readMembership(body: string): MembershipRequest | string {
   const parsed = schema.safeParse(payload);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    return issue?.path.length ? issue.message : 'the body must be a JSON object, like {"n":1,"hostnames":["4"]}';
+    return issue?.path.length
+      ? issue.message
+      : 'the body must be a JSON object, like {"n":1,"hostnames":["4"]}';
   }
   return { count: parsed.data.n, names: parsed.data.hostnames ?? [] };
 }

@@ -27,7 +27,12 @@ export interface AdminContext {
   workerRestarts(): number;
 }
 
-type Handler = (admin: Admin, request: AdminRequest, url: URL, channel: AdminChannel) => Promise<AdminReply> | AdminReply;
+type Handler = (
+  admin: Admin,
+  request: AdminRequest,
+  url: URL,
+  channel: AdminChannel,
+) => Promise<AdminReply> | AdminReply;
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -122,8 +127,10 @@ export class Admin {
   async requests(url: URL): Promise<AdminReply> {
     const { supervisor, totals } = this.#context;
     const slot = safeDecode(url.pathname.slice('/requests/'.length));
-    if (!supervisor.names().includes(slot)) return json(404, { message: 'Server ID not found', status: 'failure' });
-    if (!(await this.#context.collect())) return failure(503, 'a worker did not hand in its counts in time; ask again');
+    if (!supervisor.names().includes(slot))
+      return json(404, { message: 'Server ID not found', status: 'failure' });
+    if (!(await this.#context.collect()))
+      return failure(503, 'a worker did not hand in its counts in time; ask again');
     const sums = totals.slots.get(slot);
     return json(200, {
       requests: (sums?.keys ?? []).map(numberWhereExact),
@@ -145,13 +152,16 @@ export class Admin {
   async slots(): Promise<AdminReply> {
     await this.#context.collect();
     const { supervisor, totals, driver } = this.#context;
-    const view = slotsView(supervisor.slots(), supervisor.spares(), totals, slot => this.#context.inFlight(slot));
+    const view = slotsView(supervisor.slots(), supervisor.spares(), totals, slot =>
+      this.#context.inFlight(slot),
+    );
     return json(200, { driver, ...view });
   }
 
   explain(url: URL): AdminReply {
     const key = url.searchParams.get('key');
-    if (key === null || key.length > 8192) return failure(400, 'say which key: /admin/explain?key=K (at most 8192 characters)');
+    if (key === null || key.length > 8192)
+      return failure(400, 'say which key: /admin/explain?key=K (at most 8192 characters)');
     const { supervisor } = this.#context;
     return json(200, explainView(supervisor.snapshot(), supervisor.slots(), key));
   }
@@ -161,12 +171,20 @@ export class Admin {
     const text = url.searchParams.get('n') ?? '';
     const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
     if (wanted < 1 || wanted > MAX_WHATIF_SLOTS) {
-      return failure(400, `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MAX_WHATIF_SLOTS}`);
+      return failure(
+        400,
+        `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MAX_WHATIF_SLOTS}`,
+      );
     }
     const slots = supervisor.slots().map(({ id, name }) => ({ id, name }));
     const result = await whatIf(slots, wanted, config.ring, config.ringRows);
     if (typeof result === 'string') return failure(400, result);
-    return json(200, { now: slots.length, then: wanted, ...result, pairs: result.pairs.slice(0, MAX_WHATIF_PAIRS) });
+    return json(200, {
+      slotsNow: slots.length,
+      slotsThen: wanted,
+      ...result,
+      pairs: result.pairs.slice(0, MAX_WHATIF_PAIRS),
+    });
   }
 
   ring(): AdminReply {
@@ -177,7 +195,11 @@ export class Admin {
   ready(): AdminReply {
     const states = this.#context.supervisor.slots().map(slot => slot.state);
     const ready = states.filter(state => state === 'ready').length;
-    return json(ready > 0 ? 200 : 503, { status: ready > 0 ? 'ready' : 'not ready', ready, slots: states.length });
+    return json(ready > 0 ? 200 : 503, {
+      status: ready > 0 ? 'ready' : 'not ready',
+      ready,
+      slots: states.length,
+    });
   }
 
   async metrics(): Promise<AdminReply> {
@@ -199,7 +221,8 @@ export class Admin {
     const { supervisor, clock } = this.#context;
     const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
     if (request.method === 'HEAD') return { status: 200, headers, body: '', more: false };
-    if (this.#eventReaders >= MAX_EVENT_READERS) return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
+    if (this.#eventReaders >= MAX_EVENT_READERS)
+      return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
     this.#eventReaders++;
     const since = Number(request.lastEventId) || 0;
     const past = supervisor.events().filter(event => event.seq > since);
@@ -246,4 +269,11 @@ function numberWhereExact(key: string): string | number {
 }
 
 const endpointNames = (): string =>
-  routes.map(({ path }) => path.source.replaceAll('\\/', '/').replace(/^\^|\$$/g, '').replace(/\(.*\)/, 'ID')).join(', ');
+  routes
+    .map(({ path }) =>
+      path.source
+        .replaceAll('\\/', '/')
+        .replace(/^\^|\$$/g, '')
+        .replace(/\(.*\)/, 'ID'),
+    )
+    .join(', ');

@@ -4,9 +4,9 @@
 import type { SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
-import type { SlotTotals, Totals } from '../routing/counters.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, NONE } from '../ring/table.ts';
+import type { SlotTotals, Totals } from '../routing/counters.ts';
 
 const hex = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 const usable = (state: string): boolean => state === 'ready';
@@ -65,7 +65,9 @@ export function explainView(snapshot: SnapshotMessage, slots: readonly SlotView[
   });
   const now = choices.find(choice => usable(choice.state));
   const elsewhere = slots.some(slot => usable(slot.state));
-  const fallback = elsewhere ? 'the first usable choice of the rows that follow' : 'nobody: no replica is ready (503)';
+  const fallback = elsewhere
+    ? 'the first usable choice of the rows that follow'
+    : 'nobody: no replica is ready (503)';
   return {
     key,
     hash: hex(hash),

@@ -134,9 +134,13 @@ export class Workers implements DataPlane {
     };
     this.#members.set(worker.id, member);
     worker.on('message', (message: ToPrimary<CountersDelta>) => this.#onMessage(member, message));
-    worker.on('exit', (code, signal) => this.#onExit(member, signal ? `signal ${signal}` : `exit code ${code}`));
+    worker.on('exit', (code, signal) =>
+      this.#onExit(member, signal ? `signal ${signal}` : `exit code ${code}`),
+    );
     // A send that races the worker's death fails here; `exit` tells the rest.
-    worker.on('error', error => this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'));
+    worker.on('error', error =>
+      this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'),
+    );
     this.#publishTo(member, this.#options.snapshot());
   }
 
@@ -237,8 +241,13 @@ export class Workers implements DataPlane {
     this.#restarts++;
     this.#deathsInARow = clock.nowMs() - member.bornMs < YOUNG_MS ? this.#deathsInARow + 1 : 0;
     const waitMs =
-      this.#deathsInARow === 0 ? 0 : Math.min(FORK_BACKOFF_MS * 2 ** (this.#deathsInARow - 1), FORK_BACKOFF_MAX_MS);
-    log.error({ worker: member.worker.id, cause, waitMs }, 'a worker died; its connections are lost, a new one starts');
+      this.#deathsInARow === 0
+        ? 0
+        : Math.min(FORK_BACKOFF_MS * 2 ** (this.#deathsInARow - 1), FORK_BACKOFF_MAX_MS);
+    log.error(
+      { worker: member.worker.id, cause, waitMs },
+      'a worker died; its connections are lost, a new one starts',
+    );
     clock.after(waitMs, () => {
       if (!this.#stopping) this.#fork();
     });

@@ -2,8 +2,8 @@
 // Config and docs/operations.md all come from this table, so they cannot disagree (a test compares the docs with it).
 // Schemas are zod's; a row's `allowed` is the second half of every fault: "NAME: what is wrong; allowed: ...".
 
-import { z } from 'zod';
 import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
 
 /** Where a request's key is read from; the first one present wins (TORC_KEY). */
 export interface KeySource {
@@ -32,7 +32,10 @@ const whole = (min: number, max: number): Kind<number> => ({
 });
 
 const oneOf = <const T extends readonly [string, ...string[]]>(...values: T): Kind<T[number]> => ({
-  schema: z.string().pipe(z.enum(values, 'is not one of the choices')) as unknown as z.ZodType<T[number], string>,
+  schema: z.string().pipe(z.enum(values, 'is not one of the choices')) as unknown as z.ZodType<
+    T[number],
+    string
+  >,
   allowed: values.join(', '),
 });
 
@@ -122,7 +125,10 @@ export const fields = {
   workers: row(
     'TORC_WORKERS',
     {
-      schema: z.union([z.literal('auto').transform(() => 0), whole(1, 256).schema]) as z.ZodType<number, string>,
+      schema: z.union([z.literal('auto').transform(() => 0), whole(1, 256).schema]) as z.ZodType<
+        number,
+        string
+      >,
       allowed: 'auto (one per available core), or a whole number, 1 to 256',
     },
     'auto',
@@ -151,7 +157,13 @@ export const fields = {
     '',
     'docker driver: image of a replica, any HTTP program',
   ),
-  replicaPort: row('TORC_REPLICA_PORT', whole(1, 65535), '5000', '', 'docker driver: port the image listens on'),
+  replicaPort: row(
+    'TORC_REPLICA_PORT',
+    whole(1, 65535),
+    '5000',
+    '',
+    'docker driver: port the image listens on',
+  ),
   network: row(
     'TORC_NETWORK',
     text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'is not a network name', 'letters, digits, "_", ".", "-"'),
@@ -174,7 +186,13 @@ export const fields = {
     'docker driver: reach replicas by container address (Linux) or by a port published on 127.0.0.1',
   ),
   adopt: row('TORC_ADOPT', flag, 'true', '', 'take over replicas that an earlier run left behind'),
-  onExit: row('TORC_ON_EXIT', oneOf('remove', 'keep'), 'remove', '', 'what happens to replicas when torc exits'),
+  onExit: row(
+    'TORC_ON_EXIT',
+    oneOf('remove', 'keep'),
+    'remove',
+    '',
+    'what happens to replicas when torc exits',
+  ),
   key: row(
     'TORC_KEY',
     list(parseKeySource, 'a list of query:NAME, header:NAME, cookie:NAME, path, uri, ip, random'),
@@ -216,13 +234,29 @@ export const fields = {
   spares: row('TORC_SPARES', whole(0, 100), '0', '', 'warm spares: started, proven, outside the table'),
   heartbeatPath: row(
     'TORC_HEARTBEAT_PATH',
-    text(/^(\/[!-~]*)?$/, 'is not a path', 'a path that starts with "/"; empty with the static driver: no probes'),
+    text(
+      /^(\/[!-~]*)?$/,
+      'is not a path',
+      'a path that starts with "/"; empty with the static driver: no probes',
+    ),
     '/heartbeat',
     '',
     'liveness question; 2xx is alive',
   ),
-  heartbeatIntervalMs: row('TORC_HEARTBEAT_INTERVAL_MS', whole(50, 600000), '1000', 'ms', 'between two heartbeats'),
-  heartbeatTimeoutMs: row('TORC_HEARTBEAT_TIMEOUT_MS', whole(10, 60000), '500', 'ms', 'until a heartbeat is missed'),
+  heartbeatIntervalMs: row(
+    'TORC_HEARTBEAT_INTERVAL_MS',
+    whole(50, 600000),
+    '1000',
+    'ms',
+    'between two heartbeats',
+  ),
+  heartbeatTimeoutMs: row(
+    'TORC_HEARTBEAT_TIMEOUT_MS',
+    whole(10, 60000),
+    '500',
+    'ms',
+    'until a heartbeat is missed',
+  ),
   heartbeatFall: row('TORC_HEARTBEAT_FALL', whole(1, 100), '2', '', 'misses in a row until a replica is out'),
   heartbeatRise: row('TORC_HEARTBEAT_RISE', whole(1, 100), '1', '', 'answers in a row until it is in'),
   retries: row('TORC_RETRIES', whole(0, 10), '2', '', 'attempts after the first, on the next choices'),
@@ -233,10 +267,34 @@ export const fields = {
     '%',
     'share of requests in flight that may be retries (at least 3)',
   ),
-  connectTimeoutMs: row('TORC_CONNECT_TIMEOUT_MS', whole(10, 60000), '1000', 'ms', 'until connected to a replica'),
-  responseTimeoutMs: row('TORC_RESPONSE_TIMEOUT_MS', whole(10, 3600000), '30000', 'ms', 'until the response head'),
-  idleTimeoutMs: row('TORC_IDLE_TIMEOUT_MS', whole(100, 3600000), '60000', 'ms', 'between two chunks of a body'),
-  headerTimeoutMs: row('TORC_HEADER_TIMEOUT_MS', whole(100, 600000), '10000', 'ms', "for a client's request head"),
+  connectTimeoutMs: row(
+    'TORC_CONNECT_TIMEOUT_MS',
+    whole(10, 60000),
+    '1000',
+    'ms',
+    'until connected to a replica',
+  ),
+  responseTimeoutMs: row(
+    'TORC_RESPONSE_TIMEOUT_MS',
+    whole(10, 3600000),
+    '30000',
+    'ms',
+    'until the response head',
+  ),
+  idleTimeoutMs: row(
+    'TORC_IDLE_TIMEOUT_MS',
+    whole(100, 3600000),
+    '60000',
+    'ms',
+    'between two chunks of a body',
+  ),
+  headerTimeoutMs: row(
+    'TORC_HEADER_TIMEOUT_MS',
+    whole(100, 600000),
+    '10000',
+    'ms',
+    "for a client's request head",
+  ),
   maxConnectionsPerReplica: row(
     'TORC_MAX_CONNECTIONS_PER_REPLICA',
     whole(1, 65536),
@@ -244,7 +302,13 @@ export const fields = {
     '',
     'connections of one worker to one replica',
   ),
-  maxQueue: row('TORC_MAX_QUEUE', whole(0, 1048576), '1024', '', 'requests of one worker waiting for one replica'),
+  maxQueue: row(
+    'TORC_MAX_QUEUE',
+    whole(0, 1048576),
+    '1024',
+    '',
+    'requests of one worker waiting for one replica',
+  ),
   drainTimeoutMs: row(
     'TORC_DRAIN_TIMEOUT_MS',
     whole(0, 3600000),
@@ -259,7 +323,13 @@ export const fields = {
     '',
     'bearer token that opens the admin endpoints',
   ),
-  adminOpen: row('TORC_ADMIN_OPEN', flag, 'false', '', 'admin endpoints open to everybody who reaches the port'),
+  adminOpen: row(
+    'TORC_ADMIN_OPEN',
+    flag,
+    'false',
+    '',
+    'admin endpoints open to everybody who reaches the port',
+  ),
   adminHosts: row(
     'TORC_ADMIN_HOSTS',
     list(item => (/^[A-Za-z0-9.-]+$/.test(item) ? item.toLowerCase() : null), 'a list of host names'),
@@ -282,7 +352,13 @@ export const fields = {
     '',
     "assignment: a replica's 404 becomes the assignment's 400 JSON",
   ),
-  log: row('TORC_LOG', oneOf('silent', 'error', 'warn', 'info', 'debug'), 'info', '', 'least level that is logged'),
+  log: row(
+    'TORC_LOG',
+    oneOf('silent', 'error', 'warn', 'info', 'debug'),
+    'info',
+    '',
+    'least level that is logged',
+  ),
   accessLog: row('TORC_ACCESS_LOG', flag, 'false', '', 'log each request'),
 } as const;
 

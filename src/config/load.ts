@@ -21,7 +21,10 @@ export const flagOf = (name: string): string =>
     .replaceAll('_', '-')}`;
 
 /** Reads settings from `env` and `argv` (without node and the script). Never throws: wrong values come back as faults. */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>, argv: readonly string[]): Loaded {
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+): Loaded {
   const faults: string[] = [];
   const flags = readFlags(argv, faults);
   if (flags === 'help') return { kind: 'help' };
@@ -44,7 +47,13 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
   const options = Object.fromEntries(
     [...keyOf.keys()].map(flag => [flag.slice(2), { type: 'string' as const }]),
   );
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
@@ -54,7 +63,8 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
     if (token.name === 'help' || token.name === 'h') return 'help';
     const key = keyOf.get(token.rawName);
     if (key === undefined) faults.push(unknownName(token.rawName, [...keyOf.keys()], 'npm start -- --help'));
-    else if (token.value === undefined) faults.push(`${token.rawName}: has no value; allowed: ${fields[key].allowed}`);
+    else if (token.value === undefined)
+      faults.push(`${token.rawName}: has no value; allowed: ${fields[key].allowed}`);
     else flags.set(key, token.value);
   }
   return flags;
@@ -65,7 +75,8 @@ function readField(key: FieldKey, given: string | undefined, faults: string[]): 
   // An empty variable means "not set", as in compose files; only the heartbeat path has a use for an empty value.
   const unset = given === undefined || (given === '' && key !== 'heartbeatPath');
   const text = unset ? field.fallback : given;
-  if (text === null) return field.allowed.startsWith('a list') || key === 'upstreams' ? Object.freeze([]) : null;
+  if (text === null)
+    return field.allowed.startsWith('a list') || key === 'upstreams' ? Object.freeze([]) : null;
   const parsed = field.schema.safeParse(text);
   if (parsed.success) return parsed.data;
   const wrong = parsed.error.issues.map(issue => issue.message)[0];
@@ -76,20 +87,27 @@ function readField(key: FieldKey, given: string | undefined, faults: string[]): 
 /** Faults that two settings make together. */
 function checkTogether(config: Config, faults: string[]): void {
   if (config.driver === 'static' && config.upstreams?.length === 0) {
-    faults.push('TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...');
+    faults.push(
+      'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...',
+    );
   }
   if (config.upstreams?.length > 0 && (config.driver === 'docker' || config.driver === 'process')) {
-    faults.push(`TORC_UPSTREAMS: is for TORC_DRIVER=static, not ${config.driver}; allowed: unset one of the two`);
+    faults.push(
+      `TORC_UPSTREAMS: is for TORC_DRIVER=static, not ${config.driver}; allowed: unset one of the two`,
+    );
   }
   if (config.heartbeatPath === '' && config.driver !== 'static' && config.upstreams?.length === 0) {
-    faults.push('TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)');
+    faults.push(
+      'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
+    );
   }
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
 }
 
 /** Longer names and values are cut in a fault. */
 const LONGEST_SHOWN = 80;
-const shown = (value: string): string => (value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}...` : value);
+const shown = (value: string): string =>
+  value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}...` : value;
 
 function unknownName(name: string, known: readonly string[], where: string): string {
   if (name.length > LONGEST_SHOWN) return `${shown(name)}: is no setting of torc; see ${where}`;
@@ -116,13 +134,20 @@ function editDistance(a: string, b: string): number {
 
 /** The text of `--help`: every setting with its flag, default and meaning. */
 export function helpText(): string {
-  const lines = ['torc: a self-healing consistent-hash HTTP load balancer', '', 'npm start -- [--flag value]...', ''];
+  const lines = [
+    'torc: a self-healing consistent-hash HTTP load balancer',
+    '',
+    'npm start -- [--flag value]...',
+    '',
+  ];
   for (const key of keys) {
     const field = fields[key];
     const unit = field.unit === '' ? '' : ` ${field.unit}`;
     lines.push(`  ${flagOf(field.name)}, ${field.name}`);
     lines.push(`      ${field.meaning}`);
-    lines.push(`      default: ${field.fallback ?? '-'}${field.fallback === null ? '' : unit}; allowed: ${field.allowed}`);
+    lines.push(
+      `      default: ${field.fallback ?? '-'}${field.fallback === null ? '' : unit}; allowed: ${field.allowed}`,
+    );
   }
   return lines.join('\n');
 }

@@ -33,7 +33,10 @@ export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', r
   let fault: string | null = null;
   destination.on('error', (error: NodeJS.ErrnoException) => {
     if (fault !== null) return;
-    fault = error.code === 'ENOSPC' ? 'ENOSPC, no space left on the disk of the log' : (error.code ?? error.message);
+    fault =
+      error.code === 'ENOSPC'
+        ? 'ENOSPC, no space left on the disk of the log'
+        : (error.code ?? error.message);
     process.stderr.write(`torc: the log cannot be written: ${fault}\n`);
   });
   const stream = process.stdout.isTTY ? prettyStream(destination) : destination;

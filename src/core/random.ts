@@ -1,4 +1,5 @@
-// Randomness, handed in by argument, for the same reason as the clock: a failing simulation prints its seed and replays.
+// Randomness, handed in by argument for the same reason as the clock: a failing simulation prints its seed and replays.
+// Nothing here is fit for secrets.
 
 /** A number in [0, 1). */
 export type Random = () => number;

@@ -19,7 +19,8 @@ function faults(env: Record<string, string>, argv: string[] = []): readonly stri
 }
 
 configuration("the defaults are the contract's", () => {
-  const { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken } = config();
+  const { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken } =
+    config();
   assert.equal(
     { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken },
     {
@@ -77,7 +78,23 @@ configuration('lists name the part that is wrong', () => {
 });
 
 configuration('no text makes the loader throw', () => {
-  const texts = ['', ' ', ',', '\0', '-1', '1e3', '0x10', '９', 'a'.repeat(100_000), '__proto__', '{}', '%00', '::', '[', '1.2.3'];
+  const texts = [
+    '',
+    ' ',
+    ',',
+    '\0',
+    '-1',
+    '1e3',
+    '0x10',
+    '９',
+    'a'.repeat(100_000),
+    '__proto__',
+    '{}',
+    '%00',
+    '::',
+    '[',
+    '1.2.3',
+  ];
   for (const field of Object.values(fields)) {
     for (const text of texts) {
       loadConfig({ [field.name]: text }, []);

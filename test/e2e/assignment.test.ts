@@ -37,18 +37,24 @@ assignment('/home, /heartbeat and /request reach a replica', async () => {
   assert.is(answer.headers.get('x-served-by'), id);
 });
 
-assignment('the same key always reaches the same replica, and 10,000 keys are balanced and counted', async () => {
-  const before = await counts(['1', '2', '3']);
-  const sent = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 10_000, 64);
-  assert.equal(sent.statuses, { 200: 10_000 });
-  const after = await counts(['1', '2', '3']);
-  const perSlot = after.map((count, i) => count - before[i]!);
-  assert.equal(perSlot, ['1', '2', '3'].map(slot => sent.slots[slot]));
-  assert.ok(Math.max(...perSlot) / (10_000 / 3) < 1.03, `max/mean of ${perSlot}`);
-  const again = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 1_000, 16);
-  const first = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 1_000, 16);
-  assert.equal(again.slots, first.slots);
-});
+assignment(
+  'the same key always reaches the same replica, and 10,000 keys are balanced and counted',
+  async () => {
+    const before = await counts(['1', '2', '3']);
+    const sent = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 10_000, 64);
+    assert.equal(sent.statuses, { 200: 10_000 });
+    const after = await counts(['1', '2', '3']);
+    const perSlot = after.map((count, i) => count - before[i]!);
+    assert.equal(
+      perSlot,
+      ['1', '2', '3'].map(slot => sent.slots[slot]),
+    );
+    assert.ok(Math.max(...perSlot) / (10_000 / 3) < 1.03, `max/mean of ${perSlot}`);
+    const again = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 1_000, 16);
+    const first = await sendMany(i => `${torc.url}/request?request_id=${i + 1}`, 1_000, 16);
+    assert.equal(again.slots, first.slots);
+  },
+);
 
 assignment('/requests/ID lists the latest ids as numbers; an unknown one is told', async () => {
   const { requests, count, status } = JSON.parse((await torc.get('/requests/1')).text);
@@ -56,7 +62,10 @@ assignment('/requests/ID lists the latest ids as numbers; an unknown one is told
   assert.ok(count >= requests.length && requests.length > 0);
   assert.ok(requests.every((id: unknown) => typeof id === 'number' || typeof id === 'string'));
   const unknown = await torc.get('/requests/9');
-  assert.equal([unknown.status, JSON.parse(unknown.text)], [404, { message: 'Server ID not found', status: 'failure' }]);
+  assert.equal(
+    [unknown.status, JSON.parse(unknown.text)],
+    [404, { message: 'Server ID not found', status: 'failure' }],
+  );
 });
 
 assignment('/add takes names and gives free numbers for the rest; /rm takes named and newest', async () => {

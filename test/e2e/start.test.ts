@@ -60,7 +60,12 @@ start('a taken port: one line, exit not 0, nothing left', async () => {
 start('a full disk under the log: one line on stderr, exit not 0', async () => {
   const full = openSync('/dev/full', 'w');
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TORC_DRIVER: 'process', PORT: String(await freePort()) },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      TORC_DRIVER: 'process',
+      PORT: String(await freePort()),
+    },
     stdio: ['ignore', full, 'pipe'],
   });
   let errors = '';
@@ -122,10 +127,13 @@ start('a worker that is killed is replaced, and the snapshot is the same in all'
       },
       { timeoutMs: 20_000, what: 'a new worker' },
     );
-    await waitFor(async () => (await rings()).workers.every((worker: { current: boolean }) => worker.current), {
-      timeoutMs: 20_000,
-      what: 'one epoch and checksum in all workers',
-    });
+    await waitFor(
+      async () => (await rings()).workers.every((worker: { current: boolean }) => worker.current),
+      {
+        timeoutMs: 20_000,
+        what: 'one epoch and checksum in all workers',
+      },
+    );
     assert.is((await torc.get('/request?request_id=1')).status, 200);
   } finally {
     await torc.close();

@@ -46,7 +46,13 @@ export async function freePort(): Promise<number> {
 export async function spawnTorc(settings: Record<string, string> = {}, args: string[] = []): Promise<Torc> {
   const port = Number(settings.PORT ?? (await freePort()));
   const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TORC_DRIVER: 'process', ...settings, PORT: String(port) },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      TORC_DRIVER: 'process',
+      ...settings,
+      PORT: String(port),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -86,7 +92,10 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
-      const ended = await Promise.race([exit.then(() => true), new Promise(resolve => setTimeout(resolve, 15_000, false))]);
+      const ended = await Promise.race([
+        exit.then(() => true),
+        new Promise(resolve => setTimeout(resolve, 15_000, false)),
+      ]);
       if (!ended) child.kill('SIGKILL');
       await exit;
     },
