@@ -54,15 +54,15 @@ engineSuite('compose', network, test => {
       answered.add(((await response.json()) as { server_id: string }).server_id);
     }
     assert.equal([...answered].sort(), ['1', '2', '3']);
-    const { Processes } = (await docker.getContainer(balancer).top({ ps_args: '-eo user,args' })) as {
+    const { Processes } = (await docker.getContainer(balancer).top({ ps_args: '-eo pid,user,args' })) as {
       Processes: string[][];
     };
     const torc = Processes.filter(
-      ([, command = '']) => command.includes('node docker/start.ts') && !command.includes('init'),
+      ([, , command = '']) => command.includes('node docker/start.ts') && !command.includes('init'),
     );
     assert.ok(torc.length > 0);
     assert.equal(
-      torc.filter(([user]) => user === 'root'),
+      torc.filter(([, user]) => user === 'root'),
       [],
     );
   });

@@ -27,10 +27,11 @@ export interface Origin {
   /** All bytes, of all connections in order of arrival. */
   bytes: string;
   answer: Answer;
+  /** Answers as soon as the head is there; the body is then not waited for (and not parsed). */
+  atHead: boolean;
   close(): Promise<void>;
 }
 
-/** `atHead`: answers as soon as the head is there; the body is then not waited for (and not parsed). */
 export async function rawOrigin(answer: Answer, { atHead = false, port = 0 } = {}): Promise<Origin> {
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true });
   const origin: Origin = {
@@ -40,18 +41,19 @@ export async function rawOrigin(answer: Answer, { atHead = false, port = 0 } = {
     connections: 0,
     bytes: '',
     answer,
+    atHead,
     close: () =>
       new Promise(resolve => {
         for (const socket of origin.sockets) socket.destroy();
         server.close(() => resolve());
       }),
   };
-  server.on('connection', socket => serve(origin, socket, atHead));
+  server.on('connection', socket => serve(origin, socket));
   await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
   return Object.assign(origin, { port: (server.address() as { port: number }).port });
 }
 
-function serve(origin: Origin, socket: Socket, atHead: boolean): void {
+function serve(origin: Origin, socket: Socket): void {
   const connection = origin.connections++;
   let index = 0;
   let pending = '';
@@ -64,7 +66,7 @@ function serve(origin: Origin, socket: Socket, atHead: boolean): void {
     origin.bytes += text;
     pending += text;
     for (;;) {
-      const parsed = parseRequest(pending, atHead);
+      const parsed = parseRequest(pending, origin.atHead);
       if (parsed === null) return;
       pending = pending.slice(parsed.length);
       const request = { ...parsed.request, connection, index: index++ };

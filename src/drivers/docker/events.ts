@@ -34,7 +34,10 @@ export interface EventStreamOptions {
 export class EventStream {
   readonly #options: EventStreamOptions;
   readonly #seen = new Set<string>();
-  /** Seconds of the last event, cut to microseconds, which a number still holds exactly; 0 before the first. */
+  /**
+   * Seconds of the last event, cut to microseconds, which a number still holds exactly; before the first event those of
+   * the first opening, by our clock; 0 before that.
+   */
   #since = 0;
   #current: NodeJS.ReadableStream | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -47,6 +50,7 @@ export class EventStream {
   /** Resolves when events flow. */
   async open(): Promise<void> {
     const signal = this.#abort.signal;
+    const openedAtS = Date.now() / 1000;
     const stream = await this.#options.engine.stream('cannot listen to events', docker =>
       docker.getEvents({
         filters: WATCHED,
@@ -54,6 +58,7 @@ export class EventStream {
         ...(this.#since === 0 ? {} : { since: this.#since }),
       }),
     );
+    if (this.#since === 0) this.#since = openedAtS;
     this.#current = stream;
     let rest = '';
     stream.setEncoding('utf8');

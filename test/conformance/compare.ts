@@ -1,0 +1,67 @@
+// The table of docs/conformance.md: the same cases against torc, nginx and HAProxy. Prints the cases that each fails,
+// then areas x proxies.
+//   node test/conformance/compare.ts [--only torc,nginx] [--match WORD] [--quiet]
+
+import { parseArgs } from 'node:util';
+import { plain, rawOrigin } from '../support/origin.ts';
+import { type SubjectName, startSubject } from './subjects.ts';
+import { cases, runCase, settled } from './suite.ts';
+
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, match: { type: 'string' }, quiet: { type: 'boolean' } },
+});
+const names = (values.only ?? 'torc,nginx,haproxy').split(',') as SubjectName[];
+const word = values.match ?? '';
+const chosen = cases.filter(({ area, name }) => `${area}: ${name}`.includes(word));
+const areas = [...new Set(chosen.map(({ area }) => area))];
+const failed = new Map<SubjectName, Map<string, string>>();
+const out = (line: string): void => void process.stdout.write(`${line}\n`);
+
+for (const name of names) failed.set(name, await failuresOf(name));
+if (values.quiet !== true) for (const name of names) printFailures(name);
+printTable();
+
+async function failuresOf(name: SubjectName): Promise<Map<string, string>> {
+  const failures = new Map<string, string>();
+  let origin = await rawOrigin(plain('hello'));
+  let subject = await startSubject(name, origin.port);
+  for (const each of chosen) {
+    try {
+      await runCase(each, { port: subject.port, origin });
+    } catch (error) {
+      failures.set(`${each.area}: ${each.name}`, String((error as Error).message).slice(0, 700));
+      const well = await settled({ port: subject.port, origin }).then(
+        () => true,
+        () => false,
+      );
+      if (well) continue;
+      out(`${name} was started again after "${each.name}"`);
+      await subject.close();
+      await origin.close();
+      origin = await rawOrigin(plain('hello'));
+      subject = await startSubject(name, origin.port);
+    }
+  }
+  await subject.close();
+  await origin.close();
+  return failures;
+}
+
+function printFailures(name: SubjectName): void {
+  for (const [what, why] of failed.get(name)!) {
+    const others = names.filter(other => other !== name && failed.get(other)!.has(what));
+    out(`${name} fails ${what}${others.length > 0 ? ` (so does ${others.join(', ')})` : ''}\n    ${why}`);
+  }
+}
+
+function printTable(): void {
+  const passed = (name: SubjectName, area: string): number =>
+    chosen.filter(each => each.area === area && !failed.get(name)!.has(`${each.area}: ${each.name}`)).length;
+  out(`\n| area | cases | ${names.join(' | ')} |\n|---|${'---:|'.repeat(names.length + 1)}`);
+  for (const area of areas) {
+    const count = chosen.filter(each => each.area === area).length;
+    out(`| ${area} | ${count} | ${names.map(name => passed(name, area)).join(' | ')} |`);
+  }
+  const totals = names.map(name => chosen.length - failed.get(name)!.size);
+  out(`| **all** | ${chosen.length} | ${totals.join(' | ')} |`);
+}

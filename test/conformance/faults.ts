@@ -1,0 +1,2 @@
+import type { Case } from './talk.ts';
+export const faults: Case[] = [];
