@@ -14,7 +14,8 @@ COPY src ./src
 COPY docker/start.ts docker/replica.ts docker/replica.Dockerfile ./docker/
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000
 EXPOSE 5000
+# Without the token torc answers 401 or 403 here: it is alive, and whether it is ready is not for everybody.
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/admin/ready').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/admin/ready').then(r => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
 # No USER: start.ts becomes the user node itself, with the group of the mounted socket.
 CMD ["node", "docker/start.ts"]
