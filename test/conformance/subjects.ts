@@ -95,7 +95,7 @@ http {
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host;
-      proxy_buffering off; proxy_request_buffering off; proxy_buffer_size 64k;
+      proxy_buffering off; proxy_request_buffering off; proxy_buffer_size 64k; proxy_buffers 8 64k;
       proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 1s;
     }
   }
