@@ -43,6 +43,12 @@ interface Member {
   readonly channels: Map<number, AdminChannel>;
 }
 
+/**
+ * Room for young objects. A request lives some milliseconds; in V8's 1 MiB to start with, many are collected while they
+ * are at work, and get copied. Measured: 15 to 20 % less CPU per request (docs/benchmarks.md).
+ */
+const WORKER_FLAGS = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
+
 export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
   readonly #members = new Map<number, Member>();
@@ -62,7 +68,11 @@ export class Workers implements DataPlane {
 
   /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
   start(): Promise<void> {
-    cluster.setupPrimary({ serialization: 'advanced', args: process.argv.slice(2) });
+    cluster.setupPrimary({
+      serialization: 'advanced',
+      args: process.argv.slice(2),
+      execArgv: [...process.execArgv, ...WORKER_FLAGS],
+    });
     return new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
       for (let i = 0; i < this.#options.count; i++) this.#fork();

@@ -452,6 +452,10 @@ export class Exchange implements Attempt {
     return text;
   }
 
+  onText(body: string): void {
+    this.#small = body;
+  }
+
   onBody(chunk: Buffer): void {
     if (this.#replaced) return;
     if (!this.#headPut) {
@@ -462,7 +466,7 @@ export class Exchange implements Attempt {
       this.#putHead();
     }
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
-    if (this.#response.write(chunk)) return;
+    if (this.#response.write(Buffer.from(chunk))) return;
     this.#paused = true;
     this.#connection!.pause();
     if (this.#listensToDrain) return;

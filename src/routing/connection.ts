@@ -18,6 +18,14 @@ import { ResponseParser, type ResponseSink } from './response.ts';
 const MAX_IDLE_MS = 4000;
 /** The same for requests that cannot be sent twice: no common server closes a connection it used within the second. */
 const MAX_IDLE_UNREPEATABLE_MS = 1000;
+/** What one read may bring: Node's own size. */
+const READ_BYTES = 64 * 1024;
+/**
+ * All sockets read into this one buffer, and what outlives the call is copied out of it. A small answer does not: it is
+ * text by then. Node would allocate 64 KiB for each read, shrink it, and send it through a Readable.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
 /** Taken off a replica's own `keep-alive: timeout` for the way there and its clock. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
@@ -159,10 +167,10 @@ export class Connection extends Dispatcher {
       port: this.#port,
       noDelay: true,
       allowHalfOpen: true,
+      onread: READS,
     });
     socket.connection = this;
     socket.on('connect', onConnect);
-    socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('drain', onDrain);
     socket.on('error', onError);
@@ -232,9 +240,10 @@ export class Connection extends Dispatcher {
     if (head.status === 101) {
       const socket = this.#socket!;
       socket.removeAllListeners();
+      socket.connection = null;
       this.#socket = null;
       this.#release();
-      attempt.onUpgraded(socket, chunk.subarray(used));
+      attempt.onUpgraded(socket, Buffer.from(chunk.subarray(used)));
       return;
     }
     if (!head.keepAlive) this.#dropSocket();
@@ -286,8 +295,13 @@ interface ReplicaSocket extends Socket {
 function onConnect(this: ReplicaSocket): void {
   this.connection?.connected();
 }
-function onData(this: ReplicaSocket, chunk: Buffer): void {
-  this.connection?.received(chunk);
+function onBytes(this: ReplicaSocket, count: number): boolean {
+  const chunk = readBuffer.subarray(0, count);
+  const { connection } = this;
+  // Nobody's any more: a tunnel, which reads it as an ordinary stream.
+  if (!connection) return this.push(Buffer.from(chunk));
+  connection.received(chunk);
+  return true;
 }
 function onEnd(this: ReplicaSocket): void {
   this.connection?.ended();
@@ -301,6 +315,8 @@ function onError(this: ReplicaSocket, error: NodeJS.ErrnoException): void {
 function onClose(this: ReplicaSocket): void {
   this.connection?.ended();
 }
+
+const READS = { buffer: readBuffer, callback: onBytes };
 
 let cooling: Connection[] = [];
 let cooled: Connection[] = [];

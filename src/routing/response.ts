@@ -10,6 +10,8 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** Longest chunk-size line with its extensions. */
 const MAX_CHUNK_LINE_BYTES = 4096;
 
+/** An answer up to this size that comes in one piece is read as one text: three calls into native code become one. */
+const MAX_TEXT_BYTES = 8 * 1024;
 /** Informational answers before the final one: each restarts the wait for it, so there has to be an end. */
 const MAX_INFORMATIONS = 64;
 
@@ -62,10 +64,12 @@ export class ResponseHead {
   keepAliveS = -1;
 }
 
-/** Where the parts of a response go. A body chunk is only valid during the call unless it is kept whole. */
+/** Where the parts of a response go. A body chunk is only valid during the call: what lasts longer copies it. */
 export interface ResponseSink {
   onInformation(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
+  /** Instead of `onBody`: all of a small body at once, as latin1. */
+  onText(body: string): void;
   onBody(chunk: Buffer): void;
   /** `trailers` are lines with their CRLF, or empty. */
   onEnd(trailers: string): void;
@@ -114,7 +118,8 @@ export class ResponseParser {
 
   /** Bytes used, or -1 with `fault`. Fewer than `chunk.length` only after a 101: the rest belongs to the new protocol. */
   execute(chunk: Buffer, sink: ResponseSink): number {
-    let at = 0;
+    let at = this.#state === HEAD && chunk.length <= MAX_TEXT_BYTES ? this.#executeText(chunk, sink) : 0;
+    if (at === -1) return -1;
     while (at < chunk.length) {
       switch (this.#state) {
         case HEAD: {
@@ -152,6 +157,25 @@ export class ResponseParser {
       }
     }
     return at;
+  }
+
+  /** A whole final answer whose length is known, as most are; 0 leaves all others to the slow way. */
+  #executeText(chunk: Buffer, sink: ResponseSink): number {
+    if (this.#pending !== null) return 0;
+    const text = chunk.toString('latin1');
+    const end = text.indexOf('\r\n\r\n');
+    if (end === -1) return 0;
+    const { head } = this;
+    this.fault = parseHead(text.slice(0, end + 2), head);
+    if (this.fault !== '') return -1;
+    const bodyAt = end + 4;
+    const whole = head.framing === BY_LENGTH && head.contentLength === text.length - bodyAt;
+    const plain = head.status >= 200 && head.status !== 204 && head.status !== 304 && !this.#bodyless;
+    if (!whole || !plain || bodyAt === text.length) return 0;
+    sink.onHead(head);
+    sink.onText(text.slice(bodyAt));
+    this.#end(sink, '');
+    return text.length;
   }
 
   #fail(fault: string): -1 {
@@ -421,11 +445,11 @@ function parseFields(text: string, head: ResponseHead): string {
   return '';
 }
 
+/** `lowerCase` is letters and `-`, and `text` is a token there: no other byte becomes one of them by `| 32`. */
 function isName(text: string, start: number, end: number, lowerCase: string): boolean {
-  return (
-    (text.charCodeAt(start) | 32) === lowerCase.charCodeAt(0) &&
-    text.slice(start, end).toLowerCase() === lowerCase
-  );
+  for (let at = start, index = 0; at < end; at++, index++)
+    if ((text.charCodeAt(at) | 32) !== lowerCase.charCodeAt(index)) return false;
+  return true;
 }
 
 /** `close`, `keep-alive`, and the names of further hop-by-hop fields (RFC 9110 section 7.6.1). */

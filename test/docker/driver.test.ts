@@ -119,6 +119,31 @@ engineSuite('docker driver', network, test => {
       }));
   }
 
+  test("the image's own health check and stop signal are signals", async () => {
+    const image = `${network}:1`;
+    const template = await docker.createContainer({
+      Image: 'torc-replica',
+      name: `${network}-template`,
+      Healthcheck: { Test: ['CMD', 'false'], Interval: 100_000_000, Retries: 1 },
+      StopSignal: 'SIGUSR2',
+    });
+    try {
+      await template.commit({ repo: network, tag: '1' });
+      await withDriver(make({ image }), async (driver, events) => {
+        const replica = await driver.start(spec('1'));
+        await until(events, replica.id, 'unhealthy', /health check fails/);
+        await docker.getContainer(replica.id).kill({ signal: 'SIGUSR2' });
+        await until(events, replica.id, 'going', /kill, SIGUSR2/);
+      });
+    } finally {
+      await template.remove({ force: true });
+      await docker
+        .getImage(image)
+        .remove({ force: true })
+        .catch(() => {});
+    }
+  });
+
   test('published: an ephemeral port of 127.0.0.1', () =>
     withDriver(make({ reach: 'published' }), async driver => {
       const replica = await driver.start(spec('1'));

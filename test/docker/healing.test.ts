@@ -2,6 +2,7 @@
 // are back and no GET is lost.
 
 import * as assert from 'uvu/assert';
+import { adoptionTest } from '../support/adoption.ts';
 import { containersOf, docker, engineSuite, networkExists, networkName } from '../support/engine.ts';
 import { healingTests } from '../support/healing.ts';
 import { sendMany, startTorc } from '../support/torc.ts';
@@ -21,6 +22,8 @@ engineSuite('healing of containers', network, test => {
 const ownNetwork = networkName();
 
 engineSuite('torc on an engine', ownNetwork, test => {
+  adoptionTest(test, { TORC_DRIVER: 'docker', TORC_NETWORK: ownNetwork });
+
   test('answers, balances, and leaves no container and no network behind', async () => {
     const torc = await startTorc({ TORC_DRIVER: 'docker', TORC_NETWORK: ownNetwork });
     try {

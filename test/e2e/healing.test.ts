@@ -1,6 +1,7 @@
 // Healing on child processes: whatever is done to a replica, N ready replicas are back and no GET is lost.
 
 import { suite } from 'uvu';
+import { adoptionTest } from '../support/adoption.ts';
 import { healingTests } from '../support/healing.ts';
 import { startTorc } from '../support/torc.ts';
 
@@ -16,4 +17,5 @@ healingTests(healing, () => startTorc({ TORC_WORKERS: '2' }), {
   'kill (SIGTERM)': signal('SIGTERM'),
   'kill -STOP': signal('SIGSTOP'),
 });
+adoptionTest(healing, { TORC_DRIVER: 'process' });
 healing.run();

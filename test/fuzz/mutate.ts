@@ -4,6 +4,7 @@
 // All of it is a pure function of the run's seed and the stream's number, so one failing stream replays alone.
 
 import { type Random, seededRandom } from '../../src/core/random.ts';
+import { type Head, readResponse } from './strict.ts';
 
 export interface Stream {
   readonly number: number;
@@ -33,18 +34,100 @@ const chance = (random: Random, probability: number): boolean => random() < prob
 const ODD_BYTES = [...'\0\t\n\v\f\r :;,0=/"(\x1c\x7f\x80\x85\xa0\xff'];
 const LINE_ENDS = ['\n', '\r', '\r\r\n', '\n\r', '\r\n\r\n', '\r\n ', '\r\n\t', ' \r\n', '\0\r\n', ''];
 const CODINGS = [
-  'chunked', 'Chunked', 'chunked ', 'identity', 'gzip, chunked', 'chunked, chunked', 'chunked, identity', '\x0bchunked',
-  'xchunked', 'chunked\r\n x', '\r\n chunked', '"chunked"', 'chunked;q=1', ',chunked', 'chunked\0', '\xa0chunked', 'chunke',
+  'chunked',
+  'Chunked',
+  'chunked ',
+  'identity',
+  'gzip, chunked',
+  'chunked, chunked',
+  'chunked, identity',
+  '\x0bchunked',
+  'xchunked',
+  'chunked\r\n x',
+  '\r\n chunked',
+  '"chunked"',
+  'chunked;q=1',
+  ',chunked',
+  'chunked\0',
+  '\xa0chunked',
+  'chunke',
 ];
-const CODING_NAMES = ['Transfer-Encoding', 'transfer-encoding', 'Transfer_Encoding', 'Transfer-Encoding ', ' Transfer-Encoding'];
-const LENGTH_NAMES = ['Content-Length', 'content-length', 'Content-Length ', 'Content_Length', '\tContent-Length', 'Content-Length\0'];
-const SIZES = ['0', '00', '5 ', ' 5', '+5', '-1', '0x5', '5;a=b', '5 ;a', '5;\0', '5;\n', '5\n', '5\r', 'fffffffffffffffff5', '', 'g', '5,5'];
-const METHODS = ['GET', 'GET', 'GET', 'GET', 'POST', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'BREW', 'get'];
+const CODING_NAMES = [
+  'Transfer-Encoding',
+  'transfer-encoding',
+  'Transfer_Encoding',
+  'Transfer-Encoding ',
+  ' Transfer-Encoding',
+];
+const LENGTH_NAMES = [
+  'Content-Length',
+  'content-length',
+  'Content-Length ',
+  'Content_Length',
+  '\tContent-Length',
+  'Content-Length\0',
+];
+const SIZES = [
+  '0',
+  '00',
+  '5 ',
+  ' 5',
+  '+5',
+  '-1',
+  '0x5',
+  '5;a=b',
+  '5 ;a',
+  '5;\0',
+  '5;\n',
+  '5\n',
+  '5\r',
+  'fffffffffffffffff5',
+  '',
+  'g',
+  '5,5',
+];
+const METHODS = [
+  'GET',
+  'GET',
+  'GET',
+  'GET',
+  'POST',
+  'POST',
+  'PUT',
+  'HEAD',
+  'DELETE',
+  'OPTIONS',
+  'PATCH',
+  'TRACE',
+  'BREW',
+  'get',
+];
 const FIELDS = [
-  'X-A: 1', 'X-Empty:', 'X-High: \xe9\xff', 'Cookie: a=b; c=d', 'Connection: keep-alive', 'Connection: close', 'TE: trailers',
-  'Connection: X-A, Content-Length', 'Connection: Host, Transfer-Encoding', 'Proxy-Connection: keep-alive', 'Keep-Alive: timeout=5',
-  'X-Forwarded-For: 1.2.3.4', 'X-Forwarded-Host: evil', 'Expect: 100-continue', 'Expect: 200-maybe', 'Max-Forwards: 0', 'Max-Forwards: 3',
-  'Upgrade: h2c', 'Trailer: X-T', 'Host: other', 'Content-Length: 0', 'X-Fold: a\r\n b', ': no name', 'no colon', 'X-Space : 1',
+  'X-A: 1',
+  'X-Empty:',
+  'X-High: \xe9\xff',
+  'Cookie: a=b; c=d',
+  'Connection: keep-alive',
+  'Connection: close',
+  'TE: trailers',
+  'Connection: X-A, Content-Length',
+  'Connection: Host, Transfer-Encoding',
+  'Proxy-Connection: keep-alive',
+  'Keep-Alive: timeout=5',
+  'X-Forwarded-For: 1.2.3.4',
+  'X-Forwarded-Host: evil',
+  'Expect: 100-continue',
+  'Expect: 200-maybe',
+  'Max-Forwards: 0',
+  'Max-Forwards: 3',
+  'Upgrade: h2c',
+  'Trailer: X-T',
+  'Host: other',
+  'Content-Length: 0',
+  'X-Fold: a\r\n b',
+  ': no name',
+  'no colon',
+  'X-Space : 1',
 ];
 
 /** Sizes that pass the bound up to which a body is kept for a second attempt (64 KiB) come now and then. */
@@ -79,31 +162,64 @@ function framed(random: Random, body: string, wild: number): { fields: string[];
       : { fields: ['Transfer-Encoding: chunked'], bytes: chunksOf(random, body, 0) };
   }
   const lengths = [
-    `${length}`, `${length + 1}`, `${Math.max(0, length - 1)}`, `+${length}`, `-${length}`, `${length}, ${length}`, `0${length}`,
-    `${length} ${length}`, `0x${length}`, `${length};`, `\xa0${length}`, `${length}\x0b`, `${length}.0`, '', '0', '999999999999999999999',
-    `\r\n ${length}`, `${length}\r\n 1`,
+    `${length}`,
+    `${length + 1}`,
+    `${Math.max(0, length - 1)}`,
+    `+${length}`,
+    `-${length}`,
+    `${length}, ${length}`,
+    `0${length}`,
+    `${length} ${length}`,
+    `0x${length}`,
+    `${length};`,
+    `\xa0${length}`,
+    `${length}\x0b`,
+    `${length}.0`,
+    '',
+    '0',
+    '999999999999999999999',
+    `\r\n ${length}`,
+    `${length}\r\n 1`,
   ];
   const fields: string[] = [];
   const kinds = below(random, 6);
   const chunked = kinds === 0 || kinds === 2 || kinds === 4 || kinds === 5;
   if (kinds === 1 || kinds === 2 || kinds === 3)
-    fields.push(`${chance(random, 0.7) ? 'Content-Length' : pick(random, LENGTH_NAMES)}: ${pick(random, lengths)}`);
+    fields.push(
+      `${chance(random, 0.7) ? 'Content-Length' : pick(random, LENGTH_NAMES)}: ${pick(random, lengths)}`,
+    );
   if (kinds === 3) fields.push(`Content-Length: ${length}`);
-  if (chunked) fields.push(`${chance(random, 0.7) ? 'Transfer-Encoding' : pick(random, CODING_NAMES)}: ${pick(random, CODINGS)}`);
+  if (chunked)
+    fields.push(
+      `${chance(random, 0.7) ? 'Transfer-Encoding' : pick(random, CODING_NAMES)}: ${pick(random, CODINGS)}`,
+    );
   if (kinds === 5) fields.push('Transfer-Encoding: chunked');
   if (chance(random, 0.5)) fields.reverse();
   return { fields, bytes: chance(random, chunked ? 0.8 : 0.2) ? chunksOf(random, body, wild) : body };
 }
 
 function requestOf(random: Random, token: string, wild: number): string {
-  const method = wild > 0 ? pick(random, METHODS) : pick(random, ['GET', 'GET', 'POST', 'PUT', 'HEAD', 'DELETE']);
+  const method =
+    wild > 0 ? pick(random, METHODS) : pick(random, ['GET', 'GET', 'POST', 'PUT', 'HEAD', 'DELETE']);
   const path = `/f/${token}?request_id=${token}`;
   const target = chance(random, wild)
-    ? pick(random, [`http://a.test${path}`, `//f/${token}`, `/%00/../${token}`, `*`, `f/${token}`, `/f/${token}#a b`, `http://u@a/${token}`, `/é${token}`])
+    ? pick(random, [
+        `http://a.test${path}`,
+        `//f/${token}`,
+        `/%00/../${token}`,
+        `*`,
+        `f/${token}`,
+        `/f/${token}#a b`,
+        `http://u@a/${token}`,
+        `/é${token}`,
+      ])
     : path;
-  const version = chance(random, wild / 2) ? pick(random, ['1.0', '1.0', '0.9', '2.0', '1.2', '1.1 ', '']) : '1.1';
+  const version = chance(random, wild / 2)
+    ? pick(random, ['1.0', '1.0', '0.9', '2.0', '1.2', '1.1 ', ''])
+    : '1.1';
   const fields = [`Host: ${token}.test`, `X-Token: ${token}`];
-  while (wild > 0 && chance(random, 0.4)) fields.splice(below(random, fields.length + 1), 0, pick(random, FIELDS));
+  while (wild > 0 && chance(random, 0.4))
+    fields.splice(below(random, fields.length + 1), 0, pick(random, FIELDS));
   let bytes = '';
   if (method === 'POST' || method === 'PUT' || method === 'PATCH' || chance(random, wild / 3)) {
     const framing = framed(random, bodyOf(random, token), wild);
@@ -125,7 +241,11 @@ function hurt(random: Random, bytes: string): string {
     case 2:
       return bytes.slice(0, at) + bytes.slice(at + 1);
     case 3:
-      return bytes.slice(0, at) + String.fromCharCode((bytes.charCodeAt(at) || 0) ^ (1 << below(random, 8))) + bytes.slice(at + 1);
+      return (
+        bytes.slice(0, at) +
+        String.fromCharCode((bytes.charCodeAt(at) || 0) ^ (1 << below(random, 8))) +
+        bytes.slice(at + 1)
+      );
     case 4:
       return bytes.slice(0, to) + bytes.slice(at);
     case 5:
@@ -173,29 +293,54 @@ export function makeStream(seed: number, number: number): Stream {
   };
 }
 
-const STATUSES = ['200 OK', '200 OK', '200 OK', '200 OK', '201 Made', '204 No Content', '304 Not Modified', '404 Not Found', '500 Broken', '206 Part'];
+const STATUSES = [
+  '200 OK',
+  '200 OK',
+  '200 OK',
+  '200 OK',
+  '201 Made',
+  '204 No Content',
+  '304 Not Modified',
+  '404 Not Found',
+  '500 Broken',
+  '206 Part',
+];
 const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
 
-/** The answer to the stream's request with this target, the `attempt`th time it comes; `id` is in every body. */
-export function makeReply(seed: number, stream: Stream, target: string, attempt: number, id: string): Reply {
+/** The answer to this request of the stream, the `attempt`th time it comes; `id` is in every body. */
+export function makeReply(seed: number, stream: Stream, request: Head, attempt: number, id: string): Reply {
+  const { target, method } = request;
   let hash = 0;
   for (let at = 0; at < target.length; at++) hash = Math.imul(hash, 31) + target.charCodeAt(at);
   const random = seededRandom(seedOf(seed, stream.number, hash, attempt));
   const wild = stream.hostile === 'replica' ? pick(random, [0, 0.2, 0.6]) : 0;
   const body = `${id};${chance(random, 0.03) ? 'r'.repeat(70_000) : 'r'.repeat(below(random, 60))}`;
   const framing = framed(random, body, wild);
-  const untilClose = chance(random, 0.1);
+  const status = chance(random, wild / 4)
+    ? pick(random, ['99', '1000', '101 X', '20', '600 Z', 'OK'])
+    : pick(random, STATUSES);
+  const bodyless = wild === 0 && (method === 'HEAD' || status.startsWith('204') || status.startsWith('304'));
+  const untilClose = bodyless || chance(random, 0.1);
   const fields = [`X-Id: ${id}`, ...(untilClose ? [] : framing.fields)];
-  if (chance(random, 0.1)) fields.push(pick(random, ['Connection: close', 'Connection: X-Id', 'Keep-Alive: timeout=1', 'Set-Cookie: a=b']));
+  if (chance(random, 0.1))
+    fields.push(
+      pick(random, ['Connection: close', 'Connection: X-Id', 'Keep-Alive: timeout=1', 'Set-Cookie: a=b']),
+    );
   if (chance(random, wild / 2)) fields.push(pick(random, FIELDS));
-  const version = chance(random, wild / 4) ? pick(random, ['HTTP/1.0', 'HTTP/2.0', 'http/1.1', 'HTTP/1.1\t', 'ICY']) : 'HTTP/1.1';
-  let text = `${version} ${chance(random, wild / 4) ? pick(random, ['99', '1000', '101 X', '20', '600 Z', 'OK']) : pick(random, STATUSES)}`;
-  text += `\r\n${fields.join('\r\n')}\r\n\r\n${untilClose ? body : framing.bytes}`;
-  if (chance(random, 0.1)) text = `${pick(random, ['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'])}${text}`;
+  const version = chance(random, wild / 4)
+    ? pick(random, ['HTTP/1.0', 'HTTP/2.0', 'http/1.1', 'HTTP/1.1\t', 'ICY'])
+    : 'HTTP/1.1';
+  const content = bodyless ? '' : untilClose ? body : framing.bytes;
+  let text = `${version} ${status}\r\n${fields.join('\r\n')}\r\n\r\n${content}`;
+  if (chance(random, 0.1))
+    text = `${pick(random, ['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'])}${text}`;
   if (chance(random, wild / 2)) text += pick(random, [POISON, 'X', '\r\n', '0\r\n\r\n', POISON.slice(0, 20)]);
   if (wild > 0) text = wounded(random, text, wild / 2);
-  const cuts = chance(random, 0.5) ? [] : cutsOf(random, text.length);
-  const ends = untilClose || chance(random, 0.05);
+  // Bytes behind the end leave together with it: a moment later they would answer whatever is asked next, and no proxy
+  // can tell (RFC 9112 section 9.2).
+  const tail = readResponse(text, 0, method === 'HEAD', true).end < text.length;
+  const cuts = tail || chance(random, 0.5) ? [] : cutsOf(random, text.length);
+  const ends = (untilClose && !bodyless) || chance(random, 0.05);
   return {
     writes: [...cuts, text.length].map((end, index) => text.slice(index === 0 ? 0 : cuts[index - 1], end)),
     paceMs: chance(random, 0.8) ? 0 : 1 + below(random, 10),

@@ -123,7 +123,8 @@ function readChunks(bytes: string, start: number, head: Head): Message {
       const fits = '\r\n'.startsWith(bytes.slice(at));
       return message(fits ? 'cut' : 'broken', bytes.length, 'in a chunk', { head, body });
     }
-    if (bytes.slice(at, at + 2) !== '\r\n') return message('broken', at, 'no CRLF behind a chunk', { head, body });
+    if (bytes.slice(at, at + 2) !== '\r\n')
+      return message('broken', at, 'no CRLF behind a chunk', { head, body });
     at += 2;
   }
 }
@@ -153,7 +154,12 @@ export function readRequests(bytes: string): Message[] {
 /** Section 9.3. `Proxy-Connection` counts for HTTP/1.0 only, as its old proxies meant it. */
 export function persists(head: Head): boolean {
   const options = (name: string): string[] =>
-    valuesOf(head, name).flatMap(value => value.toLowerCase().split(',').map(option => option.trim()));
+    valuesOf(head, name).flatMap(value =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map(option => option.trim()),
+    );
   const connection = options('connection');
   if (head.minor === 0) return [...connection, ...options('proxy-connection')].includes('keep-alive');
   return !connection.includes('close');

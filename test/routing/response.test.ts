@@ -23,6 +23,9 @@ function parse(text: string, cut: number, { isHead = false, end = false } = {}):
       seen.status = head.status;
       seen.fields = head.fields;
     },
+    onText: body => {
+      seen.body += body;
+    },
     onBody: chunk => {
       seen.body += chunk.toString('latin1');
     },

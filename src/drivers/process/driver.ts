@@ -128,7 +128,11 @@ export class ProcessDriver implements Driver {
       signalGroup(pid, 'SIGCONT'); // one that is paused must wake up to hear the first
       await waitUntil(() => groupIsEmpty(pid), graceMs);
       signalGroup(pid, 'SIGKILL');
-      const gone = await waitUntil(() => groupIsEmpty(pid), KILL_TIMEOUT_MS);
+      // Adopted by a process 1 that does not clear up, the dead one stays as a zombie: its group is never empty.
+      const gone = await waitUntil(
+        async () => groupIsEmpty(pid) || !(await this.#isOurs(run)),
+        KILL_TIMEOUT_MS,
+      );
       if (!gone) throw new Error(`process ${pid} does not end, ${KILL_TIMEOUT_MS} ms after SIGKILL`);
     }
     this.#runs.delete(replica.id);
@@ -274,9 +278,9 @@ function groupIsEmpty(pid: number): boolean {
   }
 }
 
-async function waitUntil(condition: () => boolean, boundMs: number): Promise<boolean> {
+async function waitUntil(condition: () => boolean | Promise<boolean>, boundMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + boundMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() >= deadlineMs) return false;
     await new Promise(resolve => setTimeout(resolve, STOP_POLL_MS));
   }
