@@ -19,6 +19,9 @@ export class Client {
   readonly trusted: boolean;
   /** Requests without a complete answer, oldest first. */
   readonly running: Running[] = [];
+  /** When its last request ended; before the first, Node's timeout of the head counts. */
+  idleSinceMs = Number.POSITIVE_INFINITY;
+  #unwritten = 0;
 
   constructor(socket: Socket, trustedRanges: readonly Range[]) {
     this.socket = socket;
@@ -27,14 +30,24 @@ export class Client {
     this.trusted = trustedRanges.length > 0 && isWithin(this.ip, trustedRanges);
   }
 
-  finished(request: Running): void {
+  finished(request: Running, nowMs: number): void {
     const { running } = this;
+    this.idleSinceMs = nowMs;
     // Nearly always the only one: clients that pipeline are rare.
-    if (running[0] === request) running.shift();
+    if (running.length === 1) running.pop();
     else {
       const index = running.indexOf(request);
       if (index !== -1) running.splice(index, 1);
     }
+  }
+
+  /** Keep-alive is over: no request since `sinceMs`, and it reads no more of what it was sent. */
+  isIdle(sinceMs: number, nowMs: number): boolean {
+    if (this.idleSinceMs > sinceMs || this.running.length > 0) return false;
+    if (this.socket.writableLength === this.#unwritten) return true;
+    this.#unwritten = this.socket.writableLength;
+    this.idleSinceMs = nowMs;
+    return false;
   }
 
   gone(): void {

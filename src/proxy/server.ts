@@ -80,7 +80,7 @@ class ProxyServer implements DataPlane {
       clock,
       faults: new FaultLog(log),
       random: seededRandom(process.pid ^ clock.wallMs()),
-      running: new Set(),
+      running: [],
       inFlight: 0,
       retriesInFlight: 0,
       draining: false,
@@ -102,7 +102,8 @@ class ProxyServer implements DataPlane {
       headersTimeout: config.headerTimeoutMs,
       requestTimeout: 0,
       connectionsCheckingInterval: Math.min(1000, Math.ceil(config.headerTimeoutMs / 4)),
-      keepAliveTimeout: config.idleTimeoutMs,
+      // Swept with all other deadlines: Node would set and clear a timer per request.
+      keepAliveTimeout: 0,
       noDelay: true,
       optimizeEmptyRequests: true,
       shouldUpgradeCallback: hasNoBody,
@@ -136,6 +137,8 @@ class ProxyServer implements DataPlane {
     const deadlineMs = clock.nowMs() + graceMs;
     const lameDuckUntilMs = clock.nowMs() + Math.min(LAME_DUCK_MS, graceMs);
     this.#shared.draining = true;
+    // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
+    await new Promise(resolve => setImmediate(resolve));
     // net's close only stops accepting; http's would cut idle connections, and requests on their way with them.
     NetServer.prototype.close.call(this.#server);
     while (this.#clients.size > 0 && clock.nowMs() < deadlineMs) {
@@ -158,12 +161,21 @@ class ProxyServer implements DataPlane {
 
   #onRequest(request: ProxyRequest, response: ProxyResponse): void {
     if (isControl(request.method!, request.url!)) {
-      if (this.#shared.draining) response.shouldKeepAlive = false;
-      this.#admin.handle(request, response);
+      this.#onControl(request, response);
       return;
     }
     const { client } = request.socket as ClientSocket;
     new Exchange(this.#shared, client!, request, response, '').start();
+  }
+
+  #onControl(request: ProxyRequest, response: ProxyResponse): void {
+    if (this.#shared.draining) response.shouldKeepAlive = false;
+    const client = (request.socket as ClientSocket).client!;
+    client.idleSinceMs = Number.POSITIVE_INFINITY;
+    response.on('close', () => {
+      client.idleSinceMs = this.#shared.soonMs;
+    });
+    this.#admin.handle(request, response);
   }
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers. */
@@ -207,7 +219,13 @@ class ProxyServer implements DataPlane {
     const nowMs = clock.nowMs();
     this.#shared.soonMs = nowMs + this.#sweepMs;
     this.#shared.date = new Date(clock.wallMs()).toUTCString();
-    for (const exchange of running) if (exchange.deadlineMs <= nowMs) exchange.expired();
+    // Backwards, because one that expires may leave, and then the last takes its place.
+    for (let index = running.length - 1; index >= 0; index--) {
+      const exchange = running[index];
+      if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
+    }
+    const idleSinceMs = nowMs - this.#shared.config.idleTimeoutMs;
+    for (const client of this.#clients) if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
   }
 }
 
@@ -223,11 +241,12 @@ function hasNoBody(request: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
 }
 
+/** What tells most targets apart before anything is cut. */
+const CONTROL = /^\/(?:rep|rm|add|admin|metrics|requests\/)/;
+
 /** Exactly the control requests of CONTRACT.md; the target's path is compared, in origin or absolute form. */
 export function isControl(method: string, target: string): boolean {
-  // Most targets are told apart by their second letter: /rep /requests /rm, /add /admin, /metrics.
-  const letter = target.charCodeAt(1);
-  if (target.charCodeAt(0) === 0x2f && letter !== 0x72 && letter !== 0x61 && letter !== 0x6d) return false;
+  if (target.charCodeAt(0) === 0x2f && !CONTROL.test(target)) return false;
   const path = pathOf(target);
   const reads = method === 'GET' || method === 'HEAD';
   if (path === '/rep' || path === '/metrics') return reads;

@@ -13,8 +13,9 @@ const LANES = 32;
 const PATIENCE = 400;
 /** Far more than all of torc's own timeouts together, as the tests set them. */
 const HUNG_MS = 10_000;
-/** Kinds of failures that are told apart; of each the shortest stream is kept. */
+/** Kinds of failures that are told apart; of each the shortest streams are kept. */
 const MAX_RULES = 20;
+const MAX_EXAMPLES = 2;
 
 export interface Totals {
   streams: number;
@@ -25,14 +26,14 @@ export interface Totals {
   cut: number;
   /** Whole requests that got no answer at all: behind an error, or the client was gone. */
   unanswered: number;
+  overtaken: number;
   own: Record<number, number>;
 }
 
 export interface Failure {
   times: number;
-  /** The shortest stream that shows it. */
-  bytes: number;
-  text: string;
+  /** The shortest streams that show it, shortest first. */
+  examples: { readonly bytes: number; readonly text: string }[];
 }
 
 interface Run {
@@ -51,6 +52,7 @@ export class Fuzzer {
     forwarded: 0,
     cut: 0,
     unanswered: 0,
+    overtaken: 0,
     own: {},
   };
   /** By the rule that was broken. */
@@ -110,13 +112,11 @@ export class Fuzzer {
   }
 
   #fail(rule: string, bytes: number, text: string): void {
-    const known = this.failures.get(rule);
-    if (known === undefined) {
-      this.failures.set(rule, { times: 1, bytes, text });
-      return;
-    }
-    known.times++;
-    if (bytes < known.bytes) Object.assign(known, { bytes, text });
+    const failure = this.failures.get(rule) ?? { times: 0, examples: [] };
+    this.failures.set(rule, failure);
+    failure.times++;
+    failure.examples.push({ bytes, text });
+    failure.examples.sort((a, b) => a.bytes - b.bytes).splice(MAX_EXAMPLES);
   }
 
   #count({ stream, seen }: Run, verdict: Verdict): void {
@@ -127,6 +127,7 @@ export class Fuzzer {
     totals.forwarded += verdict.forwarded;
     totals.cut += verdict.cut;
     totals.unanswered += verdict.unanswered;
+    totals.overtaken += verdict.overtaken;
     for (const status of verdict.own) totals.own[status] = (totals.own[status] ?? 0) + 1;
   }
 }

@@ -6,7 +6,6 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KeySource } from '../../src/config/fields.ts';
 import { FoundKey, findKey } from '../../src/proxy/key.ts';
-import { rawOrigin } from '../support/origin.ts';
 import { rawClient } from '../support/raw.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 
@@ -57,15 +56,30 @@ const contentType = fc.constantFrom(
   'multipart/form-data',
 );
 
+/** The one change that is allowed here: the static driver makes nothing, and there is one slot to remove. */
+function isRight(path: string, body: string): boolean {
+  try {
+    const { n, hostnames = [] } = JSON.parse(body) as { n?: unknown; hostnames?: unknown };
+    return (
+      path === '/rm' &&
+      n === 1 &&
+      (JSON.stringify(hostnames) === '[]' || JSON.stringify(hostnames) === '["1"]')
+    );
+  } catch {
+    return false;
+  }
+}
+
 inputs('bodies of /add and /rm: never a 5xx, nothing changes', async () => {
   const before = (await torc.get('/rep')).text;
   await fc.assert(
     fc.asyncProperty(endpoint, membership, contentType, async ([method, path], body, type) => {
+      fc.pre(!isRight(path!, body));
       const answer = await torc.send(method!, path!, body, { 'content-type': type });
       assert.ok(answer.status >= 400 && answer.status < 500, `${answer.status} ${answer.text}`);
       assert.is((JSON.parse(answer.text) as { status: string }).status, 'failure');
     }),
-    { numRuns: 300, interruptAfterTimeLimit: 20_000 },
+    { numRuns: 150, interruptAfterTimeLimit: 20_000 },
   );
   assert.is((await torc.get('/rep')).text, before);
 });
@@ -97,15 +111,13 @@ inputs('targets under the control paths: never a 5xx, always an answer', async (
         if (`${path}${rest}`.startsWith('/admin/events')) return;
         client.send(`${method} ${path}${rest} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`);
         const { status } = await client.answer({ head: method === 'HEAD' });
-        // A proxied target (`/metrics` is GET's alone) finds no replica here.
-        const proxied = status === 502 || status === 503;
-        assert.ok(
-          status < 500 || (proxied && method !== 'GET' && method !== 'HEAD') || path === '/requests/',
-          `${method} ${path}${rest}: ${status}`,
-        );
+        // What is proxied (`/requests/a/b`, any POST /metrics) finds no replica here.
+        const mayBeProxied = path === '/requests/' || method === 'POST' || method === 'PUT';
+        const isFine = status < 500 || (mayBeProxied && (status === 502 || status === 503));
+        assert.ok(isFine, `${method} ${path}${rest}: ${status}`);
       },
     ),
-    { numRuns: 500, interruptAfterTimeLimit: 20_000 },
+    { numRuns: 250, interruptAfterTimeLimit: 20_000 },
   );
   client.close();
   assert.is((await torc.get('/admin/live')).status, 200);

@@ -39,6 +39,8 @@ export interface Verdict {
   readonly cut: number;
   /** Whole requests without any answer. */
   readonly unanswered: number;
+  /** Requests that reached a replica before an earlier one of their connection, one of the two not being safe. */
+  readonly overtaken: number;
 }
 
 /** The first try, TORC_RETRIES more, and one for a connection that had gone stale. */
@@ -51,7 +53,7 @@ const SET_DOWNSTREAM = /^(?:x-served-by|via|date|connection|keep-alive|transfer-
 
 export function judge({ stream, seen, received, outcome }: Evidence): Verdict {
   const requests = readRequests(stream.bytes);
-  const violations = judgeRequests(requests, seen);
+  const violations = judgeRequests(stream.bytes, requests, seen);
   const { answers, rest } = readAnswers(received, requests, outcome === 'closed');
   const own: number[] = [];
   let forwarded = 0;
@@ -64,8 +66,10 @@ export function judge({ stream, seen, received, outcome }: Evidence): Verdict {
     else if (answer.kind === 'whole') forwarded++;
     else cut++;
   }
-  if (rest !== '')
-    violations.push({ rule: 'bytes behind the last answer', shown: JSON.stringify(rest.slice(0, 300)) });
+  if (rest !== '') {
+    const what = /^HTTP\/1\.1 [45]/.test(rest) ? 'an error' : 'bytes';
+    violations.push({ rule: `${what} behind the last answer`, shown: JSON.stringify(rest.slice(0, 300)) });
+  }
   if (outcome === 'hung') violations.push({ rule: 'neither answered nor closed', shown: '' });
   if (outcome === 'refused') violations.push({ rule: 'no connection', shown: '' });
   const whole = requests.filter(({ kind }) => kind === 'whole').length;
@@ -76,6 +80,7 @@ export function judge({ stream, seen, received, outcome }: Evidence): Verdict {
     own,
     cut,
     unanswered: Math.max(0, whole - answers.length),
+    overtaken: countOvertaken(requests, seen),
   };
 }
 
@@ -98,7 +103,12 @@ export function readAnswers(
     const isHead = requests[answers.length]?.head?.method === 'HEAD';
     let answer = readResponse(received, at, isHead, closed);
     // An error may be for what came of the request before its method was known; then it has its body.
-    if (isHead && answer.kind === 'whole' && answer.end < received.length && isLastError(answer.head!))
+    if (
+      isHead &&
+      answer.kind === 'whole' &&
+      /^[^H]/.test(received.slice(answer.end)) &&
+      isLastError(answer.head!)
+    )
       answer = readResponse(received, at, false, closed);
     answers.push(answer);
     at = answer.kind === 'whole' ? answer.end : received.length;
@@ -107,22 +117,48 @@ export function readAnswers(
   return { answers, rest: received.slice(at) };
 }
 
-function judgeRequests(requests: readonly Message[], seen: readonly Seen[]): Violation[] {
+function judgeRequests(bytes: string, requests: readonly Message[], seen: readonly Seen[]): Violation[] {
   const violations: Violation[] = [];
   const tries = requests.map(() => 0);
+  // What a reader finds who goes on after a broken or a last request, as none may (RFC 9112 section 9.6): told apart.
+  const behind = readRequests(bytes.slice(whereOthersGoOn(bytes, requests.at(-1))));
   for (const { request } of seen) {
     const fitting = requests
       .map((asked, index) => ({ asked, index }))
       .filter(({ asked }) => isSame(request, asked))
       .sort((a, b) => tries[a.index]! - tries[b.index]!)[0];
     if (fitting === undefined) {
-      violations.push({ rule: 'a request at the replica that the client never made', shown: show(request) });
+      const isBehind = behind.some(asked => isSame(request, asked));
+      const rule = isBehind
+        ? 'a request behind the end of a connection'
+        : 'a request that the client never made';
+      violations.push({ rule, shown: show(request) });
       continue;
     }
     const most = IDEMPOTENT.has(fitting.asked.head!.method) ? MOST_TRIES : 1;
     if (++tries[fitting.index]! > most) violations.push({ rule: 'sent too often', shown: show(request) });
   }
   return violations;
+}
+
+/** Behind the last request that counts: its end, or, where it is broken, the next empty line. */
+function whereOthersGoOn(bytes: string, last: Message | undefined): number {
+  if (last === undefined || last.kind === 'whole') return last?.end ?? 0;
+  const emptyLine = bytes.indexOf('\r\n\r\n', last.end);
+  return emptyLine === -1 ? bytes.length : emptyLine + 4;
+}
+
+/** Only safe requests may be worked on side by side (RFC 9112 section 9.3.2). */
+function countOvertaken(requests: readonly Message[], seen: readonly Seen[]): number {
+  const order = requests.map(asked => seen.findIndex(({ request }) => isSame(request, asked)));
+  const isSafe = (index: number): boolean =>
+    /^(?:GET|HEAD|OPTIONS|TRACE)$/.test(requests[index]!.head?.method ?? '');
+  return order.filter((arrived, index) =>
+    order.some(
+      (earlier, before) =>
+        before < index && arrived !== -1 && earlier > arrived && !(isSafe(before) && isSafe(index)),
+    ),
+  ).length;
 }
 
 /** True where `arrived` can be what the replica got of `asked`: all of it, or the beginning. */

@@ -26,6 +26,8 @@ export interface Message {
 
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([!-~]+) HTTP/1\\.([01])$`);
+/** What a server may read as one (section 3: words between any spaces), and no proxy may send. */
+const LOOSE_REQUEST_LINE = new RegExp(`^(${TOKEN}) +([!-~]+) +HTTP/1\\.([01])$`);
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [\t -~\x80-\xff]*)?$/;
 const FIELD = new RegExp(`^(${TOKEN}):([\\t -~\\x80-\\xff]*)$`);
 const CHUNK_LINE = /^([0-9a-fA-F]{1,13})(?:[\t ]*;[\t -~\x80-\xff]*)?$/;
@@ -58,7 +60,7 @@ export function readRequest(bytes: string, at: number, from: 'client' | 'proxy')
   const headEnd = bytes.indexOf('\r\n\r\n', start);
   if (headEnd === -1) return message('cut', bytes.length, 'no end of the head');
   const [first = '', ...lines] = bytes.slice(start, headEnd).split('\r\n');
-  const line = REQUEST_LINE.exec(first);
+  const line = (from === 'client' ? LOOSE_REQUEST_LINE : REQUEST_LINE).exec(first);
   const fields = readFields(lines);
   if (line === null) return message('broken', headEnd, 'a broken request line');
   if (fields === null) return message('broken', headEnd, 'a broken field');
