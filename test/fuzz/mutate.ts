@@ -147,9 +147,11 @@ function chunksOf(random: Random, body: string, wild: number): string {
     text += `${size}\r\n${chunk}${chance(random, wild / 2) ? pick(random, LINE_ENDS) : '\r\n'}`;
   }
   if (chance(random, wild / 2)) return text;
-  const trailers = chance(random, 0.15)
-    ? pick(random, ['X-T: 1\r\n', 'Content-Length: 5\r\n', 'Host: t\r\n', 'X T: 1\r\n', 'X-T: 1\n', ' x\r\n'])
-    : '';
+  const trailers = !chance(random, 0.15)
+    ? ''
+    : chance(random, wild)
+      ? pick(random, ['Content-Length: 5\r\n', 'Host: t\r\n', 'X T: 1\r\n', 'X-T: 1\n', ' x\r\n'])
+      : 'X-T: 1\r\n';
   return `${text}0\r\n${trailers}${chance(random, wild / 2) ? pick(random, LINE_ENDS) : '\r\n'}`;
 }
 

@@ -120,15 +120,15 @@ export function readAnswers(
 function judgeRequests(bytes: string, requests: readonly Message[], seen: readonly Seen[]): Violation[] {
   const violations: Violation[] = [];
   const tries = requests.map(() => 0);
-  // What a reader finds who goes on after a broken or a last request, as none may (RFC 9112 section 9.6): told apart.
-  const behind = readRequests(bytes.slice(whereOthersGoOn(bytes, requests.at(-1))));
+  const end = requests.at(-1)?.end ?? 0;
   for (const { request } of seen) {
     const fitting = requests
       .map((asked, index) => ({ asked, index }))
       .filter(({ asked }) => isSame(request, asked))
       .sort((a, b) => tries[a.index]! - tries[b.index]!)[0];
     if (fitting === undefined) {
-      const isBehind = behind.some(asked => isSame(request, asked));
+      // Made by who goes on after a broken request or a last one, as none may (RFC 9112 section 9.6): told apart.
+      const isBehind = bytes.includes(request.head!.target, end);
       const rule = isBehind
         ? 'a request behind the end of a connection'
         : 'a request that the client never made';
@@ -139,13 +139,6 @@ function judgeRequests(bytes: string, requests: readonly Message[], seen: readon
     if (++tries[fitting.index]! > most) violations.push({ rule: 'sent too often', shown: show(request) });
   }
   return violations;
-}
-
-/** Behind the last request that counts: its end, or, where it is broken, the next empty line. */
-function whereOthersGoOn(bytes: string, last: Message | undefined): number {
-  if (last === undefined || last.kind === 'whole') return last?.end ?? 0;
-  const emptyLine = bytes.indexOf('\r\n\r\n', last.end);
-  return emptyLine === -1 ? bytes.length : emptyLine + 4;
 }
 
 /** Only safe requests may be worked on side by side (RFC 9112 section 9.3.2). */
