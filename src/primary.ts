@@ -15,7 +15,7 @@ import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
-import { emptyTotals, mergeDelta } from './routing/counters.ts';
+import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
 const SAME_SIGNAL_MS = 500;
@@ -72,7 +72,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     if (signal === undefined) {
       announce(config, driver.name, supervisor, always);
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
-      collectRegularly(workers);
+      collectRegularly(workers, () => keepOnly(totals, new Set(supervisor.names())));
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
     await workers.shutdown(config.drainTimeoutMs);
@@ -87,8 +87,9 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
 }
 
 /** Counters reach the primary at least this often, so that a worker's crash loses little of them. */
-function collectRegularly(workers: Workers): void {
+function collectRegularly(workers: Workers, afterwards: () => void): void {
   const again = (): void => {
+    afterwards();
     systemClock.after(COLLECT_EVERY_MS, () => void workers.collect().then(again));
   };
   again();

@@ -157,7 +157,7 @@ export class Counters {
   readonly #errors = new Map<ProxyErrorCode, number>();
   readonly #byName = new Map<string, SlotCounters>();
   /** The same by slot id, so that the hot path needs no map. */
-  readonly #byId: SlotCounters[] = [];
+  readonly #byId: (SlotCounters | undefined)[] = [];
 
   /** The counters of a slot; they are made at its first request. */
   of(slotId: number, slot: string): SlotCounters {
@@ -172,6 +172,13 @@ export class Counters {
     return counters;
   }
 
+  /** Idle since the last collection: a slot that comes back gets new ones, one that was removed leaves nothing. */
+  #forget(counters: SlotCounters): void {
+    this.#byName.delete(counters.slot);
+    const slotId = this.#byId.indexOf(counters);
+    if (slotId !== -1) this.#byId[slotId] = undefined;
+  }
+
   error(code: ProxyErrorCode): void {
     this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
   }
@@ -182,6 +189,7 @@ export class Counters {
     for (const counters of this.#byName.values()) {
       const delta = counters.collect(capacity);
       if (delta !== null) slots.push(delta);
+      else this.#forget(counters);
     }
     const errors = Object.fromEntries(this.#errors) as Partial<Record<ProxyErrorCode, number>>;
     const { retries, budgetRefusals, requests } = this;
@@ -230,6 +238,11 @@ export function mergeDelta(into: Totals, delta: CountersDelta): void {
     into.errors.set(code, (into.errors.get(code) ?? 0) + count);
   }
   for (const slot of delta.slots) mergeSlot(into, slot);
+}
+
+/** Drops the sums of slots that are no more; a new slot of that name starts from nothing. */
+export function keepOnly(totals: Totals, names: ReadonlySet<string>): void {
+  for (const slot of totals.slots.keys()) if (!names.has(slot)) totals.slots.delete(slot);
 }
 
 function mergeSlot(into: Totals, delta: SlotDelta): void {

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Counters, emptyTotals, mergeDelta } from '../../src/routing/counters.ts';
+import { Counters, emptyTotals, keepOnly, mergeDelta } from '../../src/routing/counters.ts';
 
 const counting = suite('counters');
 
@@ -28,6 +28,21 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   assert.is(sum.latencies.totalCount, 4);
   assert.ok(Math.abs(sum.latencies.getValueAtPercentile(50) - 1500) <= 15);
   assert.is(totals.errors.get('RESET'), 2);
+});
+
+counting('what is idle is forgotten, what is in flight is not; sums of removed slots are dropped', () => {
+  const counters = new Counters();
+  const idle = counters.of(0, 'a');
+  idle.answered(200, '/x', 0, 2);
+  const busy = counters.of(1, 'b');
+  busy.inFlight = 1;
+  const totals = emptyTotals();
+  mergeDelta(totals, counters.collect());
+  counters.collect();
+  assert.is.not(counters.of(0, 'a'), idle);
+  assert.is(counters.of(1, 'b'), busy);
+  keepOnly(totals, new Set(['b']));
+  assert.equal([...totals.slots.keys()], ['b']);
 });
 
 counting('counts belong to the slot: another slot that takes over the id starts at nothing', () => {
