@@ -1,8 +1,9 @@
 // npm run bench [-- NAME] [--full] [--only torc,nginx]: runs a scenario, prints its table, keeps the raw figures as dated
 // JSON under results/. The short size tells in a minute whether something broke; quote only `--full` ones.
 
+import { execFileSync } from 'node:child_process';
 import { Console } from 'node:console';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cost } from './cost.ts';
@@ -30,6 +31,14 @@ const scenarios: Record<string, () => Promise<object[]>> = {
   },
 };
 
+/** The peers are the bench's own dependencies: installed on its first run, never with the product. */
+function installPeers(): void {
+  if (existsSync(join(import.meta.dirname, 'node_modules'))) return;
+  say('installing the peers (once)');
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: import.meta.dirname, stdio: 'inherit' });
+}
+
+installPeers();
 const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
 for (const name of names) {
   const scenario = scenarios[name];
