@@ -30,6 +30,8 @@ export interface SnapshotMessage {
   readonly rows: number;
   readonly choices: Uint16Array | null;
   readonly upstreams: readonly UpstreamSpec[];
+  /** Replicas that are dead or hang and are being cleared away: what waits for their answer is tried elsewhere now. */
+  readonly lost: readonly string[];
 }
 
 /** A worker's word that an upstream misbehaves. Only a hint: the supervisor decides. */

@@ -1,9 +1,9 @@
 // May a failed attempt be made again? Pure, so that the table of CONTRACT.md ("Safe to send again") is a table of tests.
 // A retry may never make the replica do something twice that the client asked for once (RFC 9110 section 9.2.2), and
-// retries together may never be a load of their own: a budget limits them to a share of the requests in flight (Envoy's
-// retry budget), with a floor so that a quiet service may retry at all.
+// retries together may never be a load of their own: a budget limits them to a share of the requests, with a floor so
+// that a quiet service may retry at all.
 
-/** Retries that are always allowed at once, however few requests are in flight. */
+/** Exchanges that may always be on a retry at once, however little credit there is. */
 const MIN_BUDGET = 3;
 
 export interface FailedAttempt {
@@ -23,8 +23,44 @@ export function mayTryAgain(failed: FailedAttempt, maxRetries: number): boolean 
   return !failed.sent || failed.idempotent;
 }
 
-export const withinBudget = (retriesInFlight: number, inFlight: number, budgetPercent: number): boolean =>
-  retriesInFlight < Math.max(MIN_BUDGET, Math.floor((inFlight * budgetPercent) / 100));
+/**
+ * Every request deposits its share of a retry, every retry takes a whole one (Finagle's RetryBudget). The credit starts
+ * full and is bounded by `burst`: what one replica can have in flight, because its death fails all of that in one moment.
+ * A share of the requests in flight, as Envoy has it, loses them: with N = 3 a third comes back at once, and 20 % may go
+ * on (measured: 20 of 28,000 requests lost at 4 kills).
+ */
+export class RetryBudget {
+  readonly #percent: number;
+  readonly #most: number;
+  /** Hundredths of a retry: whole numbers, so that a deposit allocates nothing. */
+  #credit: number;
+  #retrying = 0;
+
+  constructor(percent: number, burst: number) {
+    this.#percent = percent;
+    this.#most = percent === 0 ? 0 : burst * 100;
+    this.#credit = this.#most;
+  }
+
+  /** A request came. */
+  deposit(): void {
+    if (this.#credit < this.#most) this.#credit += this.#percent;
+  }
+
+  /** May one be made? `isFirst`: of its exchange, which then counts as retrying until `end`. */
+  take(isFirst: boolean): boolean {
+    const hasCredit = this.#credit >= 100;
+    if (!hasCredit && isFirst && this.#retrying >= MIN_BUDGET) return false;
+    if (hasCredit) this.#credit -= 100;
+    if (isFirst) this.#retrying++;
+    return true;
+  }
+
+  /** An exchange that was retrying is over. */
+  end(): void {
+    this.#retrying--;
+  }
+}
 
 /** RFC 9110 section 9.2.2; all other methods, also unknown ones, may do something each time. */
 export function isIdempotent(method: string): boolean {

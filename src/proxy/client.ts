@@ -4,12 +4,20 @@
 
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { trimOws } from '../core/ows.ts';
+import type { ProxyRequest, ProxyResponse } from './forward.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 /** Tells a client that its connection is gone. */
 export interface Running {
   clientGone(): void;
+}
+
+/** A request whose turn has not come. */
+export interface Waiting {
+  readonly request: ProxyRequest;
+  readonly response: ProxyResponse;
 }
 
 export class Client {
@@ -21,10 +29,28 @@ export class Client {
   readonly running: Running[] = [];
   /** When its last request ended; before the first, Node's timeout of the head counts. */
   idleSinceMs = Number.POSITIVE_INFINITY;
+  /** An answer has said that the connection ends: what comes behind is not served any more. */
+  closing = false;
+  /** What came behind its requests was refused: the refusal is the last thing it gets. */
+  refused = false;
+  /** Pipelined requests that wait for their turn, oldest first. */
+  readonly waiting: Waiting[] = [];
+  /** A tunnel carries another protocol: none of HTTP's rules for connections hold. */
+  isTunnel = false;
+  /** A method that the parser does not know, until its request is there (unknown-method.ts). */
+  method = '';
+  /** It has had a request. */
+  get used(): boolean {
+    return this.idleSinceMs !== Number.POSITIVE_INFINITY;
+  }
+  /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
+  inStep = true;
+  readonly #trustedRanges: readonly Range[];
   #unwritten = 0;
 
   constructor(socket: Socket, trustedRanges: readonly Range[]) {
     this.socket = socket;
+    this.#trustedRanges = trustedRanges;
     const address = socket.remoteAddress ?? '';
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
     this.trusted = trustedRanges.length > 0 && isWithin(this.ip, trustedRanges);
@@ -43,11 +69,26 @@ export class Client {
 
   /** Keep-alive is over: no request since `sinceMs`, and it reads no more of what it was sent. */
   isIdle(sinceMs: number, nowMs: number): boolean {
-    if (this.idleSinceMs > sinceMs || this.running.length > 0) return false;
+    if (this.idleSinceMs > sinceMs || this.running.length > 0 || this.isTunnel) return false;
     if (this.socket.writableLength === this.#unwritten) return true;
     this.#unwritten = this.socket.writableLength;
     this.idleSinceMs = nowMs;
     return false;
+  }
+
+  /** Who asks: the last hop of X-Forwarded-For that is no trusted proxy, where the peer is one. */
+  addressOf(rawHeaders: readonly string[]): string {
+    const hops: string[] = [];
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const name = rawHeaders[index]!;
+      if (name.length === 15 && name.toLowerCase() === 'x-forwarded-for')
+        hops.push(...rawHeaders[index + 1]!.split(','));
+    }
+    for (let index = hops.length - 1; index >= 0; index--) {
+      const hop = trimOws(hops[index]!);
+      if (!isWithin(hop, this.#trustedRanges)) return hop === '' ? this.ip : hop;
+    }
+    return this.ip;
   }
 
   gone(): void {

@@ -17,6 +17,7 @@ import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { trimOws } from '../core/ows.ts';
 import type { Random } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import type { Attempt, Connection } from '../routing/connection.ts';
@@ -25,16 +26,16 @@ import { NO_SLOT, pick } from '../routing/pick.ts';
 import { BY_LENGTH, NO_BODY, type ResponseHead } from '../routing/response.ts';
 import type { Snapshot, SnapshotHolder } from '../routing/snapshot.ts';
 import type { Upstream } from '../routing/upstream.ts';
-import { isIdempotent, mayTryAgain, withinBudget } from './attempt.ts';
+import { isIdempotent, mayTryAgain, type RetryBudget } from './attempt.ts';
 import type { Client } from './client.ts';
 import type { FaultLog } from './fault-log.ts';
-import { buildRequestHead, RequestHead } from './headers.ts';
+import { buildRequestHead, mayTrail, RequestHead } from './headers.ts';
 import { FoundKey, findKey } from './key.ts';
 import { replyError, replyLastHop, replyUnknownEndpoint } from './reply.ts';
 import { tunnel } from './upgrade.ts';
-import { putHead, withoutContinue } from './wire.ts';
+import { flushHead, putHead, withoutContinue } from './wire.ts';
 
-/** Bodies up to this size are kept for a second attempt, and answers up to it leave in one write. */
+/** Bodies of requests up to this size are kept for a second attempt. */
 const SMALL_BODY_BYTES = 64 * 1024;
 /** One hint a second per replica is as good as a thousand. */
 const SUSPECT_INTERVAL_MS = 1000;
@@ -53,9 +54,9 @@ export interface Shared {
   readonly random: Random;
   /** Exchanges at work; the sweep looks at their deadlines. */
   readonly running: Exchange[];
-  /** Attempts at work, as bounded load and the retry budget count them. */
+  /** Attempts at work, as bounded load counts them. */
   inFlight: number;
-  retriesInFlight: number;
+  readonly retryBudget: RetryBudget;
   draining: boolean;
   /** The value of a Date field for this second. */
   date: string;
@@ -65,6 +66,8 @@ export interface Shared {
 
 export class ProxyRequest extends IncomingMessage {
   exchange: Exchange | null = null;
+  /** Its body's framing was found broken while it waited for its turn. */
+  isBroken = false;
 }
 
 export class ProxyResponse extends ServerResponse<ProxyRequest> {
@@ -128,7 +131,6 @@ export class Exchange implements Attempt {
   #headPut = false;
   #small = '';
   #chunkedAnswer = false;
-  #contentLength = -1;
   #replaced = false;
   #paused = false;
   #listensToDrain = false;
@@ -187,13 +189,14 @@ export class Exchange implements Attempt {
       'torc',
       head,
     );
-    if (fault !== '' || request.httpVersionMajor !== 1) {
+    if (fault !== '' || request.httpVersionMajor !== 1 || request.isBroken) {
       this.#refuse('BAD_REQUEST');
       return;
     }
     this.path = head.target;
     this.head = head.text;
     if (head.maxForwards === 0) {
+      this.#client.closing ||= !this.#response.shouldKeepAlive;
       replyLastHop(this.#response, this.method, head.target, rawHeaders);
       this.#finish();
       return;
@@ -206,7 +209,9 @@ export class Exchange implements Attempt {
 
   #findKey(rawHeaders: readonly string[]): void {
     const key = foundKey;
-    if (findKey(this.#shared.config.key, this.path, rawHeaders, this.#client.ip, key)) {
+    const client = this.#client;
+    const ip = client.trusted ? client.addressOf(rawHeaders) : client.ip;
+    if (findKey(this.#shared.config.key, this.path, rawHeaders, ip, key)) {
       this.#keyText = key.text;
       this.#keyStart = key.start;
       this.#keyEnd = key.end;
@@ -282,7 +287,7 @@ export class Exchange implements Attempt {
     }
     const answered = this.#phase === ANSWERING;
     const replayable = !this.#hasBody || this.#kept !== null;
-    if (stale && !answered && replayable && this.#idempotent && !this.#staleRetried) {
+    if (stale && !answered && replayable && (this.#idempotent || !sent) && !this.#staleRetried) {
       // The replica closed an idle connection, as it may: no failure, and the key's own slot is still the right one.
       this.#staleRetried = true;
       this.freshOnly = true;
@@ -306,15 +311,11 @@ export class Exchange implements Attempt {
     this.#attempt(code, detail);
   }
 
-  /** An exchange takes of the budget once, and gives it back when it ends. */
   #takeBudget(): boolean {
-    const shared = this.#shared;
-    if (this.#retries === 0) {
-      if (!withinBudget(shared.retriesInFlight, shared.inFlight, shared.config.retryBudgetPercent)) {
-        shared.counters.budgetRefusals++;
-        return false;
-      }
-      shared.retriesInFlight++;
+    const { retryBudget, counters } = this.#shared;
+    if (!retryBudget.take(this.#retries === 0)) {
+      counters.budgetRefusals++;
+      return false;
     }
     this.#retries++;
     return true;
@@ -429,7 +430,6 @@ export class Exchange implements Attempt {
     const { status } = head;
     this.#phase = ANSWERING;
     this.#status = status;
-    this.#contentLength = head.framing === BY_LENGTH ? head.contentLength : -1;
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
     this.#slotCounters!.answered(status, this.#keyText, this.#keyStart, this.#keyEnd);
     if (status === 404 && this.#shared.config.compat === 'assignment') this.#replaced = true;
@@ -448,8 +448,9 @@ export class Exchange implements Attempt {
     const unknownLength = head.framing !== NO_BODY && head.framing !== BY_LENGTH;
     this.#chunkedAnswer = unknownLength && isHttp11;
     if (this.#chunkedAnswer) text += 'Transfer-Encoding: chunked\r\n';
-    if (shared.draining || (unknownLength && !isHttp11) || withoutContinue(response))
-      response.shouldKeepAlive = false;
+    // Those that wait behind this one were accepted too: the last of them says that it is over.
+    const isLast = shared.draining && this.#client.waiting.length === 0;
+    if (isLast || (unknownLength && !isHttp11) || withoutContinue(response)) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) text += 'Connection: close\r\n';
     else if (!isHttp11) text += 'Connection: keep-alive\r\n';
     return text;
@@ -461,15 +462,18 @@ export class Exchange implements Attempt {
 
   onBody(chunk: Buffer): void {
     if (this.#replaced) return;
-    if (!this.#headPut) {
-      if (chunk.length === this.#contentLength && chunk.length <= SMALL_BODY_BYTES) {
-        this.#small = chunk.toString('latin1');
-        return;
-      }
-      this.#putHead();
-    }
+    if (!this.#headPut) this.#putHead();
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
-    if (this.#response.write(Buffer.from(chunk))) return;
+    const response = this.#response;
+    const { socket } = this.#client;
+    // Head and chunk in one write, and now: a response of its own would wait for the end of the turn.
+    socket.cork();
+    const more = response.write(chunk);
+    socket.uncork();
+    // All of it left already: nothing to wait for, and the chunk's memory is free for the next read.
+    if (response.socket === socket && socket.writableLength === 0) return;
+    this.#connection!.keepChunk();
+    if (more) return;
     this.#paused = true;
     this.#connection!.pause();
     if (this.#listensToDrain) return;
@@ -481,7 +485,7 @@ export class Exchange implements Attempt {
   onPause(): void {
     if (this.#headText === '' || this.#headPut) return;
     this.#putHead();
-    this.#response.flushHeaders();
+    flushHead(this.#response);
   }
 
   drained(): void {
@@ -503,7 +507,7 @@ export class Exchange implements Attempt {
       replyUnknownEndpoint(response, this.path, false);
     } else {
       if (!this.#headPut) this.#putHead();
-      if (trailers !== '' && this.#chunkedAnswer) response.addTrailers(pairListOf(trailers));
+      if (trailers !== '' && this.#chunkedAnswer) response.addTrailers(trailerPairsOf(trailers));
       if (this.#small === '') response.end();
       else response.end(this.#small, 'latin1');
     }
@@ -512,6 +516,7 @@ export class Exchange implements Attempt {
 
   #putHead(): void {
     this.#headPut = true;
+    this.#client.closing ||= !this.#response.shouldKeepAlive;
     putHead(
       this.#response,
       this.#status,
@@ -528,6 +533,7 @@ export class Exchange implements Attempt {
     this.#response.detachSocket(client);
     client.write(`${this.#headText}\r\n`, 'latin1');
     this.#connection = null;
+    this.#client.isTunnel = true;
     this.#finish();
     tunnel(client, socket, rest, () => {
       this.#shared.inFlight--;
@@ -608,7 +614,7 @@ export class Exchange implements Attempt {
       this.#client.socket.destroy();
     } else {
       const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
-      replyError(this.#response, code, isClients || shared.draining || withoutContinue(this.#response));
+      this.#replyError(code, isClients || shared.draining || withoutContinue(this.#response));
     }
     this.#finish();
   }
@@ -616,8 +622,13 @@ export class Exchange implements Attempt {
   /** Refused before anything was tried. */
   #refuse(code: ProxyErrorCode): void {
     this.#shared.counters.error(code);
-    replyError(this.#response, code, true);
+    this.#replyError(code, true);
     this.#finish();
+  }
+
+  #replyError(code: ProxyErrorCode, close: boolean): void {
+    this.#client.closing ||= close || !this.#response.shouldKeepAlive;
+    replyError(this.#response, code, close);
   }
 
   #finish(): void {
@@ -626,11 +637,15 @@ export class Exchange implements Attempt {
     const shared = this.#shared;
     this.#leave(shared.running);
     shared.counters.requests++;
-    if (this.#retries > 0) shared.retriesInFlight--;
+    shared.retryBudget.deposit();
+    if (this.#retries > 0) shared.retryBudget.end();
     this.#client.finished(this, shared.soonMs);
     this.#kept = null;
     // What the client still sends is read and dropped, so that its next request is found behind it.
-    if (!this.#bodyEnded) this.#request.resume();
+    if (!this.#bodyEnded) {
+      this.#client.inStep = false;
+      this.#request.resume();
+    }
     if (shared.config.accessLog) this.#logAccess();
   }
 
@@ -667,7 +682,7 @@ function uncork(connection: Connection): void {
 function trailersOf(rawTrailers: readonly string[]): string {
   let text = '';
   for (let index = 0; index < rawTrailers.length; index += 2)
-    text += `${rawTrailers[index]}: ${rawTrailers[index + 1]}\r\n`;
+    if (mayTrail(rawTrailers[index]!)) text += `${rawTrailers[index]}: ${rawTrailers[index + 1]}\r\n`;
   return text;
 }
 
@@ -676,14 +691,15 @@ function pairsOf(fields: string): string[] {
   const pairs: string[] = [];
   for (const line of fields.split('\r\n')) {
     const colon = line.indexOf(':');
-    if (colon > 0) pairs.push(line.slice(0, colon), line.slice(colon + 1).trim());
+    if (colon > 0) pairs.push(line.slice(0, colon), trimOws(line.slice(colon + 1)));
   }
   return pairs;
 }
 
-function pairListOf(fields: string): [string, string][] {
+function trailerPairsOf(fields: string): [string, string][] {
   const pairs = pairsOf(fields);
   const list: [string, string][] = [];
-  for (let index = 0; index < pairs.length; index += 2) list.push([pairs[index]!, pairs[index + 1]!]);
+  for (let index = 0; index < pairs.length; index += 2)
+    if (mayTrail(pairs[index]!)) list.push([pairs[index]!, pairs[index + 1]!]);
   return list;
 }

@@ -3,6 +3,7 @@
 // fields stay; hop-by-hop fields go (RFC 9110 section 7.6.1); what torc knows better than the client is replaced
 // (X-Forwarded-*, framing) or added (Via). Anything ambiguous is a fault: one request in is one request out, or a 400.
 
+import { trimOws } from '../core/ows.ts';
 import type { Client } from './client.ts';
 
 /** What the head said about the request; reused, so what must last is copied out. */
@@ -54,7 +55,7 @@ export function buildRequestHead(
     switch (name.length) {
       case 2:
         if (isName(name, 'te')) {
-          acceptsTrailers = acceptsTrailers || /(?:^|[\s,])trailers(?:[\s,;]|$)/i.test(value);
+          acceptsTrailers = acceptsTrailers || /(?:^|[ \t,])trailers(?:[ \t,;]|$)/i.test(value);
           continue;
         }
         break;
@@ -66,7 +67,11 @@ export function buildRequestHead(
         }
         break;
       case 6:
-        if (isName(name, 'expect')) head.expectsContinue = value.toLowerCase() === '100-continue';
+        if (isName(name, 'expect')) {
+          // A client of HTTP/1.0 does not wait (RFC 9110 section 10.1.1).
+          if (!isHttp11) continue;
+          head.expectsContinue = value.toLowerCase() === '100-continue';
+        }
         break;
       case 7:
         if (isName(name, 'upgrade')) continue;
@@ -134,6 +139,15 @@ export function buildRequestHead(
   return '';
 }
 
+/**
+ * Fields that are no trailers: they say where a message ends, who sends it, what it is or what to do with it, and somebody
+ * further on may merge them into the head (RFC 9110 section 6.5.1).
+ */
+const NO_TRAILER =
+  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*)$/i;
+
+export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
+
 const isName = (name: string, lowerCase: string): boolean =>
   name === lowerCase || name.toLowerCase() === lowerCase;
 
@@ -156,7 +170,7 @@ function isPlainConnection(connection: string): boolean {
   return (
     connection === 'keep-alive' ||
     connection === 'close' ||
-    /^(?:keep-alive|close|upgrade|te|[\s,])*$/i.test(connection)
+    /^(?:keep-alive|close|upgrade|te|[ \t,])*$/i.test(connection)
   );
 }
 
@@ -171,12 +185,7 @@ const KEPT = new Set([
 ]);
 
 function withoutNominated(fields: string, connection: string): string {
-  const names = new Set(
-    connection
-      .toLowerCase()
-      .split(',')
-      .map(option => option.trim()),
-  );
+  const names = new Set(connection.toLowerCase().split(',').map(trimOws));
   let kept = '';
   for (let at = 0; at < fields.length; ) {
     const end = fields.indexOf('\r\n', at) + 2;

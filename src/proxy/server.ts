@@ -15,13 +15,17 @@ import { seededRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
-import { Client, parseRanges } from './client.ts';
+import { RetryBudget } from './attempt.ts';
+import { Client, parseRanges, type Waiting } from './client.ts';
 import { FaultLog } from './fault-log.ts';
 import { Exchange, ProxyRequest, ProxyResponse, type Shared } from './forward.ts';
 import { rawError } from './reply.ts';
+import { type ParseError, replayAsKnown, unknownMethodOf } from './unknown-method.ts';
 
 /** 16 KiB of fields and an 8 KiB target pass, with room. */
 const MAX_HEAD_BYTES = 32 * 1024;
+/** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
+const MAX_WAITING = 64;
 /** Client connections of one worker; beyond them new ones are dropped rather than taken and not served. */
 const MAX_CONNECTIONS = 16_384;
 /** Connections that the kernel keeps for a worker until it accepts them. */
@@ -34,6 +38,11 @@ const BACKLOG = 4096;
 const CAN_REUSE_PORT = process.platform === 'linux';
 const LAME_DUCK_MS = 500;
 const DRAIN_POLL_MS = 20;
+/**
+ * A client that closed its half may wait for its answer or may be gone: TCP tells the two apart only when something is
+ * written. It counts as gone once nothing was written for so long (HAProxy: never, nginx: at once).
+ */
+const HALF_CLOSED_MS = 1000;
 
 export interface AdminGateway {
   handle(request: IncomingMessage, response: ServerResponse): void;
@@ -82,7 +91,10 @@ class ProxyServer implements DataPlane {
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: [],
       inFlight: 0,
-      retriesInFlight: 0,
+      retryBudget: new RetryBudget(
+        config.retryBudgetPercent,
+        config.maxConnectionsPerReplica + config.maxQueue,
+      ),
       draining: false,
       date: '',
       soonMs: 0,
@@ -106,17 +118,19 @@ class ProxyServer implements DataPlane {
       keepAliveTimeout: 0,
       noDelay: true,
       optimizeEmptyRequests: true,
-      shouldUpgradeCallback: hasNoBody,
+      shouldUpgradeCallback: mayUpgrade,
     });
     const server = this.#server;
     server.maxHeadersCount = 0;
+    // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
+    Object.assign(server, { httpAllowHalfOpen: true });
     server.maxConnections = MAX_CONNECTIONS;
     server.on('connection', (socket: ClientSocket) => this.#onConnection(socket, new Client(socket, ranges)));
     server.on('request', (request, response) => this.#onRequest(request, response));
     server.on('checkContinue', (request, response) => this.#onRequest(request, response));
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as ClientSocket, head));
-    server.on('connect', (_request, socket) => this.#refuse(socket as ClientSocket, 'CONNECT_REFUSED'));
+    server.on('connect', (_request, socket) => this.#refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'));
     server.on('clientError', (error, socket) => this.#onClientError(error, socket as ClientSocket));
   }
 
@@ -153,19 +167,52 @@ class ProxyServer implements DataPlane {
   #onConnection(socket: ClientSocket, client: Client): void {
     socket.client = client;
     this.#clients.add(client);
+    socket.on('end', () => this.#onHalfClosed(client));
     socket.on('close', () => {
       this.#clients.delete(client);
       client.gone();
     });
   }
 
+  #onHalfClosed(client: Client): void {
+    const { socket } = client;
+    if (client.isTunnel || socket.destroyed) return;
+    const { bytesWritten } = socket;
+    this.#shared.clock.after(HALF_CLOSED_MS, () => {
+      if (socket.bytesWritten === bytesWritten && socket.writableLength === 0 && !client.isTunnel)
+        socket.destroy();
+      else this.#onHalfClosed(client);
+    });
+  }
+
   #onRequest(request: ProxyRequest, response: ProxyResponse): void {
+    const client = (request.socket as ClientSocket).client!;
+    if (response.socket === null) {
+      this.#wait(client, { request, response });
+      return;
+    }
+    if (client.closing) return;
+    if (client.method !== '') restoreMethod(request, response, client);
     if (isControl(request.method!, request.url!)) {
       this.#onControl(request, response);
       return;
     }
-    const { client } = request.socket as ClientSocket;
-    new Exchange(this.#shared, client!, request, response, '').start();
+    new Exchange(this.#shared, client, request, response, '').start();
+  }
+
+  /**
+   * Pipelined requests are served one at a time: those behind an unsafe one must wait (RFC 9112 section 9.3.2), an answer
+   * whose turn has not come would have to be kept whole in memory, and Node writes what comes early out of order (a 103
+   * of the second answer was seen inside the first body). A response gets its socket when its turn has come.
+   */
+  #wait(client: Client, waiting: Waiting): void {
+    client.waiting.push(waiting);
+    if (client.waiting.length === MAX_WAITING) client.socket.pause();
+    waiting.response.once('socket', () => {
+      client.waiting.shift();
+      if (client.waiting.length === MAX_WAITING - 1) client.socket.resume();
+      this.#onRequest(waiting.request, waiting.response);
+    });
   }
 
   #onControl(request: ProxyRequest, response: ProxyResponse): void {
@@ -180,35 +227,64 @@ class ProxyServer implements DataPlane {
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers. */
   #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
-    const { client } = socket;
-    if (client === undefined || client.running.length > 0) {
-      // Answers of earlier, pipelined requests are still to come; the order could not be kept.
-      socket.destroy();
-      return;
-    }
+    const client = socket.client!;
+    if (client.closing) return;
     if (head.length > 0) socket.unshift(head);
     const response = new ProxyResponse(request);
     response.shouldKeepAlive = false;
+    if (client.method !== '') restoreMethod(request, response, client);
     response.assignSocket(socket);
     response.on('finish', () => socket.end());
     socket.on('error', () => socket.destroy());
     new Exchange(this.#shared, client, request, response, request.headers.upgrade ?? '').start();
   }
 
-  #onClientError(error: NodeJS.ErrnoException, socket: ClientSocket): void {
+  #onClientError(error: ParseError, socket: ClientSocket): void {
     const { client } = socket;
     if (error.code === 'ECONNRESET' || !socket.writable || client === undefined) {
       socket.destroy();
       return;
     }
+    if (client.refused) return;
     const code = clientFaultOf(error.code);
     const last = client.running.at(-1);
-    if (last instanceof Exchange && last.uploading) last.broken(code);
-    else if (last instanceof Exchange) last.whenAnswered(() => this.#refuse(socket, code));
-    else this.#refuse(socket, code);
+    const waiting = client.waiting.at(-1)?.request;
+    if (waiting !== undefined && !waiting.complete) {
+      waiting.isBroken = true;
+      return;
+    }
+    const isAlone = last === undefined && waiting === undefined && !client.closing;
+    const method = isAlone && client.inStep ? unknownMethodOf(error, socket, !client.used) : '';
+    if (method !== '') this.#replay(client, method, error.rawPacket!);
+    else if (last instanceof Exchange && last.uploading) last.broken(code);
+    else this.#refuseInTurn(socket, code);
+  }
+
+  /** The connection begins anew, with a Client that knows the method. */
+  #replay(before: Client, method: string, packet: Buffer): void {
+    const socket: ClientSocket = before.socket;
+    this.#clients.delete(before);
+    replayAsKnown(this.#server, socket, method, packet, () => {
+      socket.client!.method = method;
+    });
+  }
+
+  /** Behind the answers that the connection still has to give. */
+  #refuseInTurn(socket: ClientSocket, code: ProxyErrorCode): void {
+    const client = socket.client!;
+    if (client.refused) return;
+    client.refused = true;
+    const last = client.waiting.at(-1)?.response;
+    const running = client.running.at(-1);
+    const refuse = (): void => this.#refuse(socket, code);
+    if (last !== undefined) last.once('finish', refuse);
+    else if (running instanceof Exchange) running.whenAnswered(refuse);
+    else refuse();
   }
 
   #refuse(socket: ClientSocket, code: ProxyErrorCode): void {
+    // An answer has said that it is the last one.
+    if (socket.client!.closing) return;
     this.#shared.counters.error(code);
     socket.on('error', () => socket.destroy());
     socket.end(rawError(code), 'latin1', () => socket.destroySoon());
@@ -235,10 +311,22 @@ function clientFaultOf(code: string | undefined): ProxyErrorCode {
   return 'BAD_REQUEST';
 }
 
-/** A request that asks for an upgrade and has a body of its own is served as if it had not asked (RFC 9110 section 7.8). */
-function hasNoBody(request: IncomingMessage): boolean {
-  const { headers } = request;
-  return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+/**
+ * A request of HTTP/1.0, one with a body of its own, and one that is pipelined behind others is served as if it had not
+ * asked for an upgrade (RFC 9110 section 7.8).
+ */
+function mayUpgrade(request: IncomingMessage): boolean {
+  const { headers, httpVersionMinor } = request;
+  const { client } = request.socket as ClientSocket;
+  const isEmpty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+  return isEmpty && httpVersionMinor === 1 && client?.running.length === 0;
+}
+
+/** The parser was told of another method (unknown-method.ts). */
+function restoreMethod(request: ProxyRequest, response: ProxyResponse, client: Client): void {
+  request.method = client.method;
+  client.method = '';
+  response.shouldKeepAlive = false;
 }
 
 /** What tells most targets apart before anything is cut. */

@@ -14,6 +14,7 @@ interface Inside {
   _sent100: boolean;
   statusCode: number;
   chunkedEncoding: boolean;
+  _send(data: string, encoding: 'latin1'): boolean;
 }
 
 /**
@@ -30,9 +31,15 @@ export function putHead(
   const inside = response as unknown as Inside;
   inside.statusCode = status;
   inside.chunkedEncoding = chunked;
-  inside._last = last;
+  // Node has set it already where the client has closed its half: the answer is the last one then.
+  inside._last ||= last;
   if (status === 204 || status === 304) inside._hasBody = false;
   inside._header = `${text}\r\n`;
+}
+
+/** Sends the head alone. Node's flushHeaders sends it as UTF-8, which turns a byte above 127 into two. */
+export function flushHead(response: ServerResponse): void {
+  (response as unknown as Inside)._send('', 'latin1');
 }
 
 /** True where the client was told to wait with its body and nobody told it to go on: it may send it or not. */

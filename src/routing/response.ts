@@ -5,6 +5,8 @@
 // Why not llhttp: undici's build of it hands out one Buffer per field name and value and undici makes an object of them;
 // torc needs the kept fields as one text that goes on as it stands (docs/decisions/0004-upstream-client.md).
 
+import { trimOws } from '../core/ows.ts';
+
 /** Longest head, and longest trailer section: four times what most servers allow. */
 const MAX_HEAD_BYTES = 64 * 1024;
 /** Longest chunk-size line with its extensions. */
@@ -64,7 +66,7 @@ export class ResponseHead {
   keepAliveS = -1;
 }
 
-/** Where the parts of a response go. A body chunk is only valid during the call: what lasts longer copies it. */
+/** Where the parts of a response go. A body chunk is only valid during the call, unless `Connection.keepChunk` says so. */
 export interface ResponseSink {
   onInformation(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
@@ -395,7 +397,7 @@ function parseFields(text: string, head: ResponseHead): string {
       case 7:
         if (isName(text, at, colon, 'upgrade')) {
           keep = false;
-          head.upgrade = text.slice(colon + 1, end).trim();
+          head.upgrade = trimOws(text.slice(colon + 1, end));
         }
         break;
       case 10:
@@ -404,13 +406,13 @@ function parseFields(text: string, head: ResponseHead): string {
           connection += `${connection === '' ? '' : ','}${text.slice(colon + 1, end)}`;
         } else if (isName(text, at, colon, 'keep-alive')) {
           keep = false;
-          const timeout = /(?:^|[\s,])timeout=(\d{1,6})/i.exec(text.slice(colon + 1, end));
+          const timeout = /(?:^|[ \t,])timeout=(\d{1,6})/i.exec(text.slice(colon + 1, end));
           if (timeout !== null) head.keepAliveS = Number(timeout[1]);
         }
         break;
       case 14:
         if (isName(text, at, colon, 'content-length')) {
-          const value = text.slice(colon + 1, end).trim();
+          const value = trimOws(text.slice(colon + 1, end));
           if (!LENGTH.test(value)) return 'a content-length that is no number';
           if (head.framing !== BY_CLOSE) return 'two framings of one body';
           head.framing = BY_LENGTH;
@@ -424,12 +426,7 @@ function parseFields(text: string, head: ResponseHead): string {
         if (isName(text, at, colon, 'transfer-encoding')) {
           keep = false;
           if (head.framing !== BY_CLOSE || !head.keepAlive) return 'two framings of one body';
-          if (
-            text
-              .slice(colon + 1, end)
-              .trim()
-              .toLowerCase() !== 'chunked'
-          )
+          if (trimOws(text.slice(colon + 1, end)).toLowerCase() !== 'chunked')
             return 'a transfer coding that is not chunked';
           head.framing = CHUNKED;
         }
@@ -455,12 +452,12 @@ function isName(text: string, start: number, end: number, lowerCase: string): bo
 /** `close`, `keep-alive`, and the names of further hop-by-hop fields (RFC 9110 section 7.6.1). */
 function applyConnection(connection: string, head: ResponseHead): void {
   let keepAlive = head.keepAlive;
-  if (connection.trim() === 'keep-alive') {
+  if (trimOws(connection) === 'keep-alive') {
     head.keepAlive = true;
     return;
   }
   for (const part of connection.split(',')) {
-    const option = part.trim();
+    const option = trimOws(part);
     if (option === 'close') keepAlive = false;
     else if (option === 'keep-alive') keepAlive = keepAlive || !connection.includes('close');
     else if (option !== '' && option !== 'content-length') head.fields = withoutField(head.fields, option);

@@ -1,6 +1,7 @@
 // The whole routing state as one immutable object, swapped in one assignment. A request reads `current` once and lives
 // with it to its end, so it never sees half a change. Upstreams are the only things with a life of their own: those
-// whose replica goes on are carried over, new replicas get new ones, and the vanished are retired, not cut.
+// whose replica goes on are carried over, new replicas get new ones, and the vanished are retired, not cut, unless their
+// replica is lost: then what waits for its answer goes to its next choice, by this snapshot.
 
 import { type Clock, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
@@ -60,7 +61,6 @@ export class SnapshotHolder {
     const usable = new Uint8Array(size);
     let usableCount = 0;
     for (const spec of message.upstreams) {
-      if (spec.state === 'dead') continue;
       upstreams[spec.slotId] = this.#upstreamOf(spec);
       if (spec.state !== 'ready') continue;
       usable[spec.slotId] = 1;
@@ -70,7 +70,7 @@ export class SnapshotHolder {
     const { epoch, checksum } = message;
     const keyHash = table === this.current.table ? this.current.keyHash : keyHashFor(message.algorithm);
     this.current = { epoch, checksum, table, keyHash, upstreams, usable, usableCount, ids };
-    this.#retireOthers(message.upstreams);
+    this.#retireOthers(message);
     this.#log.debug({ epoch, usable: usableCount }, 'snapshot applied');
   }
 
@@ -105,12 +105,11 @@ export class SnapshotHolder {
     return upstream;
   }
 
-  #retireOthers(specs: readonly UpstreamSpec[]): void {
-    const states = new Map(specs.map(spec => [spec.replicaId, spec.state]));
+  #retireOthers({ upstreams, lost }: SnapshotMessage): void {
+    const staying = new Set(upstreams.map(spec => spec.replicaId));
     for (const [replicaId, upstream] of this.#upstreams) {
-      const state = states.get(replicaId);
-      if (state !== undefined && state !== 'dead') continue;
-      if (state === 'dead') upstream.destroy();
+      if (staying.has(replicaId)) continue;
+      if (lost.includes(replicaId)) upstream.destroy();
       else upstream.retire();
       upstream.whenDrained(() => {
         if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);

@@ -67,7 +67,7 @@ export class Upstream {
     if (this.inFlight === 0) this.#closePool();
   }
 
-  /** The replica is dead: waiting would only keep its requests from their next choice. */
+  /** The replica is dead or hangs: what waits for its answer goes to its next choice now, if it may be sent again. */
   destroy(): void {
     this.#retiring = true;
     if (!this.#pool.destroyed) void this.#pool.destroy();

@@ -1,14 +1,28 @@
 // Connections: pipelining, keep-alive, splits anywhere, half-closing and leaving clients (RFC 9112 sections 2.2, 9).
 
+import type { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { type Answer, bytes, plain } from '../support/origin.ts';
 import { fieldOf, get, type RawClient, rawClient } from '../support/raw.ts';
-import { area, type Case, check, chunkedPost, ends, forwarded, post, see, talk, until, withClient } from './talk.ts';
+import {
+  area,
+  type Case,
+  check,
+  chunkedPost,
+  ends,
+  forwarded,
+  post,
+  see,
+  talk,
+  until,
+  withClient,
+} from './talk.ts';
 
 export const connections: Case[] = [];
 const test = area('connections', connections);
 
-const echo: Answer = (request, socket) => plain(`${request.method} ${request.target} ${request.body}`)(request, socket);
+const echo: Answer = (request, socket) =>
+  plain(`${request.method} ${request.target} ${request.body}`)(request, socket);
 
 // ---- splits
 
@@ -22,10 +36,15 @@ for (let at = 1; at < whole.length; at++) {
 const chunked = chunkedPost('5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n');
 for (let at = chunked.indexOf('\r\n\r\n') + 1; at < chunked.length; at++) {
   test('9112 7.1', `a chunked request cut at byte ${at}`, async world => {
-    assert.is(forwarded(await talk(world, { send: [chunked.slice(0, at), chunked.slice(at)], answer: echo })).answer.body, 'POST / hello');
+    assert.is(
+      forwarded(await talk(world, { send: [chunked.slice(0, at), chunked.slice(at)], answer: echo })).answer
+        .body,
+      'POST / hello',
+    );
   });
 }
-const reply = 'HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n';
+const reply =
+  'HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n';
 for (let at = 1; at < reply.length; at++) {
   test('9112 2.2', `an answer cut at byte ${at}`, async world => {
     const answer: Answer = (_request, socket) => {
@@ -36,7 +55,10 @@ for (let at = 1; at < reply.length; at++) {
   });
 }
 test('9112 2.2', 'a request byte by byte', async world => {
-  assert.is(forwarded(await talk(world, { send: [...whole], answer: echo })).answer.body, 'POST /s?x=1 hello');
+  assert.is(
+    forwarded(await talk(world, { send: [...whole], answer: echo })).answer.body,
+    'POST /s?x=1 hello',
+  );
 });
 for (const [name, before] of [
   ['one CRLF', '\r\n'],
@@ -47,12 +69,18 @@ for (const [name, before] of [
   });
   test('9112 2.2', `${name} between two requests`, async world => {
     const seen = await talk(world, { send: get('/one') + before + get('/two'), answers: 2, answer: echo });
-    assert.equal(seen.answers.map(({ body }) => body), ['GET /one ', 'GET /two ']);
+    assert.equal(
+      seen.answers.map(({ body }) => body),
+      ['GET /one ', 'GET /two '],
+    );
   });
 }
 test('9112 2.2', 'a CRLF behind a body, as old clients send it', async world => {
   const seen = await talk(world, { send: `${post('abc')}\r\n${get('/two')}`, answers: 2, answer: echo });
-  assert.equal(seen.answers.map(({ body }) => body), ['POST / abc', 'GET /two ']);
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['POST / abc', 'GET /two '],
+  );
 });
 
 // ---- keep-alive and pipelining
@@ -69,34 +97,56 @@ for (const count of [2, 10, 50]) {
   test('9112 9.3.2', `${count} pipelined requests are answered in order`, async world => {
     const send = Array.from({ length: count }, (_, index) => get(`/${index}`)).join('');
     const seen = await talk(world, { send, answer: echo, answers: count });
-    assert.equal(seen.answers.map(({ body }) => body), Array.from({ length: count }, (_, index) => `GET /${index} `));
+    assert.equal(
+      seen.answers.map(({ body }) => body),
+      Array.from({ length: count }, (_, index) => `GET /${index} `),
+    );
   });
 }
 test('9112 9.3.2', 'pipelined requests of all kinds', async world => {
-  const send = get('/1') + post('two', [], '/2') + chunkedPost('5\r\nthree\r\n0\r\n\r\n') + 'DELETE /4 HTTP/1.1\r\nHost: a\r\n\r\n' + get('/5');
+  const send =
+    get('/1') +
+    post('two', [], '/2') +
+    chunkedPost('5\r\nthree\r\n0\r\n\r\n') +
+    'DELETE /4 HTTP/1.1\r\nHost: a\r\n\r\n' +
+    get('/5');
   const seen = await talk(world, { send, answer: echo, answers: 5 });
-  assert.equal(seen.answers.map(({ body }) => body), ['GET /1 ', 'POST /2 two', 'POST / three', 'DELETE /4 ', 'GET /5 ']);
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['GET /1 ', 'POST /2 two', 'POST / three', 'DELETE /4 ', 'GET /5 '],
+  );
 });
 test('9112 9.3.2', 'a slow first one holds its place', async world => {
-  const answer: Answer = (request, socket) => void setTimeout(() => echo(request, socket), request.target === '/slow' ? 80 : 0);
+  const answer: Answer = (request, socket) =>
+    void setTimeout(() => echo(request, socket), request.target === '/slow' ? 80 : 0);
   const seen = await talk(world, { send: get('/slow') + get('/fast') + get('/last'), answer, answers: 3 });
-  assert.equal(seen.answers.map(({ body }) => body), ['GET /slow ', 'GET /fast ', 'GET /last ']);
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['GET /slow ', 'GET /fast ', 'GET /last '],
+  );
 });
 test('9112 9.3.2', 'answers of different framings in order', async world => {
   const answer: Answer = (request, socket) => {
-    if (request.target === '/1') bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n')(request, socket);
+    if (request.target === '/1')
+      bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n')(request, socket);
     else if (request.target === '/2') bytes('HTTP/1.1 200 OK\r\n\r\ntwo', { end: true })(request, socket);
     else if (request.target === '/3') bytes('HTTP/1.1 204 No Content\r\n\r\n')(request, socket);
     else plain('four')(request, socket);
   };
   const seen = await talk(world, { send: get('/1') + get('/2') + get('/3') + get('/4'), answer, answers: 4 });
-  assert.equal(seen.answers.map(({ status, body }) => `${status} ${body}`), ['200 one', '200 two', '204 ', '200 four']);
+  assert.equal(
+    seen.answers.map(({ status, body }) => `${status} ${body}`),
+    ['200 one', '200 two', '204 ', '200 four'],
+  );
 });
 test('9112 9.6', 'what is pipelined behind Connection: close is not served', async world => {
   await withClient(world, { answer: echo }, async client => {
     client.send(get('/one', ['Connection: close']) + get('/two'));
     await ends(client);
-    assert.equal(world.origin.requests.map(({ target }) => target), ['/one']);
+    assert.equal(
+      world.origin.requests.map(({ target }) => target),
+      ['/one'],
+    );
     assert.match(client.received, /GET \/one/);
   });
 });
@@ -112,7 +162,11 @@ test('9112 9.3', 'HTTP/1.0 with keep-alive: two requests, or a close that is tol
 });
 test('9112 9.3', 'an answer without a length to HTTP/1.0 keep-alive closes', async world => {
   const answer = bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
-  const seen = await talk(world, { send: 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n', answer, answers: 2 });
+  const seen = await talk(world, {
+    send: 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n',
+    answer,
+    answers: 2,
+  });
   check(seen.closed && seen.received.endsWith('\r\n\r\nabc'), 'not closed at the end of the body', seen);
 });
 test('9112 9.3', 'requests of two clients are not mixed', async world => {
@@ -121,7 +175,8 @@ test('9112 9.3', 'requests of two clients are not mixed', async world => {
   for (let index = 0; index < 20; index++) clients.push(await rawClient(world.port));
   try {
     for (const [index, client] of clients.entries()) client.send(post(`body ${index}`, [], `/${index}`));
-    for (const [index, client] of clients.entries()) assert.is((await client.answer()).body, `POST /${index} body ${index}`);
+    for (const [index, client] of clients.entries())
+      assert.is((await client.answer()).body, `POST /${index} body ${index}`);
   } finally {
     for (const client of clients) client.close();
   }
@@ -152,19 +207,31 @@ for (const [name, send, expected] of [
 }
 test('9112 9.6', 'half-close in another packet than the request', async world => {
   const waiting: (() => void)[] = [];
-  await withClient(world, { answer: (request, socket) => void waiting.push(() => echo(request, socket)), halfOpen: true }, async client => {
-    client.send(get('/later'));
-    await until(() => waiting.length === 1, 'the request');
-    client.socket.end();
-    await new Promise(resolve => setTimeout(resolve, 30));
-    waiting.shift()!();
-    assert.is((await client.answer()).body, 'GET /later ');
-    await ends(client);
-  });
+  await withClient(
+    world,
+    { answer: (request, socket) => void waiting.push(() => echo(request, socket)), halfOpen: true },
+    async client => {
+      client.send(get('/later'));
+      await until(() => waiting.length === 1, 'the request');
+      client.socket.end();
+      await new Promise(resolve => setTimeout(resolve, 30));
+      waiting.shift()!();
+      assert.is((await client.answer()).body, 'GET /later ');
+      await ends(client);
+    },
+  );
 });
 test('9112 9.6', 'half-close behind pipelined requests: all are answered', async world => {
-  const seen = await talk(world, { send: get('/1') + get('/2') + get('/3'), answer: echo, answers: 3, halfClose: true });
-  assert.equal(seen.answers.map(({ body }) => body), ['GET /1 ', 'GET /2 ', 'GET /3 ']);
+  const seen = await talk(world, {
+    send: get('/1') + get('/2') + get('/3'),
+    answer: echo,
+    answers: 3,
+    halfClose: true,
+  });
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['GET /1 ', 'GET /2 ', 'GET /3 '],
+  );
 });
 test('9112 9.6', 'half-close and a streamed answer of 1 MB', async world => {
   const body = 'x'.repeat(1_000_000);
@@ -172,15 +239,27 @@ test('9112 9.6', 'half-close and a streamed answer of 1 MB', async world => {
   assert.is(forwarded(seen).answer.body.length, body.length);
 });
 test('9112 9.6', 'half-close and an answer until close', async world => {
-  const seen = await talk(world, { send: get('/', ['Connection: close']), answer: bytes('HTTP/1.1 200 OK\r\n\r\nuntil', { end: true }), halfClose: true });
+  const seen = await talk(world, {
+    send: get('/', ['Connection: close']),
+    answer: bytes('HTTP/1.1 200 OK\r\n\r\nuntil', { end: true }),
+    halfClose: true,
+  });
   assert.is(forwarded(seen).answer.body, 'until');
 });
 test('9112 9.6', 'half-close of a client of HTTP/1.0', async world => {
-  const seen = await talk(world, { send: 'GET /old HTTP/1.0\r\nHost: a\r\n\r\n', answer: echo, halfClose: true });
+  const seen = await talk(world, {
+    send: 'GET /old HTTP/1.0\r\nHost: a\r\n\r\n',
+    answer: echo,
+    halfClose: true,
+  });
   assert.is(forwarded(seen).answer.body, 'GET /old ');
 });
 test('9112 9.6', 'half-close of an unknown method', async world => {
-  const seen = await talk(world, { send: 'FROB /x HTTP/1.1\r\nHost: a\r\n\r\n', answer: echo, halfClose: true });
+  const seen = await talk(world, {
+    send: 'FROB /x HTTP/1.1\r\nHost: a\r\n\r\n',
+    answer: echo,
+    halfClose: true,
+  });
   assert.is(forwarded(seen).answer.body, 'FROB /x ');
 });
 test('9112 9.6', 'half-close of an idle connection closes it', async world => {
@@ -204,19 +283,25 @@ for (const [name, send] of [
   ['chunks', chunkedPost('2\r\nab\r\n')],
 ] as const) {
   for (const how of ['end', 'reset'] as const) {
-    test('9112 8', `${how} in the middle of ${name}: the replica never has a complete request`, async world => {
-      await withClient(world, { halfOpen: true }, async client => {
-        client.send(send);
-        if (send.startsWith('POST')) await until(() => world.origin.bytes.includes('POST') || world.origin.bytes === '', 'the head');
-        await new Promise(resolve => setTimeout(resolve, 20));
-        if (how === 'end') client.socket.end();
-        else client.socket.resetAndDestroy();
-        if (how === 'end') await ends(client);
-        await new Promise(resolve => setTimeout(resolve, 20));
-        assert.is(world.origin.requests.length, 0);
-        if (world.origin.bytes !== '') await until(() => world.origin.sockets.size === 0 || !busy(world.origin.bytes), 'the cancel');
-      });
-    });
+    test(
+      '9112 8',
+      `${how} in the middle of ${name}: the replica never has a complete request`,
+      async world => {
+        await withClient(world, { halfOpen: true }, async client => {
+          client.send(send);
+          if (send.startsWith('POST'))
+            await until(() => world.origin.bytes.includes('POST') || world.origin.bytes === '', 'the head');
+          await new Promise(resolve => setTimeout(resolve, 20));
+          if (how === 'end') client.socket.end();
+          else client.socket.resetAndDestroy();
+          if (how === 'end') await ends(client);
+          await new Promise(resolve => setTimeout(resolve, 20));
+          assert.is(world.origin.requests.length, 0);
+          if (world.origin.bytes !== '')
+            await until(() => world.origin.sockets.size === 0 || !busy(world.origin.bytes), 'the cancel');
+        });
+      },
+    );
   }
 }
 /** Chunked or by length, an upload that was cut must not have got its end from the proxy. */
@@ -224,19 +309,25 @@ const busy = (text: string): boolean => /\r\n0\r\n\r\n$/.test(text);
 
 // ---- leaving clients cancel
 
-const silent: Answer = () => {};
 for (const how of ['reset', 'destroy'] as const) {
   test('9112 9.6', `a client that leaves (${how}) while it waits does no harm`, async world => {
+    let carrier: Socket | undefined;
+    const silent: Answer = (_request, socket) => {
+      carrier = socket;
+    };
     await withClient(world, { answer: silent }, async client => {
       client.send(get('/'));
       await until(() => world.origin.requests.length === 1, 'the request');
       if (how === 'reset') client.socket.resetAndDestroy();
       else client.socket.destroy();
+      // A FIN alone may be a half-close, so the proxy may wait; a reset is none.
+      if (how === 'reset') await until(() => carrier!.destroyed, 'the cancel');
     });
-    if (how === 'reset') await until(() => world.origin.sockets.size === 0, 'the cancel');
   });
   test('9112 9.6', `a client that leaves (${how}) in the middle of an answer ends it`, async world => {
+    let carrier: Socket | undefined;
     const answer: Answer = (_request, socket) => {
+      carrier = socket;
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
       const more = (): void => {
         if (socket.destroyed || socket.bytesWritten > 200_000_000) return;
@@ -250,12 +341,12 @@ for (const how of ['reset', 'destroy'] as const) {
       await client.has('xxxx');
       if (how === 'reset') client.socket.resetAndDestroy();
       else client.socket.destroy();
-      await until(() => world.origin.sockets.size === 0, 'the cancel');
+      await until(() => carrier!.destroyed, 'the cancel');
     });
   });
 }
 test('9112 9.6', 'a hundred clients that leave at once', async world => {
-  world.origin.answer = silent;
+  world.origin.answer = () => {};
   const clients: RawClient[] = [];
   for (let index = 0; index < 100; index++) clients.push(await rawClient(world.port));
   for (const client of clients) client.send(get('/'));

@@ -10,6 +10,7 @@ import {
   check,
   fieldsOf,
   forwarded,
+  isStrict,
   post,
   refused,
   requestValues,
@@ -23,8 +24,45 @@ const test = area('forwarding', forwarding);
 
 // ---- methods
 
-const KNOWN = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH', 'PURGE', 'LINK', 'MERGE'];
-const UNKNOWN = ['FOO', 'M-SEARCHX', 'get', 'Get', 'BREW', 'X', 'GETT', 'VERSION-CONTROL', 'BASELINE-CONTROL', 'a1', 'LONG-METHOD-OF-THIRTY-LETTERS.', "!#$%&'*+-.^_`|~"];
+const KNOWN = [
+  'GET',
+  'POST',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'PATCH',
+  'PROPFIND',
+  'PROPPATCH',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'LOCK',
+  'UNLOCK',
+  'REPORT',
+  'SEARCH',
+  'PURGE',
+  'LINK',
+  'MERGE',
+];
+const UNKNOWN = [
+  'FOO',
+  'M-SEARCHX',
+  'get',
+  'Get',
+  'BREW',
+  'X',
+  'GETT',
+  'VERSION-CONTROL',
+  'BASELINE-CONTROL',
+  'a1',
+  'LONG-METHOD-OF-THIRTY-LETTERS.',
+  'DESCRIBE',
+  'PLAY',
+  'GET_PARAMETER',
+  'SOURCE',
+  'QUERYX',
+  "!#$%&'*+-.^_`|~",
+];
 
 for (const method of [...KNOWN, ...UNKNOWN]) {
   test('9110 9.1', `method ${method}`, async world => {
@@ -37,39 +75,58 @@ for (const method of [...KNOWN, ...UNKNOWN]) {
 }
 for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'GET', 'OPTIONS', 'FOO', 'BREW-COFFEE']) {
   test('9110 9.1', `method ${method} with a body`, async world => {
-    const { request } = forwarded(await talk(world, { send: `${method} /m HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody` }));
+    const { request } = forwarded(
+      await talk(world, { send: `${method} /m HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody` }),
+    );
     assert.is(request.method, method);
     assert.is(request.body, 'body');
   });
   test('9110 9.1', `method ${method} with a chunked body in pieces`, async world => {
-    const send = [`${method} /m HTTP/1.1\r\nHost: a\r\nTransfer-`, 'Encoding: chunked\r\n\r\n4\r\nbo', 'dy\r\n0\r\n', '\r\n'];
+    const send = [
+      `${method} /m HTTP/1.1\r\nHost: a\r\nTransfer-`,
+      'Encoding: chunked\r\n\r\n4\r\nbo',
+      'dy\r\n0\r\n',
+      '\r\n',
+    ];
     const { request } = forwarded(await talk(world, { send }));
     assert.is(request.method, method);
     assert.is(request.body, 'body');
   });
 }
-test('9110 9.1', 'an unknown method byte by byte', async world => {
-  const { request } = forwarded(await talk(world, { send: [...'FROB /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi'] }));
+test('9110 9.1', 'an unknown method, then byte by byte', async world => {
+  const { request } = forwarded(
+    await talk(world, { send: ['FROB ', ...'/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi'] }),
+  );
   assert.is(request.method, 'FROB');
   assert.is(request.body, 'hi');
 });
 test('9110 9.1', 'an unknown method behind a known one on the same connection', async world => {
-  await withClient(world, { answer: (request, socket) => plain(request.method)(request, socket) }, async client => {
-    client.send(get('/one'));
-    assert.is((await client.answer()).body, 'GET');
-    client.send('FROB /two HTTP/1.1\r\nHost: a\r\n\r\n');
-    assert.is((await client.answer()).body, 'FROB');
-  });
+  await withClient(
+    world,
+    { answer: (request, socket) => plain(request.method)(request, socket) },
+    async client => {
+      client.send(get('/one'));
+      assert.is((await client.answer()).body, 'GET');
+      client.send('FROB /two HTTP/1.1\r\nHost: a\r\n\r\n');
+      assert.is((await client.answer()).body, 'FROB');
+    },
+  );
 });
 test('9110 9.1', 'an unknown method says the client by its real address', async world => {
-  const { request } = forwarded(await talk(world, { send: 'FROB / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n' }));
+  const { request } = forwarded(
+    await talk(world, { send: 'FROB / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n' }),
+  );
   assert.equal(requestValues(request, 'x-forwarded-for'), ['127.0.0.1']);
 });
 test('9112 3', 'an unknown method with a broken head is refused', async world => {
   refused(await talk(world, { send: 'FROB / HTTP/1.1\r\nHost : a\r\n\r\n' }));
 });
 test('9112 6.3', 'an unknown method with two lengths is refused', async world => {
-  refused(await talk(world, { send: 'FROB / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab' }));
+  refused(
+    await talk(world, {
+      send: 'FROB / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    }),
+  );
 });
 for (const method of ['G(T', 'G/T', 'G@T', 'G\x00T', 'G\xe9T', '"GET"', 'GE,T', 'GET:', '']) {
   test('9110 5.6.2', `method ${JSON.stringify(method)} is no token`, async world => {
@@ -83,10 +140,56 @@ test('9110 9.3.6', 'CONNECT is refused', async world => {
 // ---- targets
 
 const TARGETS = [
-  '/', '//', '///a', '//host/path', '/a//b', '/a/./b', '/a/../b', '/../../etc', '/a/..', '/.', '/..', '/%2e%2e/x', '/%2E/',
-  '/a%2Fb', '/a%2fb', '/%41', '/%', '/%zz', '/%00', '/a%0d%0aX:y', '/?', '/?a', '/??', '/?a=b&c=d', '/?a=/../b', '/a;b=c',
-  '/a;', '/;', "/!$&'()*+,;=:@", '/~user', '/a=b', '/a:b', '/a@b', '/a|b', '/a"b', '/a{b}', '/a^b', '/a`b', '/a\\b', '/[a]', '/a?b?c',
-  '/?x=http://y/z', '/a+b', '/<a>', `/${'a'.repeat(8190)}`, `/?${'q'.repeat(8000)}`, `/${'%20'.repeat(1000)}`, '/index.html?', '/a/?b/', '/ſ'.replace('ſ', '%C5%BF'),
+  '/',
+  '//',
+  '///a',
+  '//host/path',
+  '/a//b',
+  '/a/./b',
+  '/a/../b',
+  '/../../etc',
+  '/a/..',
+  '/.',
+  '/..',
+  '/%2e%2e/x',
+  '/%2E/',
+  '/a%2Fb',
+  '/a%2fb',
+  '/%41',
+  '/%',
+  '/%zz',
+  '/%00',
+  '/a%0d%0aX:y',
+  '/?',
+  '/?a',
+  '/??',
+  '/?a=b&c=d',
+  '/?a=/../b',
+  '/a;b=c',
+  '/a;',
+  '/;',
+  "/!$&'()*+,;=:@",
+  '/~user',
+  '/a=b',
+  '/a:b',
+  '/a@b',
+  '/a|b',
+  '/a"b',
+  '/a{b}',
+  '/a^b',
+  '/a`b',
+  '/a\\b',
+  '/[a]',
+  '/a?b?c',
+  '/?x=http://y/z',
+  '/a+b',
+  '/<a>',
+  `/${'a'.repeat(8190)}`,
+  `/?${'q'.repeat(8000)}`,
+  `/${'%20'.repeat(1000)}`,
+  '/index.html?',
+  '/a/?b/',
+  '/ſ'.replace('ſ', '%C5%BF'),
 ];
 for (const target of TARGETS) {
   const name = target.length > 40 ? `${target.slice(0, 12)}... of ${target.length} bytes` : target;
@@ -104,14 +207,33 @@ test('9112 3.2', 'a fragment never reaches the replica as another target', async
   if (seen.requests.length === 0) refused(seen);
   else assert.ok(['/a', '/a#b'].includes(forwarded(seen).request.target));
 });
-for (const line of ['GET  / HTTP/1.1', 'GET /  HTTP/1.1', 'GET /a b HTTP/1.1', 'GET\t/ HTTP/1.1', 'GET /\tHTTP/1.1', 'GET / HTTP/1.1 ', 'GET /\x00 HTTP/1.1', 'GET /\x7f HTTP/1.1', 'GET /\x01a HTTP/1.1', ' GET / HTTP/1.1', 'GET /', 'GET', 'GET a HTTP/1.1', 'GET ?a HTTP/1.1', 'GET http:// HTTP/1.1', 'GET http:///a HTTP/1.1', 'GET : HTTP/1.1']) {
+for (const line of [
+  'GET  / HTTP/1.1',
+  'GET /  HTTP/1.1',
+  'GET /a b HTTP/1.1',
+  'GET\t/ HTTP/1.1',
+  'GET /\tHTTP/1.1',
+  'GET / HTTP/1.1 ',
+  'GET /\x00 HTTP/1.1',
+  'GET /\x7f HTTP/1.1',
+  'GET /\x01a HTTP/1.1',
+  ' GET / HTTP/1.1',
+  'GET /',
+  'GET',
+  'GET a HTTP/1.1',
+  'GET ?a HTTP/1.1',
+  'GET http:// HTTP/1.1',
+  'GET http:///a HTTP/1.1',
+  'GET : HTTP/1.1',
+]) {
   test('9112 3', `request line ${JSON.stringify(line)} is refused or read in one way only`, async world => {
     const seen = await talk(world, { send: `${line}\r\nHost: a\r\n\r\n` });
     if (seen.requests.length === 0) return refused(seen);
     // RFC 9112 section 3 lets a lenient reader split at whitespace; what it passes on must be strict again.
     const { request } = forwarded(seen);
     assert.match(request.head, /^GET \/[!-~]* HTTP\/1\.1\r\n/);
-    assert.is(/ {2}|\t|\x00|\x01|\x7f/.test(request.head.split('\r\n')[0]!), false);
+    assert.not.match(request.head.split('\r\n')[0]!, / {2}|\t/);
+    assert.ok(isStrict(request.head));
   });
 }
 for (const [target, expected, host] of [
@@ -123,7 +245,9 @@ for (const [target, expected, host] of [
   ['HTTP://other.test/x', '/x', 'other.test'],
 ] as const) {
   test('9112 3.2.2', `absolute form ${target}`, async world => {
-    const { request } = forwarded(await talk(world, { send: `GET ${target} HTTP/1.1\r\nHost: lie.test\r\n\r\n` }));
+    const { request } = forwarded(
+      await talk(world, { send: `GET ${target} HTTP/1.1\r\nHost: lie.test\r\n\r\n` }),
+    );
     // The replica may get either form; the host that counts is the target's.
     if (request.target.startsWith('/')) {
       assert.is(request.target, expected);
@@ -132,7 +256,10 @@ for (const [target, expected, host] of [
   });
 }
 test('9110 9.3.7', 'OPTIONS *', async world => {
-  assert.is(forwarded(await talk(world, { send: 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n' })).request.target, '*');
+  assert.is(
+    forwarded(await talk(world, { send: 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n' })).request.target,
+    '*',
+  );
 });
 test('9112 3.2.4', 'OPTIONS with an absolute form without a path is *', async world => {
   const { request } = forwarded(await talk(world, { send: 'OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n' }));
@@ -144,7 +271,18 @@ test('9112 3.2.4', '* with another method is refused', async world => {
 
 // ---- host
 
-for (const host of ['a', 'a.test', 'a.test:8080', '127.0.0.1', '127.0.0.1:80', '[::1]', '[::1]:80', 'UPPER.test', 'xn--bcher-kva.test', '']) {
+for (const host of [
+  'a',
+  'a.test',
+  'a.test:8080',
+  '127.0.0.1',
+  '127.0.0.1:80',
+  '[::1]',
+  '[::1]:80',
+  'UPPER.test',
+  'xn--bcher-kva.test',
+  '',
+]) {
   test('9110 7.2', `host ${JSON.stringify(host)} is kept`, async world => {
     const { request } = forwarded(await talk(world, { send: `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n` }));
     assert.equal(requestValues(request, 'host'), [host]);
@@ -166,7 +304,8 @@ for (const [name, fields] of [
 ] as const) {
   test('9112 3.2', `host with ${name} is refused, or never two of it reach the replica`, async world => {
     const seen = await talk(world, { send: `GET / HTTP/1.1\r\n${fields}\r\n\r\n` });
-    if (['none', 'two', 'two, one in another case', 'a null'].includes(name) || seen.requests.length === 0) return refused(seen);
+    if (['none', 'two', 'two, one in another case', 'a null'].includes(name) || seen.requests.length === 0)
+      return refused(seen);
     assert.is(requestValues(forwarded(seen).request, 'host').length, 1);
   });
 }
@@ -197,7 +336,10 @@ const FIELDS: readonly (readonly [string, readonly string[]])[] = [
   ['several cookies', ['Cookie: a=1', 'Cookie: b=2']],
   ['cookie with odd bytes', ['Cookie: a="1"; b={2}; c=%zz']],
   ['authorization', ['Authorization: Basic YTpi']],
-  ['proxy-authorization of somebody further on is not lost silently into another name', ['X-Proxy-Authorization: a']],
+  [
+    'proxy-authorization of somebody further on is not lost silently into another name',
+    ['X-Proxy-Authorization: a'],
+  ],
   ['accept lists', ['Accept: text/html;q=0.9, */*', 'Accept-Encoding: gzip, br', 'Accept-Language: en']],
   ['conditionals', ['If-None-Match: W/"a", "b"', 'If-Modified-Since: Sun, 22 Nov 2026 00:00:00 GMT']],
   ['range', ['Range: bytes=0-1,5-']],
@@ -233,7 +375,9 @@ for (const [name, fields] of FIELDS) {
 }
 for (const name of ['X-Mixed-Case', 'x-lower', 'X-UPPER', 'ETag', 'WWW-Authenticate']) {
   test('9110 5.1', `case of ${name} is kept both ways`, async world => {
-    const { request, answer } = forwarded(await talk(world, { send: get('/', [`${name}: 1`]), answer: plain('', [`${name}: 2`]) }));
+    const { request, answer } = forwarded(
+      await talk(world, { send: get('/', [`${name}: 1`]), answer: plain('', [`${name}: 2`]) }),
+    );
     assert.ok(fieldsOf(request).includes(`${name}: 1`));
     assert.ok(answer.fields.includes(`${name}: 2`));
   });
@@ -245,7 +389,9 @@ for (const [name, line] of [
   ['trailing spaces', 'X-A: v   '],
 ] as const) {
   test('9112 5.1', `optional whitespace: ${name}`, async world => {
-    assert.equal(requestValues(forwarded(await talk(world, { send: get('/', [line]) })).request, 'x-a'), ['v']);
+    assert.equal(requestValues(forwarded(await talk(world, { send: get('/', [line]) })).request, 'x-a'), [
+      'v',
+    ]);
   });
   test('9112 5.1', `optional whitespace of an answer: ${name}`, async world => {
     const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', [line]) }));
@@ -253,9 +399,16 @@ for (const [name, line] of [
   });
 }
 test('6265 3', 'several Set-Cookie stay several, in order', async world => {
-  const cookies = ['Set-Cookie: a=1; Expires=Sun, 22 Nov 2026 00:00:00 GMT', 'Set-Cookie: b=2', 'set-cookie: c=3'];
+  const cookies = [
+    'Set-Cookie: a=1; Expires=Sun, 22 Nov 2026 00:00:00 GMT',
+    'Set-Cookie: b=2',
+    'set-cookie: c=3',
+  ];
   const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', cookies) }));
-  assert.equal(valuesOf(answer.fields, 'set-cookie'), cookies.map(line => line.slice(12)));
+  assert.equal(
+    valuesOf(answer.fields, 'set-cookie'),
+    cookies.map(line => line.slice(12)),
+  );
 });
 test('9110 7.6.3', 'Via is added behind an older one', async world => {
   const { request } = forwarded(await talk(world, { send: get('/', ['Via: 1.0 old']) }));
@@ -263,7 +416,10 @@ test('9110 7.6.3', 'Via is added behind an older one', async world => {
   assert.match(via, /^1\.0 old, (?:HTTP\/)?1\.1 \S+$/);
 });
 test('9110 7.6.3', 'Via is added to a request without one', async world => {
-  assert.match(requestValues(forwarded(await talk(world, { send: get('/') })).request, 'via').join(), /^(?:HTTP\/)?1\.1 \S+$/);
+  assert.match(
+    requestValues(forwarded(await talk(world, { send: get('/') })).request, 'via').join(),
+    /^(?:HTTP\/)?1\.1 \S+$/,
+  );
 });
 test('9110 7.6.3', 'Via says the version that the client spoke', async world => {
   const { request } = forwarded(await talk(world, { send: 'GET / HTTP/1.0\r\nHost: a\r\n\r\n' }));
@@ -271,11 +427,15 @@ test('9110 7.6.3', 'Via says the version that the client spoke', async world => 
 });
 for (const method of ['OPTIONS', 'TRACE']) {
   test('9110 7.6.2', `Max-Forwards of ${method} is counted down`, async world => {
-    const { request } = forwarded(await talk(world, { send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n` }));
+    const { request } = forwarded(
+      await talk(world, { send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n` }),
+    );
     assert.equal(requestValues(request, 'max-forwards'), ['2']);
   });
   test('9110 7.6.2', `Max-Forwards: 0 of ${method} goes no further`, async world => {
-    const seen = await talk(world, { send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: secret\r\n\r\n` });
+    const seen = await talk(world, {
+      send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: secret\r\n\r\n`,
+    });
     check(seen.requests.length === 0 && seen.answers.length === 1, 'went on', seen);
     check(!seen.received.includes('secret'), 'told a secret', seen);
   });
@@ -287,9 +447,63 @@ test('9110 7.6.2', 'Max-Forwards of GET is left alone', async world => {
 
 // ---- answers
 
-for (const status of ['200 OK', '201 Created', '202 A', '203 N', '206 Partial Content', '207 Multi-Status', '226 IM Used', '299 Own', '300 M', '301 Moved', '302 Found', '303 See Other', '307 T', '308 P', '399 Own', '400 Bad', '401 U', '402 P', '403 F', '404 Not Found', '405 M', '406 N', '409 C', '410 Gone', '411 L', '412 P', '413 T', '414 U', '415 U', '416 R', '417 E', '418 I am a teapot', '421 M', '422 U', '425 E', '426 U', '428 P', '429 T', '431 R', '451 U', '499 Own', '500 I', '501 N', '502 B', '503 S', '504 G', '505 H', '507 I', '511 N', '599 Own']) {
+for (const status of [
+  '200 OK',
+  '201 Created',
+  '202 A',
+  '203 N',
+  '206 Partial Content',
+  '207 Multi-Status',
+  '226 IM Used',
+  '299 Own',
+  '300 M',
+  '301 Moved',
+  '302 Found',
+  '303 See Other',
+  '307 T',
+  '308 P',
+  '399 Own',
+  '400 Bad',
+  '401 U',
+  '402 P',
+  '403 F',
+  '404 Not Found',
+  '405 M',
+  '406 N',
+  '409 C',
+  '410 Gone',
+  '411 L',
+  '412 P',
+  '413 T',
+  '414 U',
+  '415 U',
+  '416 R',
+  '417 E',
+  '418 I am a teapot',
+  '421 M',
+  '422 U',
+  '425 E',
+  '426 U',
+  '428 P',
+  '429 T',
+  '431 R',
+  '451 U',
+  '499 Own',
+  '500 I',
+  '501 N',
+  '502 B',
+  '503 S',
+  '504 G',
+  '505 H',
+  '507 I',
+  '511 N',
+  '599 Own',
+]) {
   test('9110 15', `status ${status} is passed on`, async world => {
-    const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('x', [], status) }), Number(status.slice(0, 3)));
+    const { answer } = forwarded(
+      await talk(world, { send: get('/'), answer: plain('x', [], status) }),
+      Number(status.slice(0, 3)),
+    );
     assert.is(answer.body, 'x');
   });
 }
@@ -302,11 +516,21 @@ for (const line of ['HTTP/1.1 200 ', 'HTTP/1.1 200']) {
     const answer = bytes(`${line}\r\nContent-Length: 2\r\n\r\nhi`);
     const seen = await talk(world, { send: get('/'), answer });
     if (line.endsWith(' ')) assert.is(forwarded(seen).answer.body, 'hi');
-    else check(seen.answers[0]?.status === 200 || seen.answers[0]?.status === 502, 'neither read nor refused', seen);
+    else
+      check(
+        seen.answers[0]?.status === 200 || seen.answers[0]?.status === 502,
+        'neither read nor refused',
+        seen,
+      );
   });
 }
 test('9112 2.3', 'an answer of HTTP/1.0 becomes one of HTTP/1.1', async world => {
-  const { answer } = forwarded(await talk(world, { send: get('/'), answer: bytes('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi', { end: true }) }));
+  const { answer } = forwarded(
+    await talk(world, {
+      send: get('/'),
+      answer: bytes('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi', { end: true }),
+    }),
+  );
   assert.ok(answer.statusLine.startsWith('HTTP/1.1 '));
   assert.is(answer.body, 'hi');
 });
@@ -319,10 +543,31 @@ test('9110 6.6.1', 'Date of the replica is kept, once', async world => {
   const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', [`Date: ${date}`]) }));
   assert.equal(valuesOf(answer.fields, 'date'), [date]);
 });
-for (const field of ['Server: mine/1', 'X-Powered-By: p', 'ETag: W/"x"', 'Location: //x/../y', 'Location: http://other/', 'Content-Encoding: gzip', 'Content-Range: bytes 0-1/2', 'Vary: *', 'Age: 5', 'Content-Type: text/html; charset="x"', 'Refresh: 0; url=/', 'X-Accel-Buffering: no', 'X-Accel-Redirect: /x', 'Strict-Transport-Security: max-age=1', 'Alt-Svc: h3=":1"', 'WWW-Authenticate: Basic realm="a, b"', 'Content-Disposition: attachment; filename="\xe9"']) {
+for (const field of [
+  'Server: mine/1',
+  'X-Powered-By: p',
+  'ETag: W/"x"',
+  'Location: //x/../y',
+  'Location: http://other/',
+  'Content-Encoding: gzip',
+  'Content-Range: bytes 0-1/2',
+  'Vary: *',
+  'Age: 5',
+  'Content-Type: text/html; charset="x"',
+  'Refresh: 0; url=/',
+  'X-Accel-Buffering: no',
+  'X-Accel-Redirect: /x',
+  'Strict-Transport-Security: max-age=1',
+  'Alt-Svc: h3=":1"',
+  'WWW-Authenticate: Basic realm="a, b"',
+  'Content-Disposition: attachment; filename="\xe9"',
+]) {
   test('9110 7.7', `answer field ${JSON.stringify(field)} is passed on`, async world => {
     const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('xy', [field]) }));
-    assert.ok(answer.fields.some(line => line.toLowerCase() === field.toLowerCase()), answer.fields.join('|'));
+    assert.ok(
+      answer.fields.some(line => line.toLowerCase() === field.toLowerCase()),
+      answer.fields.join('|'),
+    );
     assert.is(answer.body, 'xy');
   });
 }

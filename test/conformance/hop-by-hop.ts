@@ -9,7 +9,18 @@ import { area, type Case, check, fieldsOf, forwarded, post, requestValues, talk,
 export const hopByHop: Case[] = [];
 const test = area('hop-by-hop', hopByHop);
 
-for (const field of ['Keep-Alive: timeout=5', 'Proxy-Connection: keep-alive', 'TE: gzip', 'TE: trailers, gzip;q=0.5', 'Upgrade: h2c', 'Upgrade: websocket', 'Upgrade: TLS/1.0', 'Connection: X-Nothing', 'keep-alive: max=1', 'PROXY-CONNECTION: close']) {
+for (const field of [
+  'Keep-Alive: timeout=5',
+  'Proxy-Connection: keep-alive',
+  'TE: gzip',
+  'TE: trailers, gzip;q=0.5',
+  'Upgrade: h2c',
+  'Upgrade: websocket',
+  'Upgrade: TLS/1.0',
+  'Connection: X-Nothing',
+  'keep-alive: max=1',
+  'PROXY-CONNECTION: close',
+]) {
   const name = field.split(':')[0]!.toLowerCase();
   test('9110 7.6.1', `${field} of a request stays here`, async world => {
     const { request } = forwarded(await talk(world, { send: get('/', [field]) }));
@@ -19,7 +30,13 @@ for (const field of ['Keep-Alive: timeout=5', 'Proxy-Connection: keep-alive', 'T
     if (name !== 'connection' && name !== 'te') assert.is(left, '');
   });
 }
-for (const field of ['Keep-Alive: timeout=5', 'Proxy-Connection: keep-alive', 'Connection: X-Nothing', 'Upgrade: h2c', 'Keep-Alive: timeout=1, max=5']) {
+for (const field of [
+  'Keep-Alive: timeout=5',
+  'Proxy-Connection: keep-alive',
+  'Connection: X-Nothing',
+  'Upgrade: h2c',
+  'Keep-Alive: timeout=1, max=5',
+]) {
   const name = field.split(':')[0]!.toLowerCase();
   test('9110 7.6.1', `${field} of an answer stays here`, async world => {
     const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', [field]) }));
@@ -36,28 +53,52 @@ for (const [name, connection] of [
   ['with tabs and empty items', ',\t, X-Gone ,,'],
 ] as const) {
   test('9110 7.6.1', `a field that Connection names is dropped: ${name}`, async world => {
-    const { request } = forwarded(await talk(world, { send: get('/', [`Connection: ${connection}`, 'X-Gone: 1', 'X-Gone: 2', 'X-Stays: 3']) }));
+    const { request } = forwarded(
+      await talk(world, {
+        send: get('/', [`Connection: ${connection}`, 'X-Gone: 1', 'X-Gone: 2', 'X-Stays: 3']),
+      }),
+    );
     assert.equal(requestValues(request, 'x-gone'), []);
     assert.equal(requestValues(request, 'x-stays'), ['3']);
   });
   test('9110 7.6.1', `a field of an answer that Connection names is dropped: ${name}`, async world => {
-    const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('x', [`Connection: ${connection}`, 'X-Gone: 1', 'X-Stays: 3']) }));
+    const { answer } = forwarded(
+      await talk(world, {
+        send: get('/'),
+        answer: plain('x', [`Connection: ${connection}`, 'X-Gone: 1', 'X-Stays: 3']),
+      }),
+    );
     assert.equal(valuesOf(answer.fields, 'x-gone'), []);
     assert.equal(valuesOf(answer.fields, 'x-stays'), ['3']);
   });
 }
 test('9110 7.6.1', 'two Connection fields both count', async world => {
-  const { request } = forwarded(await talk(world, { send: get('/', ['Connection: X-A', 'X-A: 1', 'Connection: X-B', 'X-B: 2']) }));
+  const { request } = forwarded(
+    await talk(world, { send: get('/', ['Connection: X-A', 'X-A: 1', 'Connection: X-B', 'X-B: 2']) }),
+  );
   assert.equal([...requestValues(request, 'x-a'), ...requestValues(request, 'x-b')], []);
 });
-for (const name of ['Host', 'Content-Length', 'Transfer-Encoding', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'Via', 'Content-Type', 'Authorization', 'Cookie', 'Cache-Control']) {
+for (const name of [
+  'Host',
+  'Content-Length',
+  'Transfer-Encoding',
+  'X-Forwarded-For',
+  'X-Forwarded-Proto',
+  'X-Forwarded-Host',
+  'Via',
+  'Content-Type',
+  'Authorization',
+  'Cookie',
+  'Cache-Control',
+]) {
   test('9110 7.6.1', `Connection: ${name} takes nothing away that the next hop needs`, async world => {
     const chunked = name === 'Transfer-Encoding';
     const send = chunked
       ? 'POST / HTTP/1.1\r\nHost: a\r\nConnection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'
       : post('abc', [`Connection: ${name}`]);
     const seen = await talk(world, { send });
-    if (seen.requests.length === 0) return check((seen.answers[0]?.status ?? 0) >= 400, 'neither refused nor served', seen);
+    if (seen.requests.length === 0)
+      return check((seen.answers[0]?.status ?? 0) >= 400, 'neither refused nor served', seen);
     const { request } = forwarded(seen);
     assert.is(request.body, 'abc');
     assert.is(requestValues(request, 'host').length, 1);
@@ -66,20 +107,36 @@ for (const name of ['Host', 'Content-Length', 'Transfer-Encoding', 'X-Forwarded-
 }
 test('9110 7.6.1', 'Connection: Content-Length of an answer does not change its framing', async world => {
   const seen = await talk(world, { send: get('/'), answer: plain('abc', ['Connection: Content-Length']) });
-  check(seen.answers[0]?.body === 'abc' || seen.answers[0]?.status === 502, 'neither whole nor refused', seen);
+  check(
+    seen.answers[0]?.body === 'abc' || seen.answers[0]?.status === 502,
+    'neither whole nor refused',
+    seen,
+  );
 });
 for (const connection of ['close', 'Close', 'keep-alive, close']) {
-  test('9112 9.6', `Connection: ${connection} of a client is about the client's connection only`, async world => {
-    const seen = await talk(world, { send: get('/', [`Connection: ${connection}`]), answers: 2 });
-    assert.is(forwarded(seen).answer.body, 'hello');
-    check(seen.closed, 'not closed', seen);
-    assert.is(fieldOf(seen.answers[0]!, 'connection')?.toLowerCase(), 'close');
-  });
+  test(
+    '9112 9.6',
+    `Connection: ${connection} of a client is about the client's connection only`,
+    async world => {
+      const seen = await talk(world, { send: get('/', [`Connection: ${connection}`]), answers: 2 });
+      assert.is(forwarded(seen).answer.body, 'hello');
+      check(seen.closed, 'not closed', seen);
+      assert.is(fieldOf(seen.answers[0]!, 'connection')?.toLowerCase(), 'close');
+    },
+  );
 }
 test('9112 9.6', 'Connection: close of a replica is about its connection only', async world => {
   const send = get('/one') + get('/two');
-  const seen = await talk(world, { send, answer: (request, socket) => void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\n${request.target}`), answers: 2 });
-  assert.equal(seen.answers.map(({ body }) => body), ['/one', '/two']);
+  const seen = await talk(world, {
+    send,
+    answer: (request, socket) =>
+      void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\n${request.target}`),
+    answers: 2,
+  });
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['/one', '/two'],
+  );
 });
 test('9112 9.3', 'a client of HTTP/1.0 is closed after its answer', async world => {
   const seen = await talk(world, { send: 'GET / HTTP/1.0\r\nHost: a\r\n\r\n', answers: 2 });
@@ -94,17 +151,32 @@ test('9112 9.3', 'a client of HTTP/1.0 that asks for keep-alive is told either w
 });
 test('9110 10.1.4', 'TE: trailers may go on, with Connection: TE', async world => {
   const { request } = forwarded(await talk(world, { send: get('/', ['TE: trailers', 'Connection: TE']) }));
-  if (requestValues(request, 'te').length > 0) assert.match(requestValues(request, 'connection').join(), /te/i);
+  if (requestValues(request, 'te').length > 0)
+    assert.match(requestValues(request, 'connection').join(), /te/i);
 });
 test('9110 11.7', 'Proxy-Authenticate of a replica is passed on', async world => {
-  const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', ['Proxy-Authenticate: Basic'], '407 P') }), 407);
+  const { answer } = forwarded(
+    await talk(world, { send: get('/'), answer: plain('', ['Proxy-Authenticate: Basic'], '407 P') }),
+    407,
+  );
   assert.is(fieldOf(answer, 'proxy-authenticate'), 'Basic');
 });
-for (const field of ['X-Forwarded-For: 6.6.6.6', 'X-Forwarded-For: 1.1.1.1, 2.2.2.2', 'x-forwarded-for:', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: evil.test', 'X-FORWARDED-FOR: "><script>']) {
+for (const field of [
+  'X-Forwarded-For: 6.6.6.6',
+  'X-Forwarded-For: 1.1.1.1, 2.2.2.2',
+  'x-forwarded-for:',
+  'X-Forwarded-Proto: https',
+  'X-Forwarded-Host: evil.test',
+  'X-FORWARDED-FOR: "><script>',
+]) {
   const name = field.split(':')[0]!;
   test('7239 8.1', `${field} of a client that is not trusted is replaced`, async world => {
     const { request } = forwarded(await talk(world, { send: get('/', [field, field]) }));
-    const expected = { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'torc.test' }[name.toLowerCase()];
+    const expected = {
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': 'torc.test',
+    }[name.toLowerCase()];
     assert.equal(requestValues(request, name), [expected]);
   });
 }
@@ -115,15 +187,33 @@ test('7239 8.1', 'the replica learns of the client', async world => {
   assert.equal(requestValues(request, 'x-forwarded-host'), ['torc.test']);
 });
 test('9112 7', 'a chunked request has no length as well', async world => {
-  const { request } = forwarded(await talk(world, { send: 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n' }));
-  assert.is(requestValues(request, 'content-length').length + requestValues(request, 'transfer-encoding').length, 1);
+  const { request } = forwarded(
+    await talk(world, {
+      send: 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    }),
+  );
+  assert.is(
+    requestValues(request, 'content-length').length + requestValues(request, 'transfer-encoding').length,
+    1,
+  );
 });
 test('9112 7', 'a chunked answer has no length as well', async world => {
-  const { answer } = forwarded(await talk(world, { send: get('/'), answer: bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n') }));
-  assert.is(valuesOf(answer.fields, 'content-length').length + valuesOf(answer.fields, 'transfer-encoding').length, 1);
+  const { answer } = forwarded(
+    await talk(world, {
+      send: get('/'),
+      answer: bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'),
+    }),
+  );
+  assert.is(
+    valuesOf(answer.fields, 'content-length').length + valuesOf(answer.fields, 'transfer-encoding').length,
+    1,
+  );
 });
 test('9110 7.6.1', 'no field of one request appears in the next on the same connection', async world => {
-  const seen = await talk(world, { send: get('/one', ['X-Secret: 1', 'Cookie: a']) + get('/two'), answers: 2 });
+  const seen = await talk(world, {
+    send: get('/one', ['X-Secret: 1', 'Cookie: a']) + get('/two'),
+    answers: 2,
+  });
   assert.is(seen.requests.length, 2);
   assert.not.match(fieldsOf(seen.requests[1]!).join('|'), /secret|cookie/i);
 });

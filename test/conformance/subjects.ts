@@ -1,4 +1,4 @@
-// The proxies under test, each as a process of its own before one replica port, with timeouts of a second, one worker and
+// The proxies under test, each as a process of its own before one replica port, with timeouts of a second or less, one worker and
 // nothing switched off that would help it: the peers' settings are what their documentation advises for a proxy that
 // streams, keeps connections alive and tunnels.
 
@@ -32,9 +32,9 @@ async function startTorcSubject(originPort: number): Promise<Subject> {
     TORC_WORKERS: '1',
     TORC_LOG: 'warn',
     TORC_CONNECT_TIMEOUT_MS: '500',
-    TORC_RESPONSE_TIMEOUT_MS: '1000',
-    TORC_IDLE_TIMEOUT_MS: '1000',
-    TORC_HEADER_TIMEOUT_MS: '1000',
+    TORC_RESPONSE_TIMEOUT_MS: '600',
+    TORC_IDLE_TIMEOUT_MS: '600',
+    TORC_HEADER_TIMEOUT_MS: '800',
   });
   return { port: torc.port, pid: torc.process.pid!, close: () => torc.close() };
 }
@@ -43,7 +43,10 @@ async function startPeer(name: 'nginx' | 'haproxy', originPort: number): Promise
   const directory = mkdtempSync(join(tmpdir(), `conformance-${name}-`));
   const port = await freePort();
   const file = join(directory, 'conf');
-  writeFileSync(file, name === 'nginx' ? nginxConf(port, originPort, directory) : haproxyConf(port, originPort));
+  writeFileSync(
+    file,
+    name === 'nginx' ? nginxConf(port, originPort, directory) : haproxyConf(port, originPort),
+  );
   const [command, args] =
     name === 'nginx'
       ? ['/usr/sbin/nginx', ['-p', directory, '-c', file, '-e', join(directory, 'error.log')]]

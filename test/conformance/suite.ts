@@ -11,7 +11,7 @@ import { forwarding } from './forwarding.ts';
 import { hopByHop } from './hop-by-hop.ts';
 import { responses } from './responses.ts';
 import { smuggling } from './smuggling.ts';
-import { PATIENCE_MS, type Case, type World } from './talk.ts';
+import { type Case, PATIENCE_MS, type World } from './talk.ts';
 import { upgrades } from './upgrades.ts';
 
 export const cases: readonly Case[] = [

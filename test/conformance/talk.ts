@@ -111,7 +111,15 @@ export function see(client: RawClient, origin: Origin, head = false): Seen {
     if (parsed.answer.status === 101) break;
   }
   const requests = origin.requests.slice();
-  return { answers, informational, rest: received.slice(at), received, closed, requests, bytes: origin.bytes };
+  return {
+    answers,
+    informational,
+    rest: received.slice(at),
+    received,
+    closed,
+    requests,
+    bytes: origin.bytes,
+  };
 }
 
 // ---- what a case may say about it
@@ -139,6 +147,14 @@ export function refused(seen: Seen): void {
   check(status >= 400 ? true : seen.closed && seen.answers.length === 0, 'not refused', seen);
 }
 
+/** No line end but CRLF, no folded line, no control byte but tab. */
+export function isStrict(text: string): boolean {
+  if (/\r\n[ \t]/.test(text)) return false;
+  for (const byte of Buffer.from(text.replaceAll('\r\n', ''), 'latin1'))
+    if ((byte < 32 && byte !== 9) || byte === 127) return false;
+  return true;
+}
+
 export const fieldsOf = (request: OriginRequest): string[] => request.head.split('\r\n').slice(1);
 
 export const valuesOf = (lines: readonly string[], name: string): string[] =>
@@ -146,7 +162,8 @@ export const valuesOf = (lines: readonly string[], name: string): string[] =>
     .filter(line => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))
     .map(line => line.slice(name.length + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
 
-export const requestValues = (request: OriginRequest, name: string): string[] => valuesOf(fieldsOf(request), name);
+export const requestValues = (request: OriginRequest, name: string): string[] =>
+  valuesOf(fieldsOf(request), name);
 
 /** Waits until the proxy closed its side of the connection. */
 export const ends = (client: RawClient): Promise<void> =>

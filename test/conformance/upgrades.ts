@@ -4,13 +4,30 @@ import type { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { type Answer, bytes, plain } from '../support/origin.ts';
 import { get, type RawClient } from '../support/raw.ts';
-import { area, type Case, check, ends, forwarded, requestValues, talk, until, withClient, type World } from './talk.ts';
+import {
+  area,
+  type Case,
+  check,
+  ends,
+  forwarded,
+  requestValues,
+  talk,
+  until,
+  type World,
+  withClient,
+} from './talk.ts';
 
 export const upgrades: Case[] = [];
 const test = area('upgrades', upgrades);
 
 const handshake = (protocol = 'websocket', fields: readonly string[] = []): string =>
-  get('/chat', ['Connection: Upgrade', `Upgrade: ${protocol}`, 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', ...fields]);
+  get('/chat', [
+    'Connection: Upgrade',
+    `Upgrade: ${protocol}`,
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...fields,
+  ]);
 const accepted = (protocol = 'websocket'): string =>
   `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n`;
 
@@ -27,14 +44,20 @@ const echoing = (socket: Socket): void => {
   socket.on('data', chunk => socket.write(chunk));
   socket.on('end', () => socket.end());
 };
-async function opened(world: World, answer: Answer, run: (client: RawClient) => Promise<void>, protocol = 'websocket'): Promise<void> {
+async function opened(
+  world: World,
+  answer: Answer,
+  run: (client: RawClient) => Promise<void>,
+  protocol = 'websocket',
+): Promise<void> {
   await withClient(world, { answer, atHead: true, halfOpen: true }, async client => {
     client.send(handshake(protocol));
-    await until(() => /^HTTP\/1\.1 101 [^]*?\r\n\r\n/.test(client.received), 'the 101');
+    await until(() => /^HTTP\/1\.1 101 [\s\S]*?\r\n\r\n/.test(client.received), 'the 101');
     await run(client);
   });
 }
-const behindHead = (client: RawClient): string => client.received.slice(client.received.indexOf('\r\n\r\n') + 4);
+const behindHead = (client: RawClient): string =>
+  client.received.slice(client.received.indexOf('\r\n\r\n') + 4);
 
 for (const protocol of ['websocket', 'WebSocket', 'chat/2', 'TLS/1.0', 'custom']) {
   test('9110 7.8', `upgrade to ${protocol}`, async world => {
@@ -64,7 +87,9 @@ test('6455 4.2.2', 'the answer’s fields are kept', async world => {
   });
 });
 test('6455 4', 'bytes right behind the 101 are kept', async world => {
-  await opened(world, tunnelTo(echoing, 'websocket', 'hello\x81'), client => until(() => behindHead(client) === 'hello\x81', 'the bytes'));
+  await opened(world, tunnelTo(echoing, 'websocket', 'hello\x81'), client =>
+    until(() => behindHead(client) === 'hello\x81', 'the bytes'),
+  );
 });
 test('6455 4', 'bytes right behind the handshake are kept or refused, never another request', async world => {
   await withClient(world, { answer: tunnelTo(echoing), atHead: true }, async client => {
@@ -126,7 +151,10 @@ for (const side of ['client', 'replica'] as const) {
     await opened(world, tunnelTo(open), async client => {
       if (side === 'client') {
         client.socket.resetAndDestroy();
-        await until(() => replica!.destroyed || world.origin.sockets.size === 0 || replica!.readableEnded, 'the end');
+        await until(
+          () => replica!.destroyed || world.origin.sockets.size === 0 || replica!.readableEnded,
+          'the end',
+        );
       } else {
         replica!.resetAndDestroy();
         await ends(client);
@@ -172,7 +200,15 @@ test('6455 4', 'back-pressure: a client that does not read stops the replica', a
 
 // ---- refusals and what is no upgrade
 
-for (const status of ['200 OK', '400 Bad', '401 U', '403 Forbidden', '404 N', '426 Upgrade Required', '500 Broken']) {
+for (const status of [
+  '200 OK',
+  '400 Bad',
+  '401 U',
+  '403 Forbidden',
+  '404 N',
+  '426 Upgrade Required',
+  '500 Broken',
+]) {
   test('9110 7.8', `${status} instead of 101 is a plain answer with its body`, async world => {
     const seen = await talk(world, { send: handshake(), answer: plain('refused', ['X-Why: 1'], status) });
     const { answer } = forwarded(seen, Number(status.slice(0, 3)));
@@ -184,18 +220,35 @@ test('9110 7.8', 'a chunked refusal', async world => {
   assert.is(forwarded(await talk(world, { send: handshake(), answer }), 403).answer.body, 'refused');
 });
 test('9110 7.8', 'a refusal until close', async world => {
-  assert.is(forwarded(await talk(world, { send: handshake(), answer: bytes('HTTP/1.1 403 No\r\n\r\nrefused', { end: true }) }), 403).answer.body, 'refused');
+  assert.is(
+    forwarded(
+      await talk(world, {
+        send: handshake(),
+        answer: bytes('HTTP/1.1 403 No\r\n\r\nrefused', { end: true }),
+      }),
+      403,
+    ).answer.body,
+    'refused',
+  );
 });
 test('9110 7.8', 'a replica that closes instead: 502', async world => {
   const seen = await talk(world, { send: handshake(), answer: (_request, socket) => void socket.end() });
   check((seen.answers[0]?.status ?? 0) >= 500 || (seen.closed && seen.answers.length === 0), 'neither', seen);
 });
 test('9110 7.8', 'a 101 without an upgrade field is refused or passed on as it is', async world => {
-  const seen = await talk(world, { send: handshake(), answer: bytes('HTTP/1.1 101 Switching\r\n\r\n', { end: true }) });
-  check(seen.closed || (seen.answers[0]?.status ?? 0) >= 500 || seen.answers[0]?.status === 101, 'neither', seen);
+  const seen = await talk(world, {
+    send: handshake(),
+    answer: bytes('HTTP/1.1 101 Switching\r\n\r\n', { end: true }),
+  });
+  check(
+    seen.closed || (seen.answers[0]?.status ?? 0) >= 500 || seen.answers[0]?.status === 101,
+    'neither',
+    seen,
+  );
 });
 test('9110 7.8', 'an upgrade with a body is served; the body arrives', async world => {
-  const send = 'POST /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: custom\r\nContent-Length: 3\r\n\r\nabc';
+  const send =
+    'POST /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: custom\r\nContent-Length: 3\r\n\r\nabc';
   assert.is(forwarded(await talk(world, { send })).request.body, 'abc');
 });
 test('9110 7.8', 'an upgrade of HTTP/1.0 is ignored', async world => {
@@ -208,13 +261,20 @@ test('9110 7.8', 'an upgrade that Connection does not name is dropped', async wo
   assert.equal(requestValues(request, 'upgrade'), []);
 });
 test('9113 3.1', 'h2c: the proxy itself does not switch', async world => {
-  const seen = await talk(world, { send: get('/', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA']) });
+  const seen = await talk(world, {
+    send: get('/', [
+      'Connection: Upgrade, HTTP2-Settings',
+      'Upgrade: h2c',
+      'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA',
+    ]),
+  });
   const { answer, request } = forwarded(seen);
   assert.is(answer.body, 'hello');
   assert.equal(requestValues(request, 'http2-settings'), []);
 });
 test('9112 9.3.2', 'an upgrade behind a pipelined request: in order or closed', async world => {
-  const answer: Answer = (request, socket) => (request.target === '/chat' ? tunnelTo(echoing)(request, socket) : plain('first')(request, socket));
+  const answer: Answer = (request, socket) =>
+    request.target === '/chat' ? tunnelTo(echoing)(request, socket) : plain('first')(request, socket);
   await withClient(world, { answer }, async client => {
     client.send(get('/one') + handshake());
     await until(() => client.closed || client.ended || client.received.includes(' 101 '), 'the end');
@@ -227,9 +287,17 @@ test('9110 7.8', 'after a tunnel the replica’s connection serves nobody else',
     client.send('x');
     await until(() => behindHead(client) === 'x', 'the echo');
   });
-  forwarded(await talk({ ...world, origin: world.origin }, { send: get('/after'), answer: plain('plain') }).then(seen => ({ ...seen, requests: seen.requests.slice(-1) })));
+  forwarded(
+    await talk({ ...world, origin: world.origin }, { send: get('/after'), answer: plain('plain') }).then(
+      seen => ({ ...seen, requests: seen.requests.slice(-1) }),
+    ),
+  );
 });
-for (const send of ['CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 'CONNECT /path HTTP/1.1\r\nHost: a\r\n\r\n', 'CONNECT a:443 HTTP/1.0\r\n\r\n']) {
+for (const send of [
+  'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n',
+  'CONNECT /path HTTP/1.1\r\nHost: a\r\n\r\n',
+  'CONNECT a:443 HTTP/1.0\r\n\r\n',
+]) {
   test('9110 9.3.6', `${JSON.stringify(send.slice(0, 24))} opens no tunnel`, async world => {
     const seen = await talk(world, { send: `${send}GET /evil HTTP/1.1\r\nHost: a\r\n\r\n` });
     check(seen.requests.length === 0, 'reached the replica', seen);

@@ -101,6 +101,7 @@ const METHODS = [
   'TRACE',
   'BREW',
   'get',
+  'X!',
 ];
 const FIELDS = [
   'X-A: 1',

@@ -13,14 +13,19 @@ import { Fuzzer } from './drive.ts';
 const seconds = Number(process.env.TORC_TEST_FUZZ_SECONDS ?? 10);
 const seed = Number(process.env.TORC_TEST_FUZZ_SEED ?? (Date.now() ^ (process.pid << 8)) >>> 0);
 const only = process.env.TORC_TEST_FUZZ_STREAM;
-/** What a worker's heap and buffers may grow by once it is warm: a leak of 4 KiB a stream is more after two minutes. */
-const MAX_GROWTH_MIB = 96;
+/**
+ * A heap this small is full, and its worker dead, after a leak of 1 KiB a stream in three minutes; and it keeps V8 from
+ * letting the heap grow because it may, so that what the RSS still grows by is not the heap's.
+ */
+const HEAP = '--max-old-space-size=64';
+const MAX_GROWTH_MIB = 64;
 
 const fuzz = suite('fuzz');
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const startWith = (ports: readonly number[]): Promise<Torc> =>
   startTorc({
+    NODE_OPTIONS: HEAP,
     TORC_DRIVER: 'static',
     TORC_UPSTREAMS: ports.map(port => `127.0.0.1:${port}`).join(','),
     TORC_HEARTBEAT_PATH: '',

@@ -18,11 +18,15 @@ drain('requests in flight are answered with "connection: close"; new connections
   client.send(get('/a'));
   await waitFor(() => waiting.length === 1, { timeoutMs: 2000, what: 'the request' });
   const drained = torc.proxy.drain(5000);
-  let refused = false;
-  await rawClient(torc.port).catch(() => {
-    refused = true;
-  });
-  assert.ok(refused);
+  const isRefused = (): Promise<boolean> =>
+    rawClient(torc.port).then(
+      other => {
+        other.close();
+        return false;
+      },
+      () => true,
+    );
+  await waitFor(isRefused, { timeoutMs: 2000, what: 'new connections to be refused' });
   waiting.shift()!();
   const answer = await client.answer();
   assert.is(answer.body, 'ok');

@@ -90,6 +90,34 @@ faults('no usable replica: 503', async () => {
   });
 });
 
+faults('503 does not close the connection, also behind a body', async () => {
+  await withProxy([plain('x')], {}, async (torc, [origin]) => {
+    torc.snapshots.apply(snapshotOf(2, [origin!.port], { states: ['suspect'] }));
+    const client = await rawClient(torc.port);
+    for (const request of [get('/a'), post('/b', 'body'), get('/c')]) {
+      client.send(request);
+      const answer = await client.answer();
+      assert.is(answer.status, 503);
+      assert.is(fieldOf(answer, 'connection'), undefined);
+    }
+    torc.snapshots.apply(snapshotOf(3, [origin!.port]));
+    client.send(get('/d'));
+    assert.is((await client.answer()).body, 'x');
+    client.close();
+  });
+});
+
+faults('a client that closes its half and then is gone: the attempt is cancelled', async () => {
+  await withProxy([silent], {}, async (torc, [origin]) => {
+    const client = await rawClient(torc.port);
+    client.send(get('/a'));
+    await waitFor(() => origin!.requests.length === 1, { timeoutMs: 2000, what: 'the request' });
+    client.socket.end();
+    await waitFor(() => origin!.sockets.size === 0, { timeoutMs: 4000, what: 'the cancel' });
+    assert.is(torc.counters.collect().errors.CLIENT_GONE, 1);
+  });
+});
+
 faults('reset before an answer: GET is sent again, POST never', async () => {
   await withProxy([reset, plain('second')], {}, async (torc, [first, second]) => {
     assert.is((await ask(torc.port, get('/a'))).body, 'second');
@@ -414,7 +442,7 @@ faults('a client that leaves the queue leaves no trace', async () => {
 });
 
 faults(
-  'a replica that left routing ends its requests; one that is dead gives them to the next choice',
+  'a replica that left routing ends its requests; one that is lost gives them to the next choice',
   async () => {
     const waiting: (() => void)[] = [];
     const held: Answer = (request, socket) => void waiting.push(() => plain('old')(request, socket));
@@ -434,13 +462,24 @@ faults(
       await waitFor(() => first!.sockets.size === 0, { timeoutMs: 2000, what: 'the pool to close' });
       client.close();
     });
-    await withProxy([silent, plain('second')], {}, async (torc, [first, second]) => {
-      const client = await rawClient(torc.port);
-      client.send(get('/a'));
-      await waitFor(() => first!.requests.length === 1, { timeoutMs: 2000, what: 'the request' });
-      torc.snapshots.apply(snapshotOf(2, [first!.port, second!.port], { states: ['dead'] }));
-      assert.is((await client.answer()).body, 'second');
-      client.close();
+    await withProxy([held, plain('second')], {}, async (torc, [first, second]) => {
+      const [reader, writer] = [await rawClient(torc.port), await rawClient(torc.port)];
+      reader.send(get('/a'));
+      writer.send(post('/b', 'once'));
+      await waitFor(() => waiting.length === 2, { timeoutMs: 2000, what: 'the requests' });
+      const lost = { generation: 1, lost: ['replica-1-0'] };
+      torc.snapshots.apply(snapshotOf(2, [second!.port, second!.port], lost));
+      assert.is((await reader.answer()).body, 'second');
+      // The POST may have done its work: its answer is waited for, and it is not asked twice.
+      for (const answer of waiting.splice(0)) answer();
+      assert.is((await writer.answer()).body, 'old');
+      assert.equal(
+        second!.requests.map(({ target }) => target),
+        ['/a'],
+      );
+      await waitFor(() => first!.sockets.size === 0, { timeoutMs: 2000, what: 'the pool to close' });
+      reader.close();
+      writer.close();
     });
   },
 );

@@ -54,6 +54,60 @@ settings('everybody else’s are replaced', async () => {
   });
 });
 
+settings(
+  'a kept-alive connection without requests is closed after the idle time, a waiting one is not',
+  async () => {
+    const answer: Answer = (request, socket) => {
+      if (request.target === '/late') setTimeout(() => plain('late')(request, socket), 1200);
+      else plain('x')(request, socket);
+    };
+    await withProxy(
+      { IDLE_TIMEOUT_MS: '500' },
+      async torc => {
+        const idle = await rawClient(torc.port);
+        const waiting = await rawClient(torc.port);
+        idle.send(get('/a'));
+        waiting.send(get('/a'));
+        await idle.has('\r\n\r\nx');
+        await waiting.has('\r\n\r\nx');
+        waiting.send(get('/late'));
+        await waitFor(() => idle.ended, { timeoutMs: 5000, what: 'the idle connection is closed' });
+        assert.is(waiting.ended, false);
+        await waiting.has('\r\n\r\nlate');
+        await waitFor(() => waiting.ended, { timeoutMs: 5000, what: 'the other one too, once it is idle' });
+      },
+      answer,
+    );
+  },
+);
+
+for (const [name, trusted, fields, key] of [
+  ['nobody is trusted: the peer', '10.0.0.0/8', ['X-Forwarded-For: 1.2.3.4'], '127.0.0.1'],
+  ['a trusted peer: who it speaks for', '127.0.0.0/8', ['X-Forwarded-For: 1.2.3.4'], '1.2.3.4'],
+  [
+    'what stands before the last untrusted hop is hearsay',
+    '127.0.0.0/8',
+    ['X-Forwarded-For: 9.9.9.9, 1.2.3.4'],
+    '1.2.3.4',
+  ],
+  ['trusted hops are skipped', '127.0.0.0/8,10.0.0.0/8', ['X-Forwarded-For: 1.2.3.4, 10.1.1.1'], '1.2.3.4'],
+  [
+    'over several fields',
+    '127.0.0.0/8,10.0.0.0/8',
+    ['X-Forwarded-For: 1.2.3.4', 'x-forwarded-for: 10.1.1.1'],
+    '1.2.3.4',
+  ],
+  ['only trusted hops: the peer', '127.0.0.0/8', ['X-Forwarded-For: 127.0.0.9'], '127.0.0.1'],
+  ['no word of it: the peer', '127.0.0.0/8', [], '127.0.0.1'],
+] as const) {
+  settings(`TORC_KEY=ip: ${name}`, async () => {
+    await withProxy({ KEY: 'ip', TRUSTED_PROXIES: trusted }, async torc => {
+      await ask(torc.port, get('/a', fields));
+      assert.equal(torc.counters.collect().slots[0]!.keys, [key]);
+    });
+  });
+}
+
 settings('TORC_SERVED_BY=false', async () => {
   await withProxy({ SERVED_BY: 'false' }, async torc => {
     assert.is(fieldOf(await ask(torc.port, get('/a')), 'x-served-by'), undefined);

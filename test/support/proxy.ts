@@ -67,7 +67,8 @@ export function snapshotOf(
     states = [],
     generation = 0,
     rows = 8,
-  }: { states?: ReplicaState[]; generation?: number; rows?: number } = {},
+    lost = [],
+  }: { states?: ReplicaState[]; generation?: number; rows?: number; lost?: string[] } = {},
 ): SnapshotMessage {
   const row = Array.from({ length: CHOICES }, (_, index) => (index < ports.length ? index : NONE));
   const choices = new Uint16Array(Array.from({ length: rows }, () => row).flat());
@@ -87,6 +88,7 @@ export function snapshotOf(
       port,
       state: states[slotId] ?? 'ready',
     })),
+    lost,
   };
 }
 

@@ -1,0 +1,104 @@
+// Clients that never stop asking, as a program: keep-alive connections, each sending its next request when the last one
+// is answered, with the key counted up. Every third request is a POST with a small body. It runs in a process of its own,
+// so that neither a test's own work nor torc's lends it time. Run as: node clients.ts URL CONNECTIONS; it ends when its
+// standard input does, and prints one JSON line (LoadReport of load.ts). Nothing is sent twice here: what fails is counted
+// with its cause, in the words of torc's own answer where there is one.
+
+import { Agent, request } from 'node:http';
+import { BUCKET_MS, type LoadReport, type Loss } from './load.ts';
+
+const [url = '', connections = '64'] = process.argv.slice(2);
+const { hostname, port } = new URL(url);
+const agent = new Agent({ keepAlive: true, maxSockets: Number(connections), scheduling: 'lifo' });
+const POST_EVERY = 3;
+const BODY = JSON.stringify({ order: 17, items: ['a', 'b', 'c'] });
+/** A client that waits longer calls it lost; above torc's own response timeout. */
+const PATIENCE_MS = 45_000;
+/** Different causes that are kept apart; the rest is counted as one. */
+const MOST_CAUSES = 64;
+
+const startedMs = performance.now();
+const sent = { GET: 0, POST: 0 };
+const losses = new Map<string, Loss>();
+const timeline: LoadReport['timeline'] = [];
+let slowestMs = 0;
+let next = 0;
+let stopping = false;
+
+function note(slot: string | null, tookMs: number): void {
+  slowestMs = Math.max(slowestMs, tookMs);
+  const index = Math.floor((performance.now() - startedMs) / BUCKET_MS);
+  while (timeline.length <= index) timeline.push({ slots: {}, lost: 0 });
+  const bucket = timeline[index]!;
+  if (slot === null) bucket.lost++;
+  else bucket.slots[slot] = (bucket.slots[slot] ?? 0) + 1;
+}
+
+function lose(method: 'GET' | 'POST', cause: string, tookMs: number): void {
+  const known = losses.get(`${method} ${cause}`);
+  const key = known !== undefined || losses.size < MOST_CAUSES ? `${method} ${cause}` : `${method} other`;
+  const { count = 0 } = losses.get(key) ?? {};
+  losses.set(key, { method, cause: key.slice(method.length + 1), count: count + 1 });
+  note(null, tookMs);
+}
+
+/** One request to its end, however that is. */
+function ask(): Promise<void> {
+  const id = next++;
+  const method = id % POST_EVERY === 0 ? 'POST' : 'GET';
+  const beganMs = performance.now();
+  sent[method]++;
+  return new Promise(resolve => {
+    const ended = (slot: string | null, cause: string): void => {
+      const tookMs = performance.now() - beganMs;
+      if (slot === null) lose(method, cause, tookMs);
+      else note(slot, tookMs);
+      resolve();
+    };
+    const path = `/request?request_id=${id}`;
+    const headers = method === 'POST' ? { 'content-type': 'application/json' } : {};
+    const call = request({ agent, hostname, port, method, path, headers, timeout: PATIENCE_MS }, response => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', chunk => {
+        text += chunk;
+      });
+      response.on('error', error => ended(null, `answer cut: ${error.message}`));
+      response.on('end', () => {
+        if (response.statusCode === 200) ended(String(response.headers['x-served-by']), '');
+        else ended(null, `${response.statusCode} ${messageOf(text)}`);
+      });
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)));
+    call.on('error', (error: NodeJS.ErrnoException) => ended(null, error.code ?? error.message));
+    call.end(method === 'POST' ? BODY : undefined);
+  });
+}
+
+function messageOf(text: string): string {
+  try {
+    return String((JSON.parse(text) as { message?: unknown }).message).replace('<Error> ', '');
+  } catch {
+    return text.slice(0, 80);
+  }
+}
+
+async function lane(): Promise<void> {
+  while (!stopping) await ask();
+}
+
+const lanes = Array.from({ length: Number(connections) }, lane);
+process.stdin.resume();
+process.stdin.on('end', async () => {
+  stopping = true;
+  await Promise.all(lanes);
+  const report: LoadReport = {
+    startedAtMs: performance.timeOrigin + startedMs,
+    sent,
+    losses: [...losses.values()],
+    slowestMs,
+    timeline,
+  };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  agent.destroy();
+});

@@ -1,0 +1,67 @@
+// Load from a process of its own (clients.ts), and what its report says about lost requests. Two kinds are told apart: a
+// POST that had begun when its replica died may have done its work there, so torc must not send it again (RFC 9110
+// section 9.2.2) and says 502; every other request may be repeated, and losing one of those is a fault of torc's.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const program = join(import.meta.dirname, 'clients.ts');
+
+/** Width of a point of the timeline. */
+export const BUCKET_MS = 50;
+
+export interface Loss {
+  readonly method: 'GET' | 'POST';
+  /** "502 the replica closed the connection before it answered", "ECONNRESET". */
+  readonly cause: string;
+  readonly count: number;
+}
+
+export interface LoadReport {
+  /** Since 1970. */
+  readonly startedAtMs: number;
+  readonly sent: { readonly GET: number; readonly POST: number };
+  readonly losses: readonly Loss[];
+  readonly slowestMs: number;
+  /** Answers of 200 per slot, and losses, per BUCKET_MS. */
+  readonly timeline: { readonly slots: Record<string, number>; lost: number }[];
+}
+
+export interface Load {
+  /** Lets every request end; the report of all of them. */
+  stop(): Promise<LoadReport>;
+}
+
+export function startLoad(url: string, connections: number): Load {
+  const child = spawn(process.execPath, [program, url, String(connections)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const closed = once(child, 'close');
+  return {
+    stop: async () => {
+      child.stdin.end();
+      await closed;
+      return JSON.parse(text) as LoadReport;
+    },
+  };
+}
+
+/** What torc answers to a POST whose sending had begun when its replica was lost. */
+const BEGUN = '502 the replica closed the connection before it answered';
+
+const isBegun = (loss: Loss): boolean => loss.method === 'POST' && loss.cause === BEGUN;
+const sum = (losses: readonly Loss[]): number => losses.reduce((total, loss) => total + loss.count, 0);
+
+/** POSTs that torc could not repeat without risking to do them twice. */
+export const begunPosts = (report: LoadReport): number => sum(report.losses.filter(isBegun));
+
+/** All others: none of them may ever be lost. */
+export const lostRequests = (report: LoadReport): readonly Loss[] =>
+  report.losses.filter(loss => !isBegun(loss));
+
+export const lostCount = (report: LoadReport): number => sum(lostRequests(report));
