@@ -11,6 +11,7 @@ import type { RingAlgorithm } from '../src/core/types.ts';
 import { createTableBuilder, rowsOf } from '../src/ring/build.ts';
 import { avalanche, keyHashFor, murmurHash } from '../src/ring/hash.ts';
 import { CHOICES, type KeyHash, type RingSlot, type Table } from '../src/ring/table.ts';
+import { fnv1a } from './analyze/hashes.ts';
 
 const ROWS = 65_536;
 const KEYS = 10_000;
@@ -109,11 +110,6 @@ function clustering(keyHash: KeyHash, keys: readonly string[]): number {
   return stdev ** 2 / mean;
 }
 
-const fnv1a: KeyHash = (text, start, end) => {
-  let hash = 0x811c9dc5 | 0;
-  for (let index = start; index < end; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash;
-};
 const fnv1aMixed: KeyHash = (text, start, end) => avalanche(fnv1a(text, start, end));
 
 print('| hash | clustering: sequential | random ids | paths |');

@@ -6,7 +6,9 @@ import { Console } from 'node:console';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { connections } from './connections.ts';
 import { cost } from './cost.ts';
+import { heal, timelineFile } from './heal.ts';
 
 const { values, positionals } = parseArgs({
   options: { full: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
@@ -18,7 +20,7 @@ const only = values.only === '' ? [] : values.only.split(',');
 const scenarios: Record<string, () => Promise<object[]>> = {
   cost: async () => {
     const size = values.full
-      ? { bodies: [56, 65_536, 1_048_576], rounds: 7, seconds: 4 }
+      ? { bodies: [56, 65_536, 1_048_576], rounds: 5, seconds: 3 }
       : { bodies: [56], rounds: 3, seconds: 2 };
     const rows = await cost({ ...size, only, progress: say });
     return rows.map(row => ({
@@ -28,6 +30,13 @@ const scenarios: Record<string, () => Promise<object[]>> = {
       'x nginx': row.ratioToNginx === null ? '-' : Number(row.ratioToNginx.toFixed(2)),
       spread: `${Math.min(...row.rounds).toFixed(1)}-${Math.max(...row.rounds).toFixed(1)}`,
     }));
+  },
+  connections: () => connections(only, values.full ? 1_000_000 : 100_000),
+  heal: () => {
+    const size = values.full
+      ? { strikes: 5, idleStrikes: 10, streamMs: 60_000, timelinePath: timelineFile }
+      : { strikes: 1, idleStrikes: 1, streamMs: 10_000, timelinePath: null };
+    return heal({ ...size, only, progress: say });
   },
 };
 

@@ -8,6 +8,7 @@ import { Admin } from './admin/routes.ts';
 import { checkAddress } from './cluster/listen.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
+import { Autoscaler } from './control/autoscale.ts';
 import { Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
@@ -56,6 +57,8 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     workerRestarts: () => workers.restarts,
   });
 
+  const autoscaler = makeAutoscaler(config, supervisor, workers);
+
   const stopped = stopSignal(() => {
     workers.kill();
     process.exit(1);
@@ -73,8 +76,10 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
       announce(config, driver.name, supervisor, always);
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       collectRegularly(workers, () => keepOnly(totals, new Set(supervisor.names())));
+      void autoscaler?.run();
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
+    autoscaler?.close();
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
   } catch (error) {
@@ -84,6 +89,25 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
   }
   log.info({}, 'stopped');
   return fault() === null ? 0 : 1;
+}
+
+/** Off unless TORC_MAX is set. */
+function makeAutoscaler(config: Config, supervisor: Supervisor, workers: Workers): Autoscaler | null {
+  const { least, most, scaleTarget: target } = config;
+  if (most === null) return null;
+  return new Autoscaler({
+    scalable: supervisor,
+    load: {
+      inFlight: async () => {
+        await workers.collect();
+        return supervisor.names().reduce((sum, slot) => sum + workers.inFlight(slot), 0);
+      },
+    },
+    clock: systemClock,
+    bounds: { least, most, target },
+    periodMs: config.scalePeriodMs,
+    downWindowMs: config.scaleDownWindowMs,
+  });
 }
 
 /** Counters reach the primary at least this often, so that a worker's crash loses little of them. */

@@ -29,7 +29,24 @@ export function refusal(config: AccessConfig, request: AdminRequest, open: boole
   if (request.body !== '' && !/^application\/json\s*(;|$)/i.test(request.contentType)) {
     return { status: 415, message: 'the body must be sent with "content-type: application/json"' };
   }
-  if (open || config.adminOpen || isLoopback(config.host)) return null;
+  if (open || isLoopback(config.host)) return null;
+  return tokenRefusal(config, request);
+}
+
+/**
+ * Whoever names a command runs it as torc's user. On loopback that would lend this user's rights to every other user of
+ * the machine, so it needs the token (or TORC_ADMIN_OPEN) there too.
+ */
+export function commandRefusal(config: AccessConfig, request: AdminRequest): Refusal | null {
+  if (config.adminToken !== null || config.adminOpen) return tokenRefusal(config, request);
+  return {
+    status: 403,
+    message: 'a command is run as the user of torc, so naming one needs TORC_ADMIN_TOKEN, also on loopback',
+  };
+}
+
+function tokenRefusal(config: AccessConfig, request: AdminRequest): Refusal | null {
+  if (config.adminOpen) return null;
   if (config.adminToken === null)
     return { status: 403, message: `not open to this listener: ${HOW_TO_OPEN}` };
   if (tokenMatches(config.adminToken, request.authorization)) return null;

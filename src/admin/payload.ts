@@ -1,7 +1,8 @@
-// Reads the bodies of /add and /rm: JSON text -> counted and named, or one plain sentence. Only the shape is checked
+// Reads the bodies of /add, /rm and /admin/rollout: JSON text -> counted and named, or one plain sentence. Only the shape is checked
 // here (zod); what the names mean for the slots that exist is control/membership.ts.
 
 import { z } from 'zod';
+import { fields } from '../config/fields.ts';
 
 export interface MembershipRequest {
   readonly count: number;
@@ -35,4 +36,23 @@ export function readMembership(body: string): MembershipRequest | string {
       : 'the body must be a JSON object, like {"n":1,"hostnames":["4"]}';
   }
   return { count: parsed.data.n, names: parsed.data.hostnames ?? [] };
+}
+
+const LONGEST_VERSION = 4096;
+
+/** `{"image":"app:2"}`, for the process driver `{"command":"..."}` -> what is to be rolled out. */
+export function readRollout(body: string, driver: string): { version: string } | { fault: string } {
+  const [word, field] = driver === 'process' ? ['command', fields.replicaCommand] : ['image', fields.image];
+  const shape = `the body must be like {"${word}":"${word === 'image' ? 'app:2' : 'node app.js'}"}`;
+  let payload: unknown;
+  try {
+    payload = JSON.parse(body);
+  } catch {
+    return { fault: shape };
+  }
+  const text = z.strictObject({ [word!]: z.string().max(LONGEST_VERSION) }).safeParse(payload);
+  if (!text.success) return { fault: shape };
+  const parsed = field.schema.safeParse(text.data[word!]);
+  if (parsed.success) return { version: parsed.data };
+  return { fault: `${word} ${parsed.error.issues[0]?.message}; allowed: ${field.allowed}` };
 }

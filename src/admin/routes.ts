@@ -5,14 +5,14 @@
 import { whatIf } from '../analysis/remap.ts';
 import type { Config } from '../config/fields.ts';
 import type { Outcome } from '../control/membership.ts';
-import type { ControlEvent, Supervisor } from '../control/supervisor.ts';
+import { isNotice, type JournalEntry, type Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
 import type { Totals } from '../routing/counters.ts';
-import { refusal } from './access.ts';
+import { commandRefusal, type Refusal, refusal } from './access.ts';
 import { Metrics } from './metrics.ts';
-import { readMembership } from './payload.ts';
-import { explainView, ringView, slotsView } from './views.ts';
+import { readMembership, readRollout } from './payload.ts';
+import { explainView, ringView, rolloutView, slotsView } from './views.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {
@@ -59,6 +59,9 @@ const routes: readonly Route[] = [
   route('GET', /^\/admin\/whatif$/, (admin, _request, url) => admin.whatIf(url)),
   route('GET', /^\/admin\/ring$/, admin => admin.ring()),
   route('GET', /^\/admin\/events$/, (admin, request, _url, channel) => admin.events(request, channel)),
+  route('GET', /^\/admin\/rollout$/, admin => admin.rollout()),
+  route('POST', /^\/admin\/rollout$/, (admin, request) => admin.beginRollout(request)),
+  route('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
   route('GET', /^\/admin\/live$/, () => json(200, { status: 'alive' })),
   route('GET', /^\/admin\/ready$/, admin => admin.ready()),
   route('GET', /^\/metrics$/, admin => admin.metrics()),
@@ -89,6 +92,7 @@ export class Admin {
   constructor(context: AdminContext) {
     this.#context = context;
     context.supervisor.subscribe(event => {
+      if (isNotice(event)) return;
       if (event.from === 'starting' && event.to === 'ready' && event.generation > 1) this.#replacements++;
     });
   }
@@ -109,13 +113,12 @@ export class Admin {
     const matching = routes.filter(candidate => candidate.path.test(url.pathname));
     const found = matching.find(candidate => candidate.method === method);
     const refused = refusal(this.#context.config, request, found?.open ?? false);
-    if (refused) {
-      const ask = refused.status === 401 ? { 'www-authenticate': 'Bearer realm="torc"' } : undefined;
-      return failure(refused.status, refused.message, ask);
-    }
+    if (refused) return refusedReply(refused);
     if (found) return found.handler(this, request, url, channel);
-    const [other] = matching;
-    if (other) return failure(405, `${url.pathname} takes ${other.method}`, { allow: other.method });
+    if (matching.length > 0) {
+      const allowed = matching.map(each => each.method).join(', ');
+      return failure(405, `${url.pathname} takes ${allowed}`, { allow: allowed });
+    }
     return failure(404, `no such endpoint; there are ${endpointNames()}`);
   }
 
@@ -192,6 +195,29 @@ export class Admin {
     return json(200, ringView(supervisor.snapshot(), supervisor.slots(), this.#context.rings()));
   }
 
+  rollout(): AdminReply {
+    return json(200, rolloutView(this.#context.supervisor.rolloutView()));
+  }
+
+  async beginRollout(request: AdminRequest): Promise<AdminReply> {
+    const { supervisor, config, driver } = this.#context;
+    if (driver === 'process') {
+      const refused = commandRefusal(config, request);
+      if (refused) return refusedReply(refused);
+    }
+    const wanted = readRollout(request.body, driver);
+    if ('fault' in wanted) return failure(400, wanted.fault);
+    const outcome = await supervisor.rollout(wanted.version);
+    if (!outcome.ok) return failure(outcome.status, outcome.message);
+    await this.#context.collect();
+    return this.rollout();
+  }
+
+  stopRollout(): AdminReply {
+    const outcome = this.#context.supervisor.stopRollout('somebody asked for it (DELETE /admin/rollout)');
+    return outcome.ok ? this.rollout() : failure(outcome.status, outcome.message);
+  }
+
   ready(): AdminReply {
     const states = this.#context.supervisor.slots().map(slot => slot.state);
     const ready = states.filter(state => state === 'ready').length;
@@ -242,8 +268,11 @@ export class Admin {
   }
 }
 
-const eventText = (event: ControlEvent): string =>
-  `id: ${event.seq}\nevent: ${event.to}\ndata: ${JSON.stringify(event)}\n\n`;
+const refusedReply = ({ status, message }: Refusal): AdminReply =>
+  failure(status, message, status === 401 ? { 'www-authenticate': 'Bearer realm="torc"' } : undefined);
+
+const eventText = (event: JournalEntry): string =>
+  `id: ${event.seq}\nevent: ${isNotice(event) ? event.topic : event.to}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /** Node leaves a HEAD reply's body out by itself; a stream must not begin for it. */
 const withoutBodyFor = (method: string, reply: AdminReply): AdminReply =>

@@ -1,7 +1,7 @@
 // State -> the JSON that people read: pure functions, one per endpoint. They read the same snapshot that the workers
 // route by, so what `/admin/explain` says is what the next request does.
 
-import type { SlotView } from '../control/supervisor.ts';
+import type { RolloutView, SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { keyHashFor } from '../ring/hash.ts';
@@ -48,6 +48,17 @@ const loadView = (totals: SlotTotals | undefined): object => ({
     p99: totals?.latencies.getValueAtPercentile(99) ?? 0,
   },
 });
+
+/** `/admin/rollout`: the one under way, or the last. */
+export function rolloutView(rollout: RolloutView | null): object {
+  if (rollout === null) return { state: 'none' };
+  const { startedMs, endedMs, ...rest } = rollout;
+  return {
+    ...rest,
+    startedAt: new Date(startedMs).toISOString(),
+    endedAt: endedMs === null ? null : new Date(endedMs).toISOString(),
+  };
+}
 
 /** `/admin/explain?key=K`: hash, row, choices in order, who would serve now and why others are skipped. */
 export function explainView(snapshot: SnapshotMessage, slots: readonly SlotView[], key: string): object {

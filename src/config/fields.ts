@@ -143,6 +143,29 @@ export const fields = {
     'what makes the replicas; auto: Docker where an engine answers, else child processes',
   ),
   replicas: row('TORC_REPLICAS', whole(1, 1000), '3', '', 'replicas kept alive at start, named 1 to N'),
+  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas'),
+  most: row('TORC_MAX', whole(1, 1000), null, '', 'autoscaling: most replicas; unset: no autoscaling'),
+  scaleTarget: row(
+    'TORC_SCALE_TARGET',
+    whole(1, 100000),
+    '10',
+    'requests',
+    'autoscaling: requests in flight per replica that are aimed at',
+  ),
+  scalePeriodMs: row(
+    'TORC_SCALE_PERIOD_MS',
+    whole(100, 3600000),
+    '15000',
+    'ms',
+    'autoscaling: over which requests in flight are averaged before each decision',
+  ),
+  scaleDownWindowMs: row(
+    'TORC_SCALE_DOWN_WINDOW_MS',
+    whole(0, 3600000),
+    '300000',
+    'ms',
+    'autoscaling: replicas go only when none of the decisions of this time would have kept them',
+  ),
   upstreams: row(
     'TORC_UPSTREAMS',
     list(parseAddress, 'host:port,host:port,...'),
@@ -265,7 +288,7 @@ export const fields = {
     whole(0, 100),
     '20',
     '%',
-    'share of requests in flight that may be retries (at least 3)',
+    "share of requests that may be retries, beyond a burst of one replica's requests in flight (at least 3)",
   ),
   connectTimeoutMs: row(
     'TORC_CONNECT_TIMEOUT_MS',

@@ -101,7 +101,17 @@ function checkTogether(config: Config, faults: string[]): void {
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
     );
   }
+  checkScaling(config, faults);
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
+}
+
+function checkScaling({ least, most, replicas, driver, upstreams }: Config, faults: string[]): void {
+  if (most === null || most === undefined) return;
+  if (driver === 'static' || upstreams?.length > 0)
+    faults.push('TORC_MAX: given upstreams cannot be scaled; allowed: unset one of the two');
+  if (least > most) faults.push(`TORC_MIN: ${least} is more than TORC_MAX=${most}; allowed: at most as many`);
+  else if (replicas < least || replicas > most)
+    faults.push(`TORC_REPLICAS: ${replicas} is not from TORC_MIN=${least} to TORC_MAX=${most}`);
 }
 
 /** Longer names and values are cut in a fault. */

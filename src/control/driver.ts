@@ -25,10 +25,12 @@ export interface ReplicaSpec {
   readonly slot: string;
   readonly generation: number;
   readonly spare: boolean;
+  /** What a roll-out named (an image, a command line); absent: what torc was configured with. */
+  readonly version?: string;
 }
 
 /**
- * `going`: a terminating signal was sent or it lost its network, stop using it; `gone`: it ended; `unhealthy`: its own
+ * `going`: a terminating signal was sent, stop using it; `gone`: it ended or lost its network; `unhealthy`: its own
  * health check says so; `changed`: something to look at; `resync`: the event stream was cut or resumed, list again.
  */
 export interface DriverEvent {
@@ -54,6 +56,10 @@ export interface Driver {
   start(spec: ReplicaSpec): Promise<Replica>;
   /** Ends it: asks to terminate, waits up to `graceMs`, kills, removes every trace. Succeeds if it is gone already. */
   stop(replica: Replica, graceMs: number): Promise<void>;
+  /** Makes sure that a version can be started, before a roll-out touches anything. Throws with a cause in plain words. */
+  prepare?(version: string): Promise<void>;
+  /** The end of what a replica printed, '' where nothing is known. Asked before its `stop`; never throws. */
+  lastWords?(replica: Replica): Promise<string>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
   /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */

@@ -10,10 +10,20 @@ import { Heartbeats, judgeBeat } from './heartbeat.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
 import type { SupervisorOptions } from './options.ts';
-import { ejectionMs } from './outlier.ts';
+import { ejectionMs, mostHung } from './outlier.ts';
 import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
 import { type Leaving, Replacer, type RetireHow } from './replace.ts';
-import { type Change, isReady, type Member, moveTo, newMember, type Slot, Slots } from './slots.ts';
+import {
+  type Change,
+  type Failure,
+  isReady,
+  type Member,
+  moveTo,
+  newMember,
+  type Slot,
+  Slots,
+  type Version,
+} from './slots.ts';
 
 /** A new replica's first answer; an adopted one has started long ago. */
 const FIRST_ANSWER_MS = 30_000;
@@ -56,7 +66,7 @@ export class Fleet {
       clock,
       log,
       drainTimeoutMs: settings.drainTimeoutMs,
-      onStarted: (slot, replica) => this.#onStarted(slot, replica),
+      onStarted: (slot, replica, version) => this.#onStarted(slot, replica, version),
       onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
       onRetired: (leaving, cause) => this.#onRetired(leaving, cause),
     });
@@ -95,7 +105,7 @@ export class Fleet {
       if (slot === undefined) continue;
       adopted.add(replica.id);
       slot.generation = replica.generation;
-      this.#fill(slot, replica, ADOPTED_ANSWER_MS);
+      this.#fill(slot, replica, ADOPTED_ANSWER_MS, slot.version);
     }
     if (!driver.creates || listed.length === 0) return;
     const left = listed.filter(replica => !adopted.has(replica.id));
@@ -114,31 +124,41 @@ export class Fleet {
     return this.slots.spares().find(slot => slot.member === null);
   }
 
-  #fill(slot: Slot, replica: Replica, answerWithinMs: number): void {
-    const member = newMember(replica, this.#nowMs(), answerWithinMs);
+  #fill(slot: Slot, replica: Replica, answerWithinMs: number, version: Version | null): void {
+    const member = newMember(replica, this.#nowMs(), answerWithinMs, version);
     slot.member = member;
     if (this.#hasProbes) this.#heartbeats.watch(replica.id, replica.host, replica.port);
     else this.#becomeReady(slot, member, 'taken without probes', 'supervisor');
   }
 
-  promote(slot: Slot, spare: Slot): void {
+  promote(slot: Slot, spare: Slot, cause = 'promoted from the spares'): void {
     this.replacer.promote(slot, spare);
-    this.#note(slot, slot.member!, 'dead', 'promoted from the spares', 'supervisor');
+    this.#note(slot, slot.member!, 'dead', cause, 'supervisor');
     slot.trouble = null;
     spare.change = this.change('promoted', 'supervisor');
     spare.retryAtMs = 0;
   }
 
-  #onStarted(slot: Slot, replica: Replica): void {
+  /** The seat's replica takes the slot over from the one that fills it; both in the next publish. */
+  swap(slot: Slot, seat: Slot, cause: string): void {
+    if (slot.member) this.release(slot, slot.member, 'drain', cause, 'operator');
+    slot.version = seat.version;
+    slot.failureCount = 0;
+    slot.failure = null;
+    this.promote(slot, seat, cause);
+    this.slots.remove(seat);
+  }
+
+  #onStarted(slot: Slot, replica: Replica, version: Version | null): void {
     if (slot.removed) this.replacer.retire(newMember(replica, this.#nowMs(), 0), slot, 'gone');
     else if (this.#isClosed) slot.member = newMember(replica, this.#nowMs(), 0);
-    else this.#fill(slot, replica, FIRST_ANSWER_MS);
+    else this.#fill(slot, replica, FIRST_ANSWER_MS, version);
     this.#events.onChange();
   }
 
   #onStartFailed(slot: Slot, cause: string): void {
     const isNew = slot.change.cause !== cause;
-    this.#countFailure(slot, false);
+    this.#countFailure(slot, false, cause);
     slot.change = this.change(cause, 'supervisor');
     this.#events.onStartFailed(slot, cause, isNew);
   }
@@ -174,9 +194,18 @@ export class Fleet {
       this.#doubt(slot, member, first, kind !== 'suspect');
       return;
     }
+    if (kind === 'hung' && this.#isPanic(slot, member)) return;
     const isStable = member.readySinceMs !== null && this.#nowMs() - member.readySinceMs >= STABLE_MS;
-    this.#countFailure(slot, isStable);
-    this.release(slot, member, kind, first.cause, first.source);
+    this.#countFailure(slot, isStable, first.cause);
+    this.release(slot, member, kind, first.cause, first.source, slot.failure);
+  }
+
+  /** Half of the slots are out already, and another one misses heartbeats: it stays until one of them is back. */
+  #isPanic(slot: Slot, member: Member): boolean {
+    if (slot.spare || member.state !== 'ready') return false;
+    const listed = this.slots.listed();
+    const outCount = listed.filter(other => !isReady(other)).length;
+    return outCount >= mostHung(listed.length);
   }
 
   /** Out of routing until a heartbeat decides. Never the last ready one, unless it is `certain`. */
@@ -222,11 +251,23 @@ export class Fleet {
   // Out of a slot.
 
   /** The slot's member is its member no more: out of routing with the next publish, then retired. */
-  release(slot: Slot, member: Member, how: RetireHow, cause: string, source: Source): void {
+  release(
+    slot: Slot,
+    member: Member,
+    how: RetireHow,
+    cause: string,
+    source: Source,
+    failure: Failure | null = null,
+  ): void {
     this.#move(slot, member, how === 'drain' || how === 'going' ? 'draining' : 'dead', cause, source);
     slot.member = null;
     this.#heartbeats.unwatch(member.replica.id);
-    this.replacer.retire(member, slot, how);
+    this.replacer.retire(member, slot, how, failure);
+  }
+
+  /** A spare of a version that is no longer wanted. */
+  discard(spare: Slot): void {
+    if (spare.member) this.release(spare, spare.member, 'gone', 'a spare of another version', 'operator');
   }
 
   /** At the exit: what is still in the slots is stopped. */
@@ -271,7 +312,8 @@ export class Fleet {
     this.journal.note({ slot, generation, replica, from, to, cause, source, trouble: slot.trouble, aliveMs });
   }
 
-  #countFailure(slot: Slot, wasStable: boolean): void {
+  #countFailure(slot: Slot, wasStable: boolean, cause: string): void {
+    slot.failure = { cause, output: '' };
     slot.failureCount = wasStable ? 1 : slot.failureCount + 1;
     slot.retryAtMs = this.#nowMs() + backoffMs(slot.failureCount, this.#options.random);
   }

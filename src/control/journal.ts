@@ -30,6 +30,19 @@ export interface ControlEvent {
   readonly readyMs?: number;
 }
 
+/** What is under way that is more than one slot's: a roll-out's progress, a decision to scale. */
+export interface Notice {
+  readonly seq: number;
+  /** Since 1970. */
+  readonly atMs: number;
+  readonly topic: 'rollout' | 'scale';
+  readonly text: string;
+}
+
+export type JournalEntry = ControlEvent | Notice;
+
+export const isNotice = (entry: JournalEntry): entry is Notice => 'topic' in entry;
+
 /** One move before it is published. */
 export interface Move {
   readonly slot: Slot;
@@ -44,7 +57,7 @@ export interface Move {
   readonly aliveMs: number;
 }
 
-export type Listener = (event: ControlEvent) => void;
+export type Listener = (entry: JournalEntry) => void;
 
 const KEPT = 256;
 
@@ -52,8 +65,8 @@ export class Journal {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #listeners = new Set<Listener>();
-  readonly #kept: ControlEvent[] = [];
-  readonly #unpublished: Move[] = [];
+  readonly #kept: JournalEntry[] = [];
+  readonly #unpublished: (Move | Pick<Notice, 'topic' | 'text'>)[] = [];
   #seq = 0;
 
   constructor(clock: Clock, log: Log) {
@@ -61,7 +74,7 @@ export class Journal {
     this.#log = log;
   }
 
-  get kept(): readonly ControlEvent[] {
+  get kept(): readonly JournalEntry[] {
     return this.#kept;
   }
 
@@ -74,9 +87,16 @@ export class Journal {
     this.#unpublished.push(move);
   }
 
+  announce(topic: Notice['topic'], text: string): void {
+    this.#unpublished.push({ topic, text });
+  }
+
   /** What was noted is in routing now: stamps it and tells everybody. */
   published(): void {
-    for (const move of this.#unpublished.splice(0)) this.#tell(this.#stamp(move));
+    for (const noted of this.#unpublished.splice(0)) {
+      if (!('topic' in noted)) this.#tell(this.#stamp(noted));
+      else this.#tell({ seq: ++this.#seq, atMs: this.#clock.wallMs(), ...noted });
+    }
   }
 
   #stamp({ slot, replica, trouble, aliveMs, ...move }: Move): ControlEvent {
@@ -95,21 +115,26 @@ export class Journal {
     };
   }
 
-  #tell(event: ControlEvent): void {
-    this.#kept.push(event);
+  #tell(entry: JournalEntry): void {
+    this.#kept.push(entry);
     if (this.#kept.length > KEPT) this.#kept.shift();
+    if (isNotice(entry)) this.#log.info({ topic: entry.topic }, entry.text);
+    else this.#logMove(entry);
+    for (const listener of this.#listeners) {
+      try {
+        listener(entry);
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'a listener of control events failed');
+      }
+    }
+  }
+
+  #logMove(event: ControlEvent): void {
     const { atMs: _, seq: __, ...fields } = event;
     if (event.from === 'ready' || event.from === 'suspect')
       this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
     else if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
     else this.#log.debug(fields, `slot ${event.slot} is ${event.to}`);
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        this.#log.error({ error: String(error) }, 'a listener of control events failed');
-      }
-    }
   }
 }
 

@@ -39,6 +39,10 @@ export class Observer {
     return this.#failuresInRow > 0;
   }
 
+  get isListing(): boolean {
+    return this.dueMs === Number.POSITIVE_INFINITY;
+  }
+
   close(): void {
     this.#isClosed = true;
   }

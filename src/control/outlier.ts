@@ -31,6 +31,12 @@ export interface Surroundings {
 /** At most a third of the slots, but one at least. */
 export const mostEjected = (slotCount: number): number => Math.max(1, Math.floor(slotCount / 3));
 
+/**
+ * Slots that missed heartbeats alone may take out at once: half of them, so that a shared cause (a database that every
+ * heartbeat asks, a path that is wrong) does not end every replica at the same time. Envoy's panic threshold is 50 % too.
+ */
+export const mostHung = (slotCount: number): number => Math.ceil(slotCount / 2);
+
 /** The count with one more complaint; an old series is forgotten. */
 export function countComplaint(before: Complaints | null, nowMs: number): Complaints {
   if (before === null || nowMs - before.sinceMs > OUTLIER_WINDOW_MS) return { count: 1, sinceMs: nowMs };

@@ -2,10 +2,12 @@
 // which of two it has, and never sees half a change. The table holds every listed slot, also one that is out (its
 // keys go to their next choices and come back), so only /add and /rm rebuild it. Upstreams are only those whose address
 // is believed: ready, or suspect (its pool stays for what is in flight). What is starting, draining or dead is absent,
-// because the next container may have the dead one's address (measured on both engines).
+// because the next container may have the dead one's address (measured on both engines). What is dead or hangs is also
+// named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere.
 
 import type { RingAlgorithm, SnapshotMessage, UpstreamSpec } from '../core/types.ts';
 import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
+import type { Leaving } from './replace.ts';
 import type { Slot } from './slots.ts';
 
 export class Publisher {
@@ -25,19 +27,22 @@ export class Publisher {
       rows: table.rows,
       choices: table.choices,
       upstreams: [],
+      lost: [],
     };
   }
 
-  /** Takes the state of the listed slots; true when there is a new snapshot to publish. */
-  update(slots: readonly Slot[]): boolean {
+  /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
+  update(slots: readonly Slot[], leaving: Iterable<Leaving> = []): boolean {
     const upstreams = slots.flatMap(upstreamOf);
     const tableKey = slots.map(slot => `${slot.id}=${slot.name}`).join();
     const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
-    if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey) return false;
+    const lost = [...leaving].filter(each => each.lost).map(({ member }) => member.replica.id);
+    const isLoss = lost.some(replicaId => !this.snapshot.lost.includes(replicaId));
+    if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey && !isLoss) return false;
     const table = tableKey === this.#tableKey ? {} : this.#newTable(slots);
     this.#tableKey = tableKey;
     this.#upstreamsKey = upstreamsKey;
-    this.snapshot = { ...this.snapshot, ...table, upstreams, epoch: this.snapshot.epoch + 1 };
+    this.snapshot = { ...this.snapshot, ...table, upstreams, lost, epoch: this.snapshot.epoch + 1 };
     return true;
   }
 

@@ -12,7 +12,9 @@ import type { Slot } from './slots.ts';
 
 export type Action =
   | { readonly kind: 'start'; readonly slot: Slot }
-  | { readonly kind: 'promote'; readonly slot: Slot; readonly spare: Slot };
+  | { readonly kind: 'promote'; readonly slot: Slot; readonly spare: Slot }
+  /** A spare of another version than is wanted now: to be replaced. */
+  | { readonly kind: 'discard'; readonly slot: Slot };
 
 /** Calls to the driver's `start` at once. */
 export const STARTS_AT_ONCE = 2;
@@ -31,12 +33,14 @@ export function backoffMs(failureCount: number, random: Random): number {
 /** What to do now. `slots`: serving ones first. `startsAtOnce` is 0 while nothing can be started. */
 export function reconcile(slots: readonly Slot[], nowMs: number, startsAtOnce = STARTS_AT_ONCE): Action[] {
   const actions: Action[] = [];
-  const warm = slots.filter(slot => slot.spare && slot.member?.state === 'ready');
+  const warm = slots.filter(slot => slot.spare && slot.seatOf === null && slot.member?.state === 'ready');
   let startCount = slots.reduce((count, slot) => count + (slot.starting === null ? 0 : 1), 0);
   for (const slot of slots) {
+    if (slot.spare && slot.member !== null && slot.member.version !== slot.version)
+      actions.push({ kind: 'discard', slot });
     if (!isDue(slot, nowMs)) continue;
-    const spare = slot.spare ? undefined : warm.shift();
-    if (spare !== undefined) actions.push({ kind: 'promote', slot, spare });
+    const fits = slot.spare ? -1 : warm.findIndex(spare => spare.member?.version === slot.version);
+    if (fits !== -1) actions.push({ kind: 'promote', slot, spare: warm.splice(fits, 1)[0]! });
     else if (startCount < startsAtOnce) {
       actions.push({ kind: 'start', slot });
       startCount++;

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, Replica, ReplicaSpec } from './driver.ts';
-import { type Member, moveTo, type Slot } from './slots.ts';
+import { type Failure, type Member, moveTo, type Slot, type Version } from './slots.ts';
 
 /** Between asking to terminate and killing. A replica that is drained has nothing to finish. */
 const STOP_GRACE_MS = 2_000;
@@ -24,6 +24,10 @@ export interface Leaving {
   readonly slot: Slot | null;
   readonly member: Member;
   readonly how: RetireHow;
+  /** What its last words explain. */
+  readonly failure: Failure | null;
+  /** It will answer nothing more: it hangs, or it has ended, perhaps while it was drained. */
+  lost: boolean;
   /** Ends the wait: it is over, or torc exits. */
   readonly cutWait: () => void;
 }
@@ -34,7 +38,7 @@ export interface ReplacerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly drainTimeoutMs: number;
-  readonly onStarted: (slot: Slot, replica: Replica) => void;
+  readonly onStarted: (slot: Slot, replica: Replica, version: Version | null) => void;
   readonly onStartFailed: (slot: Slot, cause: string) => void;
   readonly onRetired: (leaving: Leaving, cause: string) => void;
 }
@@ -43,6 +47,7 @@ export class Replacer {
   readonly #options: ReplacerOptions;
   readonly #work = new Set<Promise<void>>();
   readonly leaving = new Map<string, Leaving>();
+  readonly #starting = new Set<Slot>();
 
   constructor(options: ReplacerOptions) {
     this.#options = options;
@@ -52,21 +57,33 @@ export class Replacer {
   start(slot: Slot): void {
     slot.generation++;
     slot.starting = specOf(slot);
-    this.#track(this.#start(slot, slot.starting));
+    this.#starting.add(slot);
+    this.#track(this.#start(slot, slot.starting, slot.version));
   }
 
-  async #start(slot: Slot, spec: ReplicaSpec): Promise<void> {
+  async #start(slot: Slot, spec: ReplicaSpec, version: Version | null): Promise<void> {
     const { driver, onStarted, onStartFailed } = this.#options;
     let replica: Replica;
     try {
       replica = await driver.start(spec);
     } catch (error) {
-      slot.starting = null;
+      this.#settleStart(slot);
       onStartFailed(slot, inWords(error));
       return;
     }
+    this.#settleStart(slot);
+    onStarted(slot, replica, version);
+  }
+
+  #settleStart(slot: Slot): void {
     slot.starting = null;
-    onStarted(slot, replica);
+    this.#starting.delete(slot);
+  }
+
+  /** Replicas that leave, or are still being started for a slot that was removed meanwhile. */
+  unwantedCount(): number {
+    const orphans = [...this.#starting].filter(slot => slot.removed);
+    return this.leaving.size + orphans.length;
   }
 
   /** A ready spare's member becomes the slot's. Routing needs no engine for that; the driver is told afterwards. */
@@ -94,20 +111,22 @@ export class Replacer {
   }
 
   /** Takes a member that is no longer any slot's (`slot` is whose it was) to its end. */
-  retire(member: Member, slot: Slot | null, how: RetireHow): void {
+  retire(member: Member, slot: Slot | null, how: RetireHow, failure: Failure | null = null): void {
     const { promise: cut, resolve: cutWait } = Promise.withResolvers<void>();
-    const leaving: Leaving = { slot, member, how, cutWait };
+    const lost = how === 'hung' || how === 'gone';
+    const leaving: Leaving = { slot, member, how, failure, lost, cutWait };
     this.leaving.set(member.replica.id, leaving);
     this.#track(this.#retire(leaving, cut));
   }
 
   async #retire(leaving: Leaving, cut: Promise<void>): Promise<void> {
     const { driver, clock, log, onRetired } = this.#options;
-    const { member, how } = leaving;
+    const { member, how, failure } = leaving;
     if (how === 'drain') await Promise.race([this.#drained(member), cut]);
     if (how === 'going') await this.#ended(cut);
     const words = 'stopped';
     try {
+      if (failure !== null) failure.output = (await driver.lastWords?.(member.replica)) ?? '';
       await driver.stop(member.replica, how === 'hung' ? HUNG_GRACE_MS : STOP_GRACE_MS);
     } catch (error) {
       log.warn(
@@ -142,8 +161,10 @@ export class Replacer {
   /** A replica that is leaving has ended; false if it is not leaving. */
   ended(replicaId: string): boolean {
     const leaving = this.leaving.get(replicaId);
-    leaving?.cutWait();
-    return leaving !== undefined;
+    if (leaving === undefined) return false;
+    leaving.lost = true;
+    leaving.cutWait();
+    return true;
   }
 
   holds(slot: Slot): boolean {
@@ -163,6 +184,14 @@ export class Replacer {
   }
 }
 
-const specOf = ({ name, generation, spare }: Slot): ReplicaSpec => ({ slot: name, generation, spare });
+/** What fills a roll-out's seat bears its slot's name from the start, and is a spare to everybody else until then. */
+function specOf({ name, generation, spare, seatOf, version }: Slot): ReplicaSpec {
+  return {
+    slot: seatOf?.name ?? name,
+    generation: seatOf === null ? generation : seatOf.generation + 1,
+    spare,
+    ...(version === null ? {} : { version: version.name }),
+  };
+}
 
 export const inWords = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -21,9 +21,17 @@ const next: Record<ReplicaState, readonly ReplicaState[]> = {
   dead: [],
 };
 
+/** What a roll-out brought. Compared by identity, because the same name may mean another image by now. */
+export interface Version {
+  /** An image, a command line. */
+  readonly name: string;
+}
+
 /** One replica while torc cares for it. Times are monotonic. */
 export interface Member {
   replica: Replica;
+  /** What it runs; null: what torc was configured with. */
+  readonly version: Version | null;
   state: ReplicaState;
   /** Its first answer is due until then. */
   readonly answerByMs: number;
@@ -49,11 +57,22 @@ export interface Change {
   readonly source: Source;
 }
 
+/** Why the last replica of a slot did not start or did not last. */
+export interface Failure {
+  readonly cause: string;
+  /** The end of what it printed, where it is known. */
+  output: string;
+}
+
 export interface Slot {
   /** What the table's rows hold; -1 for a spare, which is in no row. */
   readonly id: number;
   readonly name: string;
   readonly spare: boolean;
+  /** A roll-out's seat: the one spare that is kept for this slot, and promoted into no other. */
+  readonly seatOf: Slot | null;
+  /** What its next replica runs; null: what torc was configured with. */
+  version: Version | null;
   generation: number;
   member: Member | null;
   /** The one start that is under way: no second action for this slot until it is settled. */
@@ -65,14 +84,21 @@ export interface Slot {
   /** Replicas in a row that did not start or did not last. */
   failureCount: number;
   retryAtMs: number;
+  failure: Failure | null;
   /** The first signal of the trouble it is in; null when it is well. */
   trouble: Signal | null;
   change: Change;
 }
 
-export function newMember(replica: Replica, nowMs: number, answerWithinMs: number): Member {
+export function newMember(
+  replica: Replica,
+  nowMs: number,
+  answerWithinMs: number,
+  version: Version | null = null,
+): Member {
   return {
     replica,
+    version,
     state: 'starting',
     answerByMs: nowMs + answerWithinMs,
     readySinceMs: null,
@@ -107,20 +133,30 @@ export const isReady = (slot: Slot): boolean => slot.member?.state === 'ready';
 
 /** All slots, in the order they were added, and the spares. */
 export class Slots {
+  /** What slots that are added from now on are filled with. */
+  version: Version | null = null;
   readonly #serving = new Map<string, Slot>();
   readonly #spares = new Map<string, Slot>();
 
   add(name: string, change: Change, joining: boolean): Slot {
     invariant(!this.#serving.has(name), `slot ${name} exists`);
-    const slot = newSlot(this.#freeId(), name, change, joining);
+    const slot = this.#newSlot(this.#freeId(), name, change, { joining });
     this.#serving.set(name, slot);
     return slot;
   }
 
   addSpare(change: Change): Slot {
     const name = lowestFree(this.#spares, 'spare-');
-    const slot = newSlot(-1, name, change, false);
+    const slot = this.#newSlot(-1, name, change, {});
     this.#spares.set(name, slot);
+    return slot;
+  }
+
+  /** A spare for one slot alone, filled with `version`. */
+  addSeat(seatOf: Slot, version: Version, change: Change): Slot {
+    const slot = this.#newSlot(-1, `rollout-${seatOf.name}`, change, { seatOf });
+    slot.version = version;
+    this.#spares.set(slot.name, slot);
     return slot;
   }
 
@@ -161,22 +197,32 @@ export class Slots {
     while (taken.has(id)) id++;
     return id;
   }
-}
 
-const newSlot = (id: number, name: string, change: Change, joining: boolean): Slot => ({
-  id,
-  name,
-  spare: id === -1,
-  generation: 0,
-  member: null,
-  starting: null,
-  joining,
-  removed: false,
-  failureCount: 0,
-  retryAtMs: 0,
-  trouble: null,
-  change,
-});
+  #newSlot(
+    id: number,
+    name: string,
+    change: Change,
+    { joining = false, seatOf = null }: { joining?: boolean; seatOf?: Slot | null },
+  ): Slot {
+    return {
+      id,
+      name,
+      spare: id === -1,
+      seatOf,
+      version: this.version,
+      generation: 0,
+      member: null,
+      starting: null,
+      joining,
+      removed: false,
+      failureCount: 0,
+      retryAtMs: 0,
+      failure: null,
+      trouble: null,
+      change,
+    };
+  }
+}
 
 /** "1", "2", ... or "spare-1", ...: the lowest number that is free. */
 export function lowestFree(taken: { has(name: string): boolean }, prefix = ''): string {

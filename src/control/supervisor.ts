@@ -12,7 +12,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { Driver, DriverEvent, Replica } from './driver.ts';
 import { Fleet } from './fleet.ts';
 import { Inbox, type Signal } from './inbox.ts';
-import type { ControlEvent, Listener } from './journal.ts';
+import type { JournalEntry, Listener, Notice } from './journal.ts';
 import { type MembershipChange, type Outcome, planAdd, planRemove, refuse } from './membership.ts';
 import { Observer } from './observe.ts';
 import type { SupervisorOptions, SupervisorSettings } from './options.ts';
@@ -20,12 +20,15 @@ import { countComplaint, judgeHint } from './outlier.ts';
 import { Publisher } from './publish.ts';
 import { compare, nextDueMs, reconcile } from './reconcile.ts';
 import { inWords, type RetireHow } from './replace.ts';
+import { Rollout, type RolloutView, SEAT_TIMEOUT_MS } from './rollout.ts';
 import { isReady, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 
-export type { ControlEvent } from './journal.ts';
+export type { ControlEvent, JournalEntry } from './journal.ts';
+export { isNotice } from './journal.ts';
 export type { Outcome } from './membership.ts';
 export type { SupervisorOptions, SupervisorSettings } from './options.ts';
+export type { RolloutView } from './rollout.ts';
 export type { SlotView } from './view.ts';
 
 /** `start` resolves after this with what there is. */
@@ -37,10 +40,12 @@ const ADD_WAIT_PER_REPLICA_MS = 2_000;
 const ADD_FAILURES = 2;
 /** /rm: beyond the drain, for the driver to stop them; then it goes on without the caller. */
 const REMOVE_WAIT_MS = 30_000;
+/** Timers hold 2^31 ms; nobody waits a day for a roll-out's answer. */
+const LONGEST_WAIT_MS = 86_400_000;
 /** Calls of add and remove under way. */
 const MOST_CALLS = 16;
-/** Rounds of one tick: a bound that is never met, because what a round does starts at most one more. */
-const MOST_ROUNDS = 8;
+/** Rounds of one tick: a bound that is never met, because what a round does starts few more. */
+const MOST_ROUNDS = 16;
 
 interface Waiter {
   readonly isDone: () => boolean;
@@ -66,6 +71,8 @@ export class Supervisor {
   #isTicking = false;
   #tickAgain = false;
   #wake: Timer | null = null;
+  /** The one under way, or the last. */
+  #rollout: Rollout | null = null;
   #callCount = 0;
 
   /** Throws StartError when the ring cannot hold so many replicas. */
@@ -117,9 +124,9 @@ export class Supervisor {
     return this.#fleet.slots.spares().map(slot => slotView(slot, this.#clock.nowMs()));
   }
 
-  /** Replicas that are draining or being stopped. */
+  /** Replicas that are draining, being stopped, or will be as soon as they have started. */
   leavingCount(): number {
-    return this.#fleet.replacer.leaving.size;
+    return this.#fleet.replacer.unwantedCount();
   }
 
   /** What workers route by now; a new worker starts with it. */
@@ -127,8 +134,8 @@ export class Supervisor {
     return this.#publisher.snapshot;
   }
 
-  /** The last 256 state changes, oldest first. */
-  events(): readonly ControlEvent[] {
+  /** The last 256 state changes and notices, oldest first. */
+  events(): readonly JournalEntry[] {
     return this.#fleet.journal.kept;
   }
 
@@ -208,6 +215,64 @@ export class Supervisor {
     });
   }
 
+  /**
+   * Resolves when every slot runs a replica of the version (an image, a command), or when it stopped before. The caller's
+   * going away ends nothing.
+   */
+  rollout(version: string): Promise<Outcome> {
+    return this.#bounded(async () => {
+      const refusal = this.#rolloutRefusal();
+      if (refusal !== null) return refusal;
+      try {
+        await this.#driver.prepare?.(version);
+      } catch (error) {
+        return refuse(400, inWords(error));
+      }
+      // Another one may have begun meanwhile.
+      const late = this.#rolloutRefusal();
+      if (late !== null) return late;
+      return this.#rollOut(new Rollout(version, this.#fleet, this.#clock));
+    });
+  }
+
+  #rolloutRefusal(): Outcome | null {
+    if (!this.#driver.creates)
+      return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be replaced');
+    if (!this.#isAdopted) return refuse(503, 'torc is starting: try again later');
+    if (this.#rollout?.state !== 'running') return null;
+    return refuse(409, `a roll-out of ${this.#rollout.version.name} is under way: see GET /admin/rollout`);
+  }
+
+  async #rollOut(rollout: Rollout): Promise<Outcome> {
+    this.#rollout = rollout;
+    this.#tick();
+    const perSlotMs = SEAT_TIMEOUT_MS + this.#settings.drainTimeoutMs + REMOVE_WAIT_MS;
+    const waitMs = Math.min(perSlotMs * (this.#fleet.slots.serving().length + 1), LONGEST_WAIT_MS);
+    await this.#until(() => rollout.state !== 'running', waitMs);
+    if (rollout.state === 'succeeded') return { ok: true };
+    if (this.#stopped) return refuse(503, 'torc is stopping');
+    return refuse(503, rollout.why ?? 'the roll-out still goes on: see GET /admin/rollout');
+  }
+
+  /** Ends the roll-out under way: no further slot is replaced. */
+  stopRollout(why: string): Outcome {
+    if (this.#rollout?.state !== 'running') return refuse(409, 'no roll-out is under way');
+    this.#rollout.stop(why);
+    this.#tick();
+    return { ok: true };
+  }
+
+  /** The one under way, or the last; null when there was none. */
+  rolloutView(): RolloutView | null {
+    return this.#rollout?.view() ?? null;
+  }
+
+  /** Tells listeners and log of something that is more than one slot's. */
+  announce(topic: Notice['topic'], text: string): void {
+    this.#fleet.journal.announce(topic, text);
+    this.#tick();
+  }
+
   /** Takes slots out of table and routing at once; resolves when nothing of them is left, or the bound is over. */
   async #vacate(slots: readonly Slot[], how: RetireHow, cause: string): Promise<void> {
     for (const slot of slots) {
@@ -260,7 +325,10 @@ export class Supervisor {
 
   #onEvent({ kind, replicaId = '', cause }: DriverEvent): void {
     const { replacer } = this.#fleet;
-    if (kind === 'gone' && replacer.ended(replicaId)) return;
+    if (kind === 'gone' && replacer.ended(replicaId)) {
+      this.#tick();
+      return;
+    }
     if (this.#stopped || replacer.leaving.has(replicaId)) return;
     if (kind === 'resync' || kind === 'changed') {
       if (this.#isOpen) void this.#observer.observe();
@@ -328,29 +396,41 @@ export class Supervisor {
     const known = new Set(slots.all().map(slot => slot.member?.replica.id));
     for (const dirty of this.#inbox.take(replicaId => known.has(replicaId))) this.#fleet.judge(dirty);
     this.#fleet.readmitDue();
+    const filled: Slot[] = [];
+    if (this.#mayJudgeRollout() && this.#rollout?.step(slot => filled.push(slot))) this.#tickAgain = true;
     const mayStart = this.#isAdopted && !this.#observer.isAway;
     const actions = this.#driver.creates
       ? reconcile(slots.all(), this.#clock.nowMs(), mayStart ? undefined : 0)
       : [];
-    for (const action of actions)
-      if (action.kind === 'promote') this.#fleet.promote(action.slot, action.spare);
-    this.#publish();
-    for (const action of actions) {
-      if (action.kind === 'start') replacer.start(action.slot);
-      else if (action.slot.member) replacer.assign(action.slot, action.slot.member);
+    for (const { kind, slot, ...rest } of actions) {
+      if (kind === 'discard') this.#fleet.discard(slot);
+      if (!('spare' in rest)) continue;
+      this.#fleet.promote(slot, rest.spare);
+      filled.push(slot);
     }
-    // A promotion left a spare to refill.
-    if (actions.some(action => action.kind === 'promote')) this.#tickAgain = true;
+    this.#publish();
+    for (const { kind, slot } of actions) if (kind === 'start') replacer.start(slot);
+    for (const slot of filled) if (slot.member) replacer.assign(slot, slot.member);
+    // A promotion left a spare to refill, and so did what was discarded.
+    if (actions.some(({ kind }) => kind !== 'start')) this.#tickAgain = true;
+  }
+
+  /** While a list is under way, a start may have failed only because the engine is away. */
+  #mayJudgeRollout(): boolean {
+    return this.#rollout?.state === 'running' && !this.#observer.isAway && !this.#observer.isListing;
   }
 
   #publish(): void {
-    if (this.#publisher.update(this.#fleet.slots.listed())) this.#dataPlane.publish(this.#publisher.snapshot);
+    const { slots, replacer } = this.#fleet;
+    if (this.#publisher.update(slots.listed(), replacer.leaving.values()))
+      this.#dataPlane.publish(this.#publisher.snapshot);
     this.#fleet.journal.published();
   }
 
   #armWake(): void {
     const nowMs = this.#clock.nowMs();
-    const dueMs = Math.min(this.#observer.dueMs, nextDueMs(this.#fleet.slots.all(), nowMs));
+    const rolloutMs = this.#mayJudgeRollout() ? this.#rollout!.dueMs : Number.POSITIVE_INFINITY;
+    const dueMs = Math.min(this.#observer.dueMs, nextDueMs(this.#fleet.slots.all(), nowMs), rolloutMs);
     this.#wake?.cancel();
     this.#wake = null;
     if (dueMs === Number.POSITIVE_INFINITY) return;

@@ -21,6 +21,8 @@ export interface SlotView {
     readonly failureCount: number;
     readonly retryInMs: number;
     readonly cause: string;
+    /** The end of what the last replica printed, '' where nothing is known. */
+    readonly output: string;
   } | null;
 }
 
@@ -41,7 +43,8 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
       ? {
           failureCount: slot.failureCount,
           retryInMs: slot.member === null ? Math.max(0, Math.round(slot.retryAtMs - nowMs)) : 0,
-          cause: slot.change.cause,
+          cause: slot.failure?.cause ?? slot.change.cause,
+          output: slot.failure?.output ?? '',
         }
       : null,
   };

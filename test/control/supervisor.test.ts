@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Driver } from '../../src/control/driver.ts';
-import { type ControlEvent, type Outcome, Supervisor } from '../../src/control/supervisor.ts';
+import { type ControlEvent, isNotice, type Outcome, Supervisor } from '../../src/control/supervisor.ts';
 import { StartError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { CALM } from '../sim/world.ts';
@@ -68,7 +68,9 @@ test('a death is out of routing in the tick of its event, and replaced in the sa
   const bench = new Bench();
   const torc = await bench.ready();
   const events: ControlEvent[] = [];
-  torc.subscribe(event => events.push(event));
+  torc.subscribe(event => {
+    if (!isNotice(event)) events.push(event);
+  });
   const dead = bench.of('2');
   let routedAtEvent: string[] = [];
   bench.world.onTold = () => {
@@ -78,6 +80,7 @@ test('a death is out of routing in the tick of its event, and replaced in the sa
   const checksum = torc.snapshot().checksum;
   bench.world.kill(dead);
   await bench.pass(3_000);
+  assert.ok(bench.world.published.some(({ lost }) => lost.includes(dead.id)));
   assert.is(routedAtEvent.length, 2);
   assert.not(routedAtEvent.some(line => line.includes(dead.id)));
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
@@ -102,8 +105,10 @@ test('one that is asked to terminate leaves routing at once, is replaced beside,
   assert.is(victim.status, 'running', 'it may finish what it has');
   assert.is(bench.torc.leavingCount(), 1);
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.equal(bench.torc.snapshot().lost, [], 'its requests may end');
   bench.world.kill(victim);
   await bench.pass(1_000);
+  assert.equal(bench.torc.snapshot().lost, [victim.id], 'what it still had is tried elsewhere');
   assert.is(bench.torc.leavingCount(), 0);
   assert.not(bench.world.containers.has(victim.id), 'its remains were cleared away');
 });
@@ -204,7 +209,9 @@ test('a spare is promoted in one publish, and refilled behind it', async () => {
     'a spare is in no routing',
   );
   const events: ControlEvent[] = [];
-  torc.subscribe(event => events.push(event));
+  torc.subscribe(event => {
+    if (!isNotice(event)) events.push(event);
+  });
   const count = bench.world.published.length;
   bench.world.kill(bench.of('2'));
   await bench.pass(250);

@@ -17,7 +17,7 @@ const kindOf = (
     Action,
     Actor: { ID: 'c1', Attributes: { 'torc.network': 'torc', ...attributes } },
   };
-  const hint = hintOf(message, 'torc', stopSignal);
+  const hint = hintOf(message, 'torc', new Set(stopSignal === null ? [] : [stopSignal]));
   return hint === null ? '-' : `${hint.kind}: ${hint.cause}`;
 };
 
@@ -69,9 +69,9 @@ test('a network disconnect names the container, and only of our network', () => 
     hintOf(
       { Type: 'network', Action: 'disconnect', Actor: { ID: 'n', Attributes: { name, container: 'c2' } } },
       'torc',
-      null,
+      new Set(),
     );
-  assert.equal(of('torc'), { kind: 'going', replicaId: 'c2', cause: 'docker network disconnect' });
+  assert.equal(of('torc'), { kind: 'gone', replicaId: 'c2', cause: 'docker network disconnect' });
   assert.is(of('another'), null);
 });
 

@@ -36,8 +36,9 @@ async function exchange(stream: string, end: string): Promise<string> {
 /** Answers each target with its own function, once it is there. */
 const byTarget =
   (answers: Record<string, (socket: Socket) => unknown>) =>
-  (request: OriginRequest, socket: Socket): void =>
+  (request: OriginRequest, socket: Socket): void => {
     answers[request.target]?.(socket);
+  };
 
 pipelining('a 1xx of the second request does not land in the first answer', async () => {
   origin.answer = byTarget({

@@ -1,13 +1,15 @@
 // The control plane against a machine that does its worst, from one seed each: deaths, hangs, slow, mute and failing
-// starts, an engine that goes away, events lost, doubled and late, /add and /rm, stalls of torc itself and its death.
-// After every timer the invariants are checked; at the end the faults stop, N must come back, and an exit leave nothing.
-//   TORC_TEST_SIM_SEED=n           one seed again        TORC_TEST_SIM_MS=600000      a long run
+// starts, crash loops, an engine that goes away, events lost, doubled and late, /add and /rm, roll-outs of good and bad
+// versions, autoscaling, stalls of torc itself and its death. After every timer the invariants are checked; at the end the
+// faults stop, N must come back, and an exit leave nothing. 1,000 seeds, or as many as 20 s hold.
+//   TORC_TEST_SIM_SEED=n           one seed again        TORC_TEST_SIM_MS=600000      a long run, of any number of seeds
 // The starting seed of a plain run is fixed: a red run is red again.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ControlEvent } from '../../src/control/supervisor.ts';
-import { Supervisor } from '../../src/control/supervisor.ts';
+import { Autoscaler } from '../../src/control/autoscale.ts';
+import { type ControlEvent, isNotice, type Outcome, Supervisor } from '../../src/control/supervisor.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { type Log, silentLog } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { advance, FakeClock, flush } from './clock.ts';
@@ -16,7 +18,12 @@ import { CALM, type Container, World } from './world.ts';
 const CHAOS_MS = 60_000;
 /** A backoff at its cap (30 s), a mute start (30 s), and what it takes to start. */
 const RECOVERY_MS = 90_000;
-const BUDGET_MS = Number(process.env.TORC_TEST_SIM_MS ?? 10_000);
+/** Eight slots, each with a start and a drain. */
+const ROLLOUT_MS = 300_000;
+const longRunMs = process.env.TORC_TEST_SIM_MS;
+const BUDGET_MS = Number(longRunMs ?? 20_000);
+const MOST_SEEDS = longRunMs === undefined ? 1_000 : Number.POSITIVE_INFINITY;
+const VERSIONS = ['good', 'good', 'good', 'mute', 'short', 'missing'];
 
 interface Tally {
   seedCount: number;
@@ -24,6 +31,8 @@ interface Tally {
   readyCount: number;
   publishCount: number;
   crashCount: number;
+  rolloutCount: number;
+  scaleCount: number;
 }
 
 class Simulation {
@@ -36,6 +45,9 @@ class Simulation {
   #lastEpoch = 0;
   #seen = 0;
   #unjust: string | null = null;
+  #autoscaler: Autoscaler | null = null;
+  readonly #isScaled: boolean;
+  #inFlight = 30;
   readonly #tally: Tally;
   readonly #calls = new Set<Promise<unknown>>();
   readonly trace: string[] = [];
@@ -44,6 +56,7 @@ class Simulation {
     this.world = new World(this.clock, seededRandom(seed));
     this.#tally = tally;
     this.spares = this.world.happens(0.4) ? 1 + Math.floor(this.world.between(0, 2)) : 0;
+    this.#isScaled = this.world.happens(0.3);
     this.world.onTold = replicaId => this.#checkNotRouted(replicaId);
     this.torc = this.#newTorc(3);
   }
@@ -52,8 +65,10 @@ class Simulation {
     const { world } = this;
     this.#lastEpoch = 0;
     this.#seen = 0;
+    this.#autoscaler?.close();
+    const surroundings = world.newRun();
     const torc = new Supervisor({
-      ...world.newRun(),
+      ...surroundings,
       random: world.random,
       log: this.#log(),
       settings: {
@@ -71,9 +86,53 @@ class Simulation {
       },
     });
     torc.subscribe(event => {
-      if (torc === this.torc) this.#onEvent(event);
+      if (torc !== this.torc) return;
+      if (isNotice(event)) this.say(`${event.topic}: ${event.text}`);
+      else this.#onEvent(event);
     });
+    if (this.#isScaled) this.#autoscale(torc, surroundings.clock);
     return torc;
+  }
+
+  #autoscale(torc: Supervisor, clock: Clock): void {
+    this.#autoscaler = new Autoscaler({
+      scalable: {
+        names: () => torc.names(),
+        announce: (topic, text) => torc.announce(topic, text),
+        add: ({ count }) => this.#tracked('joining', torc, count, torc.add({ count, names: [] })),
+        remove: ({ count }) => this.#tracked('removing', torc, count, torc.remove({ count, names: [] })),
+      },
+      load: {
+        inFlight: async () => {
+          this.#inFlight = Math.min(90, Math.max(0, this.#inFlight + this.world.between(-5, 5)));
+          return this.#inFlight;
+        },
+      },
+      clock,
+      bounds: { least: 2, most: 8, target: 10 },
+      periodMs: 3_000,
+      downWindowMs: 10_000,
+    });
+    void this.#autoscaler.run();
+  }
+
+  /** Counts replicas that may be there beyond the listed ones until the call ends. */
+  async #tracked(
+    what: 'joining' | 'removing',
+    torc: Supervisor,
+    count: number,
+    call: Promise<Outcome>,
+  ): Promise<Outcome> {
+    this.#tally.scaleCount++;
+    const add = (change: number): void => {
+      if (torc !== this.torc) return;
+      if (what === 'joining') this.#joiningCount += change;
+      else this.#removingCount += change;
+    };
+    add(count);
+    const outcome = await call;
+    add(-count);
+    return outcome;
   }
 
   #log(): Log {
@@ -95,6 +154,7 @@ class Simulation {
       this.#joiningCount +
       this.#removingCount +
       this.spares +
+      (this.torc.rolloutView()?.state === 'running' ? 1 : 0) +
       this.torc.leavingCount();
     const counted = this.world.running().filter(container => !container.stray).length;
     assert.ok(counted <= allowed, `${counted} replicas run, ${allowed} may`);
@@ -151,6 +211,7 @@ class Simulation {
     world.chances = {
       startFails: world.between(0, 0.3),
       startMute: world.between(0, 0.05),
+      startShort: world.between(0, 0.1),
       eventLost: world.between(0, 0.2),
       eventTwice: 0.1,
       eventLateMs: 200,
@@ -177,6 +238,8 @@ class Simulation {
     else if (roll < 0.6) await this.#stall();
     else if (roll < 0.7) this.#add();
     else if (roll < 0.8) this.#remove();
+    else if (roll < 0.84) this.#rollout();
+    else if (roll < 0.85) this.torc.stopRollout('somebody asked for it');
     else if (roll < 0.9 && victim) this.#complain(victim);
     else if (roll < 0.92 && !world.isAway) await this.#crash();
     else if (victim)
@@ -248,6 +311,20 @@ class Simulation {
     assert.not(this.torc.names().includes(name), 'a removed slot is still listed');
   }
 
+  #rollout(): void {
+    const kind = VERSIONS[Math.floor(this.world.random() * VERSIONS.length)]!;
+    this.say(`-- roll-out of ${kind}-${++this.#tally.rolloutCount}`);
+    const wasRunning = this.torc.rolloutView()?.state === 'running';
+    this.#call(
+      this.torc.rollout(`${kind}-${this.#tally.rolloutCount}`).then(outcome => {
+        assert.not(
+          outcome.ok && (wasRunning || kind === 'mute' || kind === 'missing'),
+          `a ${kind} roll-out succeeded`,
+        );
+      }),
+    );
+  }
+
   #complain(victim: Container): void {
     const cause = this.world.happens(0.5) ? 'reset' : 'timeout';
     this.torc.hint({ slot: victim.slot, replicaId: victim.id, cause, detail: 'a worker saw it' });
@@ -289,7 +366,10 @@ class Simulation {
     this.say('-- the faults stop');
     this.world.chances = CALM;
     this.world.isAway = false;
+    this.#autoscaler?.close();
     await advance(this.clock, RECOVERY_MS, this.check);
+    for (let ms = 0; ms < ROLLOUT_MS && this.torc.rolloutView()?.state === 'running'; ms += 1_000)
+      await advance(this.clock, 1_000, this.check);
     const slots = this.torc.slots();
     const names = this.torc.names();
     assert.ok(slots.length >= 1, 'no slot is left');
@@ -314,6 +394,16 @@ class Simulation {
       [...names].sort(),
     );
     assert.is(this.#joiningCount, 0, 'an /add never ended');
+    this.#checkVersions();
+  }
+
+  /** A roll-out that succeeded left nothing of another version behind, and it ended in any case. */
+  #checkVersions(): void {
+    const rollout = this.torc.rolloutView();
+    assert.is.not(rollout?.state, 'running', 'a roll-out never ended');
+    if (rollout?.state !== 'succeeded') return;
+    const versions = new Set(this.world.running().map(each => each.version));
+    assert.equal([...versions], [rollout.version], 'another version runs after a roll-out');
   }
 
   async #exit(): Promise<void> {
@@ -341,7 +431,15 @@ const sim = suite('simulation of the control plane');
 sim('keeps its invariants', async () => {
   const only = process.env.TORC_TEST_SIM_SEED;
   const untilMs = performance.now() + BUDGET_MS;
-  const tally: Tally = { seedCount: 0, deathCount: 0, readyCount: 0, publishCount: 0, crashCount: 0 };
+  const tally: Tally = {
+    seedCount: 0,
+    deathCount: 0,
+    readyCount: 0,
+    publishCount: 0,
+    crashCount: 0,
+    rolloutCount: 0,
+    scaleCount: 0,
+  };
   let seed = only === undefined ? 1 : Number(only);
   do {
     const simulation = new Simulation(seed, tally);
@@ -355,7 +453,7 @@ sim('keeps its invariants', async () => {
     }
     tally.seedCount++;
     seed++;
-  } while (only === undefined && performance.now() < untilMs);
+  } while (only === undefined && tally.seedCount < MOST_SEEDS && performance.now() < untilMs);
   process.stdout.write(`simulated: ${JSON.stringify(tally)}\n`);
 });
 

@@ -16,6 +16,8 @@ export interface Container {
   slot: string;
   generation: number;
   spare: boolean;
+  /** '' is what torc was configured with. */
+  readonly version: string;
   status: 'running' | 'stopped';
   hung: boolean;
   readonly answersAtMs: number;
@@ -30,12 +32,21 @@ export interface Chances {
   startFails: number;
   /** Starts whose replica never answers. */
   startMute: number;
+  /** Starts whose replica ends by itself soon, answered or not. */
+  startShort: number;
   eventLost: number;
   eventTwice: number;
   eventLateMs: number;
 }
 
-export const CALM: Chances = { startFails: 0, startMute: 0, eventLost: 0, eventTwice: 0, eventLateMs: 10 };
+export const CALM: Chances = {
+  startFails: 0,
+  startMute: 0,
+  startShort: 0,
+  eventLost: 0,
+  eventTwice: 0,
+  eventLateMs: 10,
+};
 
 interface Run {
   onEvent: ((event: DriverEvent) => void) | null;
@@ -84,11 +95,19 @@ export class World {
       },
       start: spec => this.#start(run, spec),
       stop: (replica, graceMs) => this.#stop(run, replica, graceMs),
-      assign: async (replica, spec) => {
+      prepare: async version => {
+        await this.#call(run, 20);
+        if (version.startsWith('missing')) throw new Error(`${version} is not here`);
+      },
+      lastWords: async () => {
+        await this.#call(run, 10).catch(() => {});
+        return 'last words';
+      },
+      assign: async (replica, { slot, generation, spare }) => {
         await this.#call(run, 20);
         const container = this.containers.get(replica.id);
-        if (container) Object.assign(container, spec);
-        return { ...replica, ...spec };
+        if (container) Object.assign(container, { slot, generation, spare });
+        return { ...replica, slot, generation, spare };
       },
       close: async () => {
         run.isDead = true;
@@ -197,11 +216,14 @@ export class World {
     const taken = new Set(this.running().map(each => each.port));
     let port = 1;
     while (taken.has(port)) port++;
-    const mute = this.happens(this.chances.startMute);
+    const { version = '' } = spec;
+    const mute = this.happens(this.chances.startMute) || version.startsWith('mute');
+    const short = this.happens(this.chances.startShort) || version.startsWith('short');
     const container: Container = {
       id: `c${++this.#idCount}`,
       port,
       ...spec,
+      version,
       status: 'running',
       hung: false,
       answersAtMs: mute ? Number.POSITIVE_INFINITY : this.clock.nowMs() + this.between(5, 2_000),
@@ -209,6 +231,11 @@ export class World {
       stray: false,
     };
     this.containers.set(container.id, container);
+    if (short) {
+      this.clock.after(this.between(1, 2_000), () => {
+        if (container.status === 'running') this.kill(container);
+      });
+    }
     return container;
   }
 

@@ -42,6 +42,18 @@ export async function containersOf(network: string): Promise<string[]> {
   return (await docker.listContainers({ all: true, filters })).map(info => info.Id);
 }
 
+/** Engine 20.10 says "unable to freeze" now and then on a busy machine: asked again, it does. */
+export async function pauseContainer(id: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await docker.getContainer(id).pause();
+      return;
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
+}
+
 export async function networkExists(network: string): Promise<boolean> {
   return (await docker.listNetworks({ filters: { name: [network] } })).some(found => found.Name === network);
 }

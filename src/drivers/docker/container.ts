@@ -101,3 +101,16 @@ function addressOf(
   const published = info.Ports.find(entry => entry.PrivatePort === port && entry.PublicPort > 0);
   return published === undefined ? null : { host: '127.0.0.1', port: published.PublicPort };
 }
+
+const FRAME_HEAD_BYTES = 8;
+
+/** The engine's log of a container without a terminal: frames of 1 byte stream, 3 of nothing, 4 of length, then text. */
+export function plainOutput(log: Buffer): string {
+  const texts: Buffer[] = [];
+  for (let at = 0; at + FRAME_HEAD_BYTES <= log.length; ) {
+    const end = at + FRAME_HEAD_BYTES + log.readUInt32BE(at + 4);
+    texts.push(log.subarray(at + FRAME_HEAD_BYTES, end));
+    at = end;
+  }
+  return Buffer.concat(texts).toString('utf8');
+}

@@ -7,7 +7,7 @@ import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/dr
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { StateDirectory } from '../state.ts';
-import { creationOf, type Make, nameOf, replicaOf } from './container.ts';
+import { creationOf, type Make, nameOf, plainOutput, replicaOf } from './container.ts';
 import { Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
 import { exitInWords, hintOf, NETWORK_LABEL } from './hints.ts';
@@ -19,6 +19,9 @@ const NOT_FOUND = 404;
 const CONFLICT = 409;
 /** Beyond the grace: the engine kills, unmounts and answers. */
 const STOP_MARGIN_MS = 20_000;
+/** Of a replica's output, for people. */
+const LAST_LINES = 20;
+const LAST_WORDS_BYTES = 2048;
 
 export interface DockerDriverOptions {
   readonly network: string;
@@ -41,7 +44,8 @@ export class DockerDriver implements Driver {
   /** Names of containers between create and start: a list taken now must not show them as stopped. */
   readonly #starting = new Set<string>();
   #make: Make;
-  #stopSignal: string | null = null;
+  /** The images' own, besides the usual ones. */
+  readonly #stopSignals = new Set<string>();
   #events: EventStream | null = null;
   #locked = false;
 
@@ -62,7 +66,7 @@ export class DockerDriver implements Driver {
       await this.#network.findSelf();
       const found = await this.#network.reach();
       this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
-      this.#stopSignal = await ensureImage(this.#engine, image, progress);
+      await this.#ensureImage(image, progress);
       this.#events = new EventStream({
         engine: this.#engine,
         log,
@@ -98,7 +102,7 @@ export class DockerDriver implements Driver {
       await this.#network.ensure();
       await this.#create(name, spec);
       await this.#engine.ask(
-        `cannot start a container of ${this.#make.image}`,
+        `cannot start a container of ${spec.version ?? this.#make.image}`,
         docker => docker.getContainer(name).start(),
         START_TIMEOUT_MS,
       );
@@ -125,12 +129,33 @@ export class DockerDriver implements Driver {
     await this.#remove(id);
   }
 
+  async prepare(version: string): Promise<void> {
+    await this.#ensureImage(version, this.#options.progress);
+  }
+
+  async #ensureImage(image: string, progress: (text: string) => void): Promise<void> {
+    const stopSignal = await ensureImage(this.#engine, image, progress);
+    if (stopSignal !== null) this.#stopSignals.add(stopSignal);
+  }
+
+  async lastWords({ id, label }: Replica): Promise<string> {
+    try {
+      const output = await this.#engine.ask(`cannot read the log of container ${label}`, docker =>
+        docker.getContainer(id).logs({ stdout: true, stderr: true, tail: LAST_LINES, follow: false }),
+      );
+      return plainOutput(output).slice(-LAST_WORDS_BYTES).trim();
+    } catch {
+      return ''; // it is gone, or the engine is
+    }
+  }
+
   async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {
     const name = nameOf(this.#make.network, spec);
     await this.#engine.ask(`cannot rename container ${replica.label}`, docker =>
       docker.getContainer(replica.id).rename({ name }),
     );
-    return { ...replica, ...spec };
+    const { slot, generation, spare } = spec;
+    return { ...replica, slot, generation, spare };
   }
 
   async close({ remove }: { remove: boolean }): Promise<void> {
@@ -147,19 +172,19 @@ export class DockerDriver implements Driver {
   }
 
   #onMessage(message: EngineMessage, onEvent: (event: DriverEvent) => void): void {
-    const hint = hintOf(message, this.#make.network, this.#stopSignal);
+    const hint = hintOf(message, this.#make.network, this.#stopSignals);
     if (hint !== null) onEvent(hint);
   }
 
   async #create(name: string, spec: ReplicaSpec): Promise<void> {
-    const { image } = this.#make;
+    const make = { ...this.#make, image: spec.version ?? this.#make.image };
     try {
-      await this.#engine.ask(`cannot make a container of ${image}`, docker =>
-        docker.createContainer(creationOf(name, spec, this.#make)),
+      await this.#engine.ask(`cannot make a container of ${make.image}`, docker =>
+        docker.createContainer(creationOf(name, spec, make)),
       );
     } catch (error) {
       if (error instanceof EngineError && error.status === NOT_FOUND)
-        throw new Error(missingImage(image), { cause: error });
+        throw new Error(missingImage(make.image), { cause: error });
       throw error;
     }
   }
@@ -171,9 +196,9 @@ export class DockerDriver implements Driver {
     );
     const replica = found[0] === undefined ? null : replicaOf(found[0], this.#make);
     if (replica === null) throw new Error(`container ${name} vanished while it started`);
-    if (replica.status === 'stopped')
-      throw new Error(`it ended at once: ${(await this.#withEnd(replica)).ended}`);
-    return replica;
+    if (replica.status !== 'stopped') return replica;
+    const words = (await this.lastWords(replica)).split('\n').at(-1);
+    throw new Error(`it ended at once: ${(await this.#withEnd(replica)).ended}${words ? `: ${words}` : ''}`);
   }
 
   /** Why a stopped one ended; where it vanished meanwhile, what the list said. */

@@ -1,6 +1,6 @@
 // What an engine's event means for a replica, as a pure function. `kill` with a signal that ends programs is the earliest
 // word of a death (16 ms after the call, `die` follows 30 to 130 ms later), so routing may leave at once. SIGSTOP, SIGUSR1
-// and the like end nothing; what the image's own STOPSIGNAL is, does. An `oom` alone may have met a child of a replica
+// and the like end nothing; what an image's own STOPSIGNAL is, does. An `oom` alone may have met a child of a replica
 // that lives on, and the order of `die` and `network disconnect` differs between engines: neither is leaned on.
 
 import { constants } from 'node:os';
@@ -18,20 +18,21 @@ const signalNames = new Map(
 export function hintOf(
   message: EngineMessage,
   network: string,
-  stopSignal: string | null,
+  stopSignals: ReadonlySet<string>,
 ): DriverEvent | null {
   const { ID, Attributes } = message.Actor;
   if (message.Type === 'network') {
     const { container = '', name } = Attributes;
     if (message.Action !== 'disconnect' || name !== network || container === '') return null;
-    return { kind: 'going', replicaId: container, cause: 'docker network disconnect' };
+    // Its connections are not even reset: as good as dead for every request that waits on it.
+    return { kind: 'gone', replicaId: container, cause: 'docker network disconnect' };
   }
   if (Attributes[NETWORK_LABEL] !== network) return null;
   const hint = (kind: DriverEvent['kind'], cause: string): DriverEvent => ({ kind, replicaId: ID, cause });
   switch (message.Action) {
     case 'kill': {
       const signal = signalNames.get(Attributes.signal ?? '') ?? `signal ${Attributes.signal}`;
-      return ENDING.has(signal) || signal === stopSignal ? hint('going', `docker kill, ${signal}`) : null;
+      return ENDING.has(signal) || stopSignals.has(signal) ? hint('going', `docker kill, ${signal}`) : null;
     }
     case 'die':
       return hint('gone', `docker die, ${exitInWords(Number(Attributes.exitCode))}`);

@@ -41,6 +41,8 @@ interface Run {
   readonly adopted: boolean;
   /** In plain words, once it has ended. */
   ended: string | null;
+  /** The end of its output, once it has ended. */
+  words: string;
   stopping: boolean;
 }
 
@@ -77,7 +79,14 @@ export class ProcessDriver implements Driver {
     const living = await observe([...records.values()].map(record => record.pid));
     for (const [name, record] of records) {
       if (living.get(record.pid)?.startTime === record.startTime) {
-        this.#runs.set(idOf(record), { name, record, adopted: true, ended: null, stopping: false });
+        this.#runs.set(idOf(record), {
+          name,
+          record,
+          adopted: true,
+          ended: null,
+          words: '',
+          stopping: false,
+        });
       } else {
         removeRecord(this.#state.path, name);
       }
@@ -95,7 +104,7 @@ export class ProcessDriver implements Driver {
     const port = await this.#takePort();
     try {
       const name = `${spec.slot}-g${spec.generation}-${randomBytes(3).toString('hex')}`;
-      const child = await this.#spawn(name, spec.slot, port);
+      const child = await this.#spawn(name, spec, port);
       const pid = child.pid!;
       const startTime = (await observe([pid])).get(pid)?.startTime ?? 'ended';
       const record: ProcessRecord = {
@@ -107,7 +116,7 @@ export class ProcessDriver implements Driver {
         spare: spec.spare,
       };
       writeRecord(this.#state.path, name, record);
-      const run: Run = { name, record, adopted: false, ended: null, stopping: false };
+      const run: Run = { name, record, adopted: false, ended: null, words: '', stopping: false };
       this.#runs.set(idOf(record), run);
       if (child.exitCode !== null || child.signalCode !== null)
         this.#onEnd(run, child.exitCode, child.signalCode);
@@ -139,6 +148,12 @@ export class ProcessDriver implements Driver {
     removeRecord(this.#state.path, run.name);
   }
 
+  async lastWords(replica: Replica): Promise<string> {
+    const run = this.#runs.get(replica.id);
+    if (run === undefined) return '';
+    return run.ended === null ? lastWords(this.#state.path, run.name) : run.words;
+  }
+
   async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {
     const run = this.#runs.get(replica.id);
     if (run === undefined || run.ended !== null) throw new Error(`replica ${replica.label} has ended`);
@@ -164,11 +179,11 @@ export class ProcessDriver implements Driver {
     return port;
   }
 
-  #spawn(name: string, slot: string, port: number): Promise<ChildProcess> {
+  #spawn(name: string, { slot, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
     const output = openOutput(this.#state.path, name);
     const env = { ...withoutSettings(process.env), HOST, PORT: String(port), SERVER_ID: slot };
     const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
-    const { command } = this.#options;
+    const command = version ?? this.#options.command;
     return new Promise((resolve, reject) => {
       const child =
         command === null
@@ -189,6 +204,7 @@ export class ProcessDriver implements Driver {
   #onEnd(run: Run, code: number | null, signal: NodeJS.Signals | null): void {
     if (run.ended !== null) return;
     const words = lastWords(this.#state.path, run.name);
+    run.words = words;
     const how = signal !== null ? `killed by ${signal}` : code !== null ? `exit code ${code}` : 'it ended';
     run.ended = words === '' || run.stopping ? how : `${how}: ${words.split('\n').at(-1)}`;
     this.#options.log.debug(

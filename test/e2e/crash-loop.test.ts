@@ -1,0 +1,109 @@
+// Replicas that keep failing: the others are untouched, /admin/slots says why with the replica's own last words, and
+// all is well again without a restart once the cause is gone.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { slotsOf } from '../support/healing.ts';
+import { spawnTorc, startTorc, type Torc } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
+
+interface Failing {
+  readonly failureCount: number;
+  readonly retryInMs: number;
+  readonly cause: string;
+  readonly output: string;
+}
+
+const replica = `exec ${process.execPath} ${join(import.meta.dirname, '..', '..', 'docker', 'replica.ts')}`;
+const loops = suite('crash loops');
+
+async function failingOf(torc: Torc, name: string): Promise<Failing | undefined> {
+  const { slots } = JSON.parse((await torc.get('/admin/slots')).text) as {
+    slots: { name: string; failing?: Failing }[];
+  };
+  return slots.find(slot => slot.name === name)?.failing;
+}
+
+async function untilReady(torc: Torc): Promise<void> {
+  const isWhole = async (): Promise<boolean> => (await slotsOf(torc)).every(slot => slot.state === 'ready');
+  await waitFor(isWhole, { timeoutMs: 45_000, what: 'all slots ready' });
+}
+
+/** Starts without waiting for what will not come: all slots ready. */
+async function startBroken(settings: Record<string, string>): Promise<Torc> {
+  const torc = await spawnTorc({ TORC_WORKERS: '1', ...settings });
+  const answers = (): Promise<boolean> =>
+    torc.get('/rep').then(
+      () => true,
+      () => false,
+    );
+  await waitFor(answers, { timeoutMs: 20_000, what: 'an answer' });
+  return torc;
+}
+
+/** Runs with a command that fails in slot 2 while the file "broken" is there. */
+async function withBroken(how: string, body: (torc: Torc, mend: () => void) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'torctest-'));
+  const broken = join(directory, 'broken');
+  writeFileSync(broken, '');
+  const torc = await startBroken({
+    TORC_REPLICA_COMMAND: `if [ $SERVER_ID = 2 ] && [ -e ${broken} ]; then ${how}; fi; ${replica}`,
+  });
+  try {
+    await body(torc, () => rmSync(broken));
+  } finally {
+    await torc.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+loops('a command that exits at once: cause, last words, backoff, recovery', () =>
+  withBroken('echo starting; echo no database at db:5432 >&2; exit 3', async (torc, mend) => {
+    const isLooping = async (): Promise<boolean> => ((await failingOf(torc, '2'))?.failureCount ?? 0) >= 4;
+    await waitFor(isLooping, { timeoutMs: 30_000, what: 'four failures' });
+    const hasWords = async (): Promise<boolean> => (await failingOf(torc, '2'))?.output !== '';
+    await waitFor(hasWords, { timeoutMs: 10_000, what: 'the last words' });
+    const failing = (await failingOf(torc, '2'))!;
+    assert.match(failing.cause, /exit code 3/);
+    assert.match(failing.output, /starting\nno database at db:5432/);
+    await waitFor(async () => (await slotsOf(torc)).filter(slot => slot.state === 'ready').length === 2, {
+      timeoutMs: 20_000,
+      what: 'the other two',
+    });
+    const others = (await slotsOf(torc)).filter(slot => slot.name !== '2');
+    assert.equal(
+      others.map(({ state, generation }) => [state, generation]),
+      [
+        ['ready', 1],
+        ['ready', 1],
+      ],
+    );
+    for (let key = 0; key < 50; key++) assert.is((await torc.get(`/request?request_id=${key}`)).status, 200);
+    mend();
+    await untilReady(torc);
+    assert.is(await failingOf(torc, '2'), undefined);
+  }),
+);
+
+loops('a port that is taken is said in the words of the replica', async () => {
+  const first = await startTorc({ TORC_WORKERS: '1', TORC_REPLICAS: '1' });
+  const [taken] = (await first.get('/admin/slots')).text.match(/(?<="127\.0\.0\.1:)\d+/) ?? [];
+  const torc = await startBroken({
+    TORC_REPLICAS: '1',
+    TORC_REPLICA_COMMAND: `PORT=${taken} ${replica}`,
+  });
+  try {
+    const isSaid = async (): Promise<boolean> =>
+      /EADDRINUSE/.test((await failingOf(torc, '1'))?.output ?? '');
+    await waitFor(isSaid, { timeoutMs: 20_000, what: 'the taken port in words' });
+    assert.is((await torc.get('/request?request_id=1')).status, 503);
+  } finally {
+    await first.close();
+    await torc.close();
+  }
+});
+
+loops.run();

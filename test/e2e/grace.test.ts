@@ -1,0 +1,79 @@
+// Whatever leaves on purpose leaves its requests their grace: slow ones, server-sent events and tunnels.
+
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { slotsOf } from '../support/healing.ts';
+import { get, type RawClient, rawClient } from '../support/raw.ts';
+import { startTorc, type Torc } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
+
+const grace = suite('grace');
+const slow = join(import.meta.dirname, '..', 'support', 'slow-replica.ts');
+
+/** A request of 5 s, a stream of events of 5 s and a tunnel, all on slot 2; they are at work when this resolves. */
+async function longOnes(torc: Torc): Promise<{ slow: RawClient; events: RawClient; tunnel: RawClient }> {
+  let id = 0;
+  const isSecond = async (key: number): Promise<boolean> =>
+    (JSON.parse((await torc.get(`/admin/explain?key=${key}`)).text) as { servedBy: string }).servedBy === '2';
+  while (!(await isSecond(id))) id++;
+  const [slow, events, tunnel] = [
+    await rawClient(torc.port),
+    await rawClient(torc.port),
+    await rawClient(torc.port),
+  ];
+  slow.send(get(`/slow?request_id=${id}`));
+  events.send(get(`/events?request_id=${id}`));
+  tunnel.send(get(`/echo?request_id=${id}`, ['Connection: Upgrade', 'Upgrade: echo']));
+  await events.has('data: 1\n');
+  await tunnel.has('101 Switching');
+  return { slow, events, tunnel };
+}
+
+/** All three end as if nothing had happened. */
+async function endWell({ slow, events, tunnel }: Awaited<ReturnType<typeof longOnes>>): Promise<void> {
+  tunnel.send('are you there?');
+  await tunnel.has('are you there?');
+  await waitFor(() => slow.received.endsWith('slow') && events.received.includes('data: end'), {
+    timeoutMs: 20_000,
+    what: 'the long answers',
+  });
+  assert.match(slow.received, /^HTTP\/1\.1 200 /);
+  assert.match(events.received, /\r\n0\r\n\r\n$/, 'the stream ended as a whole answer ends');
+  tunnel.send('and now?');
+  await tunnel.has('and now?');
+  for (const client of [slow, events, tunnel]) client.close();
+}
+
+const slowReplica = {
+  TORC_WORKERS: '1',
+  TORC_DRAIN_TIMEOUT_MS: '20000',
+  TORC_REPLICA_COMMAND: `exec ${process.execPath} ${slow}`,
+};
+
+grace('/rm leaves a slow request, a stream of events and a tunnel their grace', async () => {
+  const torc = await startTorc(slowReplica);
+  try {
+    const long = await longOnes(torc);
+    const removed = torc.send('DELETE', '/rm', { n: 1, hostnames: ['2'] });
+    await waitFor(async () => (await slotsOf(torc)).length === 2, {
+      timeoutMs: 5000,
+      what: 'slot 2 to leave',
+    });
+    await endWell(long);
+    assert.is((await removed).status, 200);
+  } finally {
+    await torc.close();
+  }
+});
+
+grace('the exit leaves them their grace too', async () => {
+  const torc = await startTorc(slowReplica);
+  const long = await longOnes(torc);
+  torc.process.kill('SIGTERM');
+  await waitFor(() => torc.output().includes('stopping: '), { timeoutMs: 5000, what: 'the exit to begin' });
+  await endWell(long);
+  assert.is(await torc.exited(), 0, torc.output());
+});
+
+grace.run();
