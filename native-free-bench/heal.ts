@@ -63,7 +63,12 @@ export async function heal(options: HealOptions): Promise<object[]> {
     if (fault.driver === 'docker' && !hasEngine) continue;
     if (only.length > 0 && !only.some(word => fault.driver === word || fault.name.includes(word))) continue;
     for (const spares of [0, 1]) {
-      const row = await healRow(fault, spares, options);
+      const row = await healRow(fault, spares, options).catch(error => ({
+        driver: fault.driver,
+        fault: fault.name,
+        spares,
+        signal: String(error),
+      }));
       options.progress(JSON.stringify(row));
       rows.push(row);
     }
@@ -123,7 +128,7 @@ async function strikeInTurn(torc: Torc, events: Events, turn: Turn): Promise<Str
   const { fault, spares, network, options } = turn;
   const strikes: Strike[] = [];
   for (let i = 0; i < (fault.idle ? options.idleStrikes : options.strikes); i++) {
-    const strike = await strikeAt(torc, fault, network, String((i % SLOTS) + 1));
+    const strike = await strikeAt(torc, fault, network, i);
     strikes.push(strike);
     await waitFor(() => fault.recovers || healedBy(strike, events.changes) !== null, {
       timeoutMs: HEALED_WITHIN_MS,
@@ -146,13 +151,23 @@ async function strikeOften(
   const startedMs = performance.now();
   for (let i = 0; i * everyMs < forMs; i++) {
     await pause(Math.max(0, startedMs + i * everyMs - performance.now()));
-    strikes.push(await strikeAt(torc, fault, network, String((i % SLOTS) + 1)));
+    strikes.push(await strikeAt(torc, fault, network, i));
   }
   return strikes;
 }
 
-async function strikeAt(torc: Torc, fault: Fault, network: string, slot: string): Promise<Strike> {
-  const victim = (await slotsOf(torc)).find(({ name }) => name === slot)!;
+/** Strikes the first ready slot from `turn` on. */
+async function strikeAt(torc: Torc, fault: Fault, network: string, turn: number): Promise<Strike> {
+  let ready: Awaited<ReturnType<typeof slotsOf>> = [];
+  const isThere = async (): Promise<boolean> => {
+    const slots = await slotsOf(torc);
+    const inTurn = slots.map((_, index) => slots[(turn + index) % slots.length]!);
+    ready = inTurn.filter(({ state }) => state === 'ready');
+    return ready.length > 0;
+  };
+  await waitFor(isThere, { timeoutMs: HEALED_WITHIN_MS, what: 'a replica to strike' });
+  const victim = ready[0]!;
+  const { name: slot } = victim;
   const replicaId = victim.replica.replace('pid ', '');
   const strike = { slot, replicaId, atMs: Date.now() };
   // A call to the engine returns when the container is gone; what is measured goes on meanwhile.

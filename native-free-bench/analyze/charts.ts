@@ -51,8 +51,10 @@ function draw(option: Option, height = HEIGHT): string {
   chart.setOption({ ...option, animation: false, backgroundColor: '#ffffff' });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // Two marks that echarts leaves out: that it is a picture, and round corners for the card.
-  return `${svg.replace('<svg ', '<svg role="img" style="border-radius:8px" ')}\n`;
+  // echarts says neither that it is a picture nor of what, and styles for the mouse mean nothing on a page.
+  const { text } = option.title as { text: string };
+  const still = svg.replace(/<style ><!\[CDATA\[[\s\S]*?\]\]>\s*<\/style>\s*/, '');
+  return `${still.replace(/<svg ([^>]*)>/, `<svg role="img" style="border-radius:8px" $1>\n<title>${text}</title>`)}\n`;
 }
 
 function frame(title: string, subtitle: string): Option {
@@ -209,7 +211,7 @@ function latencyChart({ a2, driver }: Results): Option {
         'p50',
         a2.map(({ random }) => ms(random.load.p50Us)),
         0,
-        { label: { show: true, position: 'bottom', fontSize: 11, color: INK } },
+        { label: { show: true, position: 'top', fontSize: 11, color: INK } },
       ),
       line(
         'p99',

@@ -266,8 +266,9 @@ ${charts.join('\n\n')}
 for a heartbeat; requests that were on it are sent again to their next choice. ${
     hang === undefined
       ? ''
-      : `One that hangs gives no such sign: requests for it wait until a heartbeat goes unanswered (interval 1,000 ms, timeout 500 ms: the defaults), ${grouped(Math.round(hang.outMs))} ms here, and are then answered by
-the other two at once (the peak in the chart); the slowest took ${grouped(Math.round(hang.slowestMs))} ms. \`TORC_HEARTBEAT_INTERVAL_MS\` and \`_TIMEOUT_MS\` shorten that, at the price of taking
+      : `One that hangs gives no such sign: requests for it wait until a heartbeat goes unanswered (interval 1,000 ms, timeout 500 ms: the defaults), or until torc's next listing
+of the containers, where it was paused. Here it was out
+after ${grouped(Math.round(hang.outMs))} ms (${hang.source}), and what waited was then answered by the other two at once; the slowest took ${grouped(Math.round(hang.slowestMs))} ms. \`TORC_HEARTBEAT_INTERVAL_MS\` and \`_TIMEOUT_MS\` shorten that, at the price of taking
 a busy replica for dead.`
   }
 While a slot is out, its keys are spread over both others, and when it is back exactly they return: the slot, not the container, is

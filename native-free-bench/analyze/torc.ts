@@ -19,7 +19,10 @@ const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
 const LOG_KEPT = 4000;
 
+/** `remove` is Docker's. */
 export type Fault = 'kill' | 'terminate' | 'hang' | 'remove';
+
+const SIGNALS = { kill: 'SIGKILL', terminate: 'SIGTERM', hang: 'SIGSTOP' } as const;
 
 export interface SlotView {
   readonly name: string;
@@ -117,16 +120,11 @@ export class Torc {
   async strike(slotName: string, fault: Fault): Promise<void> {
     const slot = (await this.slots()).find(({ name }) => name === slotName);
     if (slot === undefined) throw new Error(`no slot ${slotName}`);
-    if (this.driver === 'docker') {
-      const container = new Docker().getContainer(slot.replica);
-      if (fault === 'kill') await container.kill();
-      else if (fault === 'hang') await container.pause();
-      else if (fault === 'remove') await container.remove({ force: true });
-      else await container.kill({ signal: 'SIGTERM' });
-      return;
-    }
-    const pid = Number(slot.replica.replace(/^pid /, ''));
-    process.kill(pid, fault === 'hang' ? 'SIGSTOP' : fault === 'terminate' ? 'SIGTERM' : 'SIGKILL');
+    const container = new Docker().getContainer(slot.replica);
+    if (fault === 'remove') await container.remove({ force: true });
+    else if (this.driver === 'docker' && fault === 'hang') await container.pause();
+    else if (this.driver === 'docker') await container.kill({ signal: SIGNALS[fault] });
+    else process.kill(Number(slot.replica.replace(/^pid /, '')), SIGNALS[fault]);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
-// The picture of one kill: answers per second of each slot as stacked areas, requests lost as red bars below, and a line
-// for each thing that happened. Plain SVG text with its colours in CSS, so that it is legible in a dark page too and a
+// The picture of one kill: answers per second of each slot as stacked areas, bars below for what was not answered with
+// 200, and a line for each thing that happened. Plain SVG text with its colours in CSS, so that it is legible in a dark page too and a
 // change of it is a readable diff. Colours: Okabe and Ito, "Color Universal Design" (2008), told apart by everybody.
 
 import type { ControlEvent } from '../../src/control/journal.ts';
@@ -55,9 +55,9 @@ export function timelineSvg(
   });
   const marks = marksOf(strike, changes).filter(({ atMs }) => atMs - strike.atMs < AFTER_MS);
   const lostTop = PLOT.top + PLOT.height + 34;
-  const lost = buckets.map((bucket, at) => lostBar(bucket.lost, x(at), lostTop));
-  const lostCount = buckets.reduce((sum, bucket) => sum + bucket.lost, 0);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} 400" role="img" aria-label="Requests per second per slot around one kill">
+  const bars = buckets.map((bucket, at) => bar(bucket.lost + bucket.begun, x(at), lostTop));
+  const count = (kind: 'lost' | 'begun'): number => buckets.reduce((sum, bucket) => sum + bucket[kind], 0);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} 384" role="img" aria-label="Requests per second per slot around one kill">
 <style>${STYLE}
 </style>
 <text class="title" x="${PLOT.left}" y="22">Replica of slot ${strike.slot} killed at 0 s: answers per second, by slot</text>
@@ -65,8 +65,8 @@ ${legend(slots)}
 ${gridOf(top, y)}
 ${areas.join('\n')}
 ${timeAxis(xOfMs, zero)}
-<text x="${PLOT.left}" y="${lostTop + LOST_HEIGHT + 14}">not answered with 200: ${lostCount}</text>
-${lost.join('')}
+<text x="${PLOT.left}" y="${lostTop + LOST_HEIGHT + 14}">requests lost: ${count('lost')}; POSTs that had begun at the dead replica, answered with 502: ${count('begun')}</text>
+${bars.join('')}
 <line class="axis" x1="${PLOT.left}" x2="${PLOT.left + PLOT.width}" y1="${lostTop + LOST_HEIGHT}" y2="${lostTop + LOST_HEIGHT}"/>
 ${marks.map((mark, at) => drawMark(mark, at, xOfMs(mark.atMs - report.startedAtMs))).join('\n')}
 </svg>
@@ -85,7 +85,7 @@ function marksOf(strike: { slot: string; atMs: number }, changes: readonly Contr
 }
 
 function drawMark({ text }: Mark, index: number, at: number): string {
-  const top = PLOT.top - 6 + index * 18;
+  const top = PLOT.top - 14 + index * 18;
   const bottom = PLOT.top + PLOT.height;
   return `<line class="mark" x1="${round(at)}" x2="${round(at)}" y1="${top}" y2="${bottom}"/><text x="${round(at) + 5}" y="${top + 10}">${text}</text>`;
 }
@@ -110,7 +110,7 @@ function timeAxis(xOfMs: (ms: number) => number, zero: number): string {
   const labels: string[] = [];
   for (let ms = -BEFORE_MS; ms <= AFTER_MS; ms += 500) {
     const at = round(xOfMs(zero + ms));
-    if (at < PLOT.left || at > PLOT.left + PLOT.width) continue;
+    if (at < PLOT.left - 20 || at > PLOT.left + PLOT.width + 20) continue;
     labels.push(
       `<text x="${at}" y="${PLOT.top + PLOT.height + 18}" text-anchor="middle">${ms / 1000} s</text>`,
     );
@@ -118,7 +118,7 @@ function timeAxis(xOfMs: (ms: number) => number, zero: number): string {
   return labels.join('');
 }
 
-function lostBar(count: number, at: number, top: number): string {
+function bar(count: number, at: number, top: number): string {
   if (count === 0) return '';
   const height = Math.min(LOST_HEIGHT, 4 + count * 2);
   return `<rect class="lost" x="${round(at) - 3}" y="${top + LOST_HEIGHT - height}" width="6" height="${height}"/>`;

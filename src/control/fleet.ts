@@ -10,7 +10,7 @@ import { Heartbeats, judgeBeat } from './heartbeat.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
 import type { SupervisorOptions } from './options.ts';
-import { ejectionMs, mostHung } from './outlier.ts';
+import { ejectionMs, mostHung, PANIC_MS } from './outlier.ts';
 import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
 import { type Leaving, Replacer, type RetireHow } from './replace.ts';
 import {
@@ -200,12 +200,13 @@ export class Fleet {
     this.release(slot, member, kind, first.cause, first.source, slot.failure);
   }
 
-  /** Half of the slots are out already, and another one misses heartbeats: it stays until one of them is back. */
+  /** Half of the slots are out for their heartbeats already, and another one misses some: it stays, for a time. */
   #isPanic(slot: Slot, member: Member): boolean {
     if (slot.spare || member.state !== 'ready') return false;
+    if (this.#nowMs() - (slot.trouble?.atMs ?? 0) >= PANIC_MS) return false;
     const listed = this.slots.listed();
-    const outCount = listed.filter(other => !isReady(other)).length;
-    return outCount >= mostHung(listed.length);
+    const out = listed.filter(other => !isReady(other) && other.trouble?.source === 'heartbeat');
+    return out.length >= mostHung(listed.length);
   }
 
   /** Out of routing until a heartbeat decides. Never the last ready one, unless it is `certain`. */

@@ -36,6 +36,8 @@ export const mostEjected = (slotCount: number): number => Math.max(1, Math.floor
  * heartbeat asks, a path that is wrong) does not end every replica at the same time. Envoy's panic threshold is 50 % too.
  */
 export const mostHung = (slotCount: number): number => Math.ceil(slotCount / 2);
+/** A slot that is kept for this reason is kept so long: what hangs for ever must be replaced some time. */
+export const PANIC_MS = 60_000;
 
 /** The count with one more complaint; an old series is forgotten. */
 export function countComplaint(before: Complaints | null, nowMs: number): Complaints {

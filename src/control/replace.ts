@@ -14,6 +14,9 @@ const STOP_GRACE_MS = 2_000;
 /** A hung one: long enough for one that is only slow, short enough that its requests are soon tried elsewhere. */
 const HUNG_GRACE_MS = 1_000;
 
+/** Calls of the driver's `stop` at once: /rm and the exit may end a thousand. Drains are only waits, and not counted. */
+const STOPS_AT_ONCE = 8;
+
 /**
  * `drain`: wait for its requests, then stop it. `going`: somebody else is stopping it; wait for its end, then clear
  * away. `hung`: stop it. `gone`: clear away what is left.
@@ -48,6 +51,9 @@ export class Replacer {
   readonly #work = new Set<Promise<void>>();
   readonly leaving = new Map<string, Leaving>();
   readonly #starting = new Set<Slot>();
+  #stopCount = 0;
+  /** Continue those that wait for a stop to end. At most one for each that leaves. */
+  readonly #stopsWaiting: (() => void)[] = [];
 
   constructor(options: ReplacerOptions) {
     this.#options = options;
@@ -125,6 +131,7 @@ export class Replacer {
     if (how === 'drain') await Promise.race([this.#drained(member), cut]);
     if (how === 'going') await this.#ended(cut);
     const words = 'stopped';
+    await this.#stopTurn();
     try {
       if (failure !== null) failure.output = (await driver.lastWords?.(member.replica)) ?? '';
       await driver.stop(member.replica, how === 'hung' ? HUNG_GRACE_MS : STOP_GRACE_MS);
@@ -134,9 +141,23 @@ export class Replacer {
         'a replica could not be removed yet',
       );
     }
+    this.#endStopTurn();
     this.leaving.delete(member.replica.id);
     if (member.state !== 'dead') moveTo(member, 'dead', clock.nowMs());
     onRetired(leaving, words);
+  }
+
+  async #stopTurn(): Promise<void> {
+    if (this.#stopCount >= STOPS_AT_ONCE)
+      await new Promise<void>(resolve => this.#stopsWaiting.push(resolve));
+    else this.#stopCount++;
+  }
+
+  /** The turn goes to the next that waits, if any. */
+  #endStopTurn(): void {
+    const next = this.#stopsWaiting.shift();
+    if (next === undefined) this.#stopCount--;
+    else next();
   }
 
   async #drained({ replica }: Member): Promise<void> {

@@ -36,7 +36,7 @@ export interface Standing {
   readonly seat: Slot | null;
   /** The seat's replica is due until then. */
   readonly deadlineMs: number;
-  /** The replica that was swapped out last is not gone yet. */
+  /** A replica drains: the one that was swapped out last, or another. */
   readonly isLeaving: boolean;
 }
 
@@ -108,7 +108,6 @@ export class Rollout {
   readonly #done = new Set<Slot>();
   #seat: Slot | null = null;
   #deadlineMs = Number.POSITIVE_INFINITY;
-  #swapped: Slot | null = null;
   /** When a step may be due although nothing happened. */
   dueMs = Number.POSITIVE_INFINITY;
   #endedMs: number | null = null;
@@ -137,7 +136,7 @@ export class Rollout {
       done: this.#done,
       seat: this.#seat,
       deadlineMs: this.#deadlineMs,
-      isLeaving: this.#swapped !== null && replacer.holds(this.#swapped),
+      isLeaving: [...replacer.leaving.values()].some(({ how }) => how === 'drain'),
     };
     const step = nextStep(standing, slots.serving(), this.#clock.nowMs());
     switch (step.kind) {
@@ -167,7 +166,6 @@ export class Rollout {
   #swap(slot: Slot, seat: Slot): void {
     this.#fleet.swap(slot, seat, `rolled out: ${this.#label}`);
     this.#seat = null;
-    this.#swapped = slot;
     this.#done.add(slot);
     const { done, left } = this.view();
     this.#announce(`slot ${slot.name} runs ${this.#label}: ${done.length} of ${done.length + left.length}`);

@@ -303,11 +303,14 @@ export class Exchange implements Attempt {
 
   #retry(failed: Upstream, code: ProxyErrorCode, detail: string): void {
     this.#shared.counters.retries++;
-    if (this.#tried === NOT_TRIED) this.#tried = [];
-    this.#tried.push(failed.slotId);
     this.freshOnly = false;
     // What was true at the first attempt may be why it failed: its replica is perhaps out of routing by now.
     this.#snapshot = this.#shared.snapshots.current;
+    // A slot that has another replica by now was not tried: a warm spare is there some milliseconds after a death.
+    if (this.#snapshot.upstreams[failed.slotId] === failed) {
+      if (this.#tried === NOT_TRIED) this.#tried = [];
+      this.#tried.push(failed.slotId);
+    }
     this.#attempt(code, detail);
   }
 

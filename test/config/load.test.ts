@@ -77,6 +77,13 @@ configuration('lists name the part that is wrong', () => {
   assert.match(faults({ TORC_TRUSTED_PROXIES: '10.0.0.0/8,10.0.0.0/33' })[0]!, '"10.0.0.0/33"');
 });
 
+configuration('autoscaling: bounds that make no sense together are named', () => {
+  assert.equal(faults({ TORC_MAX: '2', TORC_MIN: '3' }).length, 1);
+  assert.match(faults({ TORC_MAX: '2' })[0]!, 'TORC_REPLICAS: 3');
+  assert.match(faults({ TORC_MAX: '5', TORC_UPSTREAMS: 'a:1' })[0]!, 'TORC_MAX: given upstreams');
+  assert.equal(faults({ TORC_MAX: '5', TORC_MIN: '2' }), []);
+});
+
 configuration('no text makes the loader throw', () => {
   const texts = [
     '',

@@ -480,4 +480,66 @@ test('given replicas: add is refused, rm takes one out until the next start', as
   assert.equal(torc.names(), ['1', '3']);
 });
 
+test('heartbeats missed by all at once take out half of the slots, and the others when those are back', async () => {
+  const bench = new Bench({ replicas: 4 });
+  await bench.ready();
+  for (const container of bench.world.running()) Object.assign(container, { hung: true, harmed: true });
+  let fewest = 4;
+  for (let ms = 0; ms < 60_000; ms += 50) {
+    await bench.pass(50);
+    fewest = Math.min(fewest, bench.routed().length);
+  }
+  assert.is(fewest, 2);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready', '4 ready']);
+  assert.is(bench.world.running().filter(container => container.hung).length, 0);
+});
+
+test('a slot that hangs is replaced at once while the others are out for another reason', async () => {
+  const bench = new Bench({ replicas: 2 });
+  await bench.ready();
+  bench.world.chances = { ...bench.world.chances, startFails: 1 };
+  bench.world.kill(bench.of('1'));
+  await bench.pass(1_000);
+  const hung = bench.of('2');
+  Object.assign(hung, { hung: true, harmed: true });
+  await bench.pass(3_000);
+  assert.equal(bench.routed(), []);
+});
+
+test('many are stopped at once, but not all', async () => {
+  const bench = new Bench({ replicas: 30, drainTimeoutMs: 0 });
+  await bench.ready();
+  await bench.pass(30_000);
+  const { world } = bench;
+  for (const container of world.running()) world.kill(container);
+  await bench.pass(1_000);
+  assert.is(world.mostStopsAtOnce, 8);
+  await bench.pass(30_000);
+  assert.equal([bench.routed().length, world.containers.size], [30, 30]);
+});
+
+test('replicas that are killed all at once are out at once', async () => {
+  const bench = new Bench({ replicas: 4 });
+  await bench.ready();
+  for (const container of bench.world.running()) bench.world.kill(container);
+  await bench.pass(15);
+  assert.equal(bench.routed(), []);
+  await bench.pass(10_000);
+  assert.is(bench.routed().length, 4);
+});
+
+test('why a slot keeps failing: cause and last words, until it is well', async () => {
+  const bench = new Bench({ replicas: 1 });
+  await bench.ready();
+  bench.world.chances = { ...bench.world.chances, startShort: 1 };
+  bench.world.kill(bench.of('1'));
+  await bench.pass(20_000);
+  bench.world.chances = { ...bench.world.chances, startShort: 0 };
+  const failing = bench.torc.slots()[0]?.failing;
+  assert.match(failing?.cause ?? '', /^docker die/);
+  assert.is(failing?.output, 'last words');
+  await bench.pass(60_000);
+  assert.is(bench.torc.slots()[0]?.failing, null);
+});
+
 test.run();

@@ -484,6 +484,18 @@ faults(
   },
 );
 
+faults('a slot that has another replica by the time of the retry is its first choice still', async () => {
+  await withProxy([silent, plain('new'), plain('other')], {}, async (torc, [old, fresh, other]) => {
+    old!.answer = (_request, socket) => {
+      torc.snapshots.apply(snapshotOf(2, [fresh!.port, other!.port], { generation: 1 }));
+      socket.resetAndDestroy();
+    };
+    const answer = await ask(torc.port, get('/a'));
+    assert.is(answer.body, 'new');
+    assert.is(fieldOf(answer, 'x-served-by'), '1');
+  });
+});
+
 faults('TORC_COMPAT=assignment: a 404 becomes the assignment’s answer', async () => {
   await withProxy([plain('nothing', [], '404 Not Found')], { COMPAT: 'assignment' }, async torc => {
     const answer = await ask(torc.port, get('/other?x=1'));

@@ -48,6 +48,8 @@ class Simulation {
   #autoscaler: Autoscaler | null = null;
   readonly #isScaled: boolean;
   #inFlight = 30;
+  /** Old replicas that a roll-out has swapped out and that still run. */
+  readonly #swappedOut = new Set<string>();
   readonly #tally: Tally;
   readonly #calls = new Set<Promise<unknown>>();
   readonly trace: string[] = [];
@@ -65,6 +67,7 @@ class Simulation {
     const { world } = this;
     this.#lastEpoch = 0;
     this.#seen = 0;
+    this.#swappedOut.clear();
     this.#autoscaler?.close();
     const surroundings = world.newRun();
     const torc = new Supervisor({
@@ -158,6 +161,7 @@ class Simulation {
       this.torc.leavingCount();
     const counted = this.world.running().filter(container => !container.stray).length;
     assert.ok(counted <= allowed, `${counted} replicas run, ${allowed} may`);
+    if (this.torc.rolloutView()?.now) assert.equal([...this.#swappedOut], [], 'the next slot came too soon');
   };
 
   readonly checkRouting = (): void => {
@@ -196,6 +200,9 @@ class Simulation {
       `${event.slot} ${event.replicaId}: ${event.from} -> ${event.to} (${event.source}: ${event.cause})`,
     );
     if (event.to === 'ready') this.#tally.readyCount++;
+    if (event.to === 'draining' && event.cause.startsWith('rolled out'))
+      this.#swappedOut.add(event.replicaId);
+    if (event.to === 'dead') this.#swappedOut.delete(event.replicaId);
     if (event.to !== 'dead' || event.source === 'operator' || event.from === 'draining') return;
     this.#tally.deathCount++;
     const container = this.world.containers.get(event.replicaId);

@@ -65,6 +65,8 @@ export class World {
   isAway = false;
   #run: Run = { onEvent: null, isDead: true };
   #idCount = 0;
+  #stopCount = 0;
+  mostStopsAtOnce = 0;
 
   constructor(clock: FakeClock, random: Random) {
     this.clock = clock;
@@ -241,11 +243,14 @@ export class World {
 
   async #stop(run: Run, replica: Replica, graceMs: number): Promise<void> {
     const container = this.containers.get(replica.id);
+    this.mostStopsAtOnce = Math.max(this.mostStopsAtOnce, ++this.#stopCount);
     try {
       await this.#call(run, container?.hung ? graceMs : this.between(5, 100));
     } catch (error) {
       if (container) container.stray = true;
       throw error;
+    } finally {
+      this.#stopCount--;
     }
     if (!container) return;
     if (container.status === 'running') this.kill(container);

@@ -5,7 +5,7 @@
 // with its cause, in the words of torc's own answer where there is one.
 
 import { Agent, request } from 'node:http';
-import { BUCKET_MS, type LoadReport, type Loss } from './load.ts';
+import { BUCKET_MS, isBegun, type LoadReport, type Loss } from './load.ts';
 
 const [url = '', connections = '64'] = process.argv.slice(2);
 const { hostname, port } = new URL(url);
@@ -25,21 +25,24 @@ let slowestMs = 0;
 let next = 0;
 let stopping = false;
 
-function note(slot: string | null, tookMs: number): void {
-  slowestMs = Math.max(slowestMs, tookMs);
+function bucketNow(): LoadReport['timeline'][number] {
   const index = Math.floor((performance.now() - startedMs) / BUCKET_MS);
-  while (timeline.length <= index) timeline.push({ slots: {}, lost: 0 });
-  const bucket = timeline[index]!;
-  if (slot === null) bucket.lost++;
-  else bucket.slots[slot] = (bucket.slots[slot] ?? 0) + 1;
+  while (timeline.length <= index) timeline.push({ slots: {}, lost: 0, begun: 0 });
+  return timeline[index]!;
 }
 
-function lose(method: 'GET' | 'POST', cause: string, tookMs: number): void {
+function win(slot: string): void {
+  const { slots } = bucketNow();
+  slots[slot] = (slots[slot] ?? 0) + 1;
+}
+
+function lose(method: 'GET' | 'POST', cause: string): void {
   const known = losses.get(`${method} ${cause}`);
   const key = known !== undefined || losses.size < MOST_CAUSES ? `${method} ${cause}` : `${method} other`;
   const { count = 0 } = losses.get(key) ?? {};
   losses.set(key, { method, cause: key.slice(method.length + 1), count: count + 1 });
-  note(null, tookMs);
+  if (isBegun({ method, cause })) bucketNow().begun++;
+  else bucketNow().lost++;
 }
 
 /** One request to its end, however that is. */
@@ -50,9 +53,9 @@ function ask(): Promise<void> {
   sent[method]++;
   return new Promise(resolve => {
     const ended = (slot: string | null, cause: string): void => {
-      const tookMs = performance.now() - beganMs;
-      if (slot === null) lose(method, cause, tookMs);
-      else note(slot, tookMs);
+      slowestMs = Math.max(slowestMs, performance.now() - beganMs);
+      if (slot === null) lose(method, cause);
+      else win(slot);
       resolve();
     };
     const path = `/request?request_id=${id}`;
@@ -86,6 +89,9 @@ function messageOf(text: string): string {
 async function lane(): Promise<void> {
   while (!stopping) await ask();
 }
+
+// Who started it is gone: nobody reads the report.
+process.stdout.on('error', () => process.exit(1));
 
 const lanes = Array.from({ length: Number(connections) }, lane);
 process.stdin.resume();

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const program = join(import.meta.dirname, 'clients.ts');
 
 /** Width of a point of the timeline. */
-export const BUCKET_MS = 50;
+export const BUCKET_MS = 100;
 
 export interface Loss {
   readonly method: 'GET' | 'POST';
@@ -24,8 +24,8 @@ export interface LoadReport {
   readonly sent: { readonly GET: number; readonly POST: number };
   readonly losses: readonly Loss[];
   readonly slowestMs: number;
-  /** Answers of 200 per slot, and losses, per BUCKET_MS. */
-  readonly timeline: { readonly slots: Record<string, number>; lost: number }[];
+  /** Per BUCKET_MS: answers of 200 by slot, requests lost, and POSTs that had begun where they could not end. */
+  readonly timeline: { readonly slots: Record<string, number>; lost: number; begun: number }[];
 }
 
 export interface Load {
@@ -51,10 +51,17 @@ export function startLoad(url: string, connections: number): Load {
   };
 }
 
-/** What torc answers to a POST whose sending had begun when its replica was lost. */
-const BEGUN = '502 the replica closed the connection before it answered';
+/**
+ * What torc answers to a POST whose sending had begun when its replica was lost: at once where the connection ends, at the
+ * response timeout where it does not (a container cut off from its network).
+ */
+const BEGUN = [
+  '502 the replica closed the connection before it answered',
+  '504 the replica did not answer in time',
+];
 
-const isBegun = (loss: Loss): boolean => loss.method === 'POST' && loss.cause === BEGUN;
+export const isBegun = (loss: Pick<Loss, 'method' | 'cause'>): boolean =>
+  loss.method === 'POST' && BEGUN.includes(loss.cause);
 const sum = (losses: readonly Loss[]): number => losses.reduce((total, loss) => total + loss.count, 0);
 
 /** POSTs that torc could not repeat without risking to do them twice. */

@@ -46,7 +46,7 @@ async function census(torc: Torc): Promise<{ names: Record<string, string>; owne
 }
 
 /** GETs in four lanes until stopped; how often each status came. */
-function keepAsking(torc: Torc): () => Promise<Record<string, number>> {
+export function keepAsking(torc: Torc): () => Promise<Record<string, number>> {
   const statuses: Record<string, number> = {};
   let isOver = false;
   const lane = async (_: unknown, index: number): Promise<void> => {
