@@ -156,14 +156,14 @@ async function strikeOften(
   return strikes;
 }
 
-/** Strikes the first ready slot from `turn` on. */
+/** Strikes the first ready slot from `turn` on; never the last ready one, for then nobody is left to lose nothing. */
 async function strikeAt(torc: Torc, fault: Fault, network: string, turn: number): Promise<Strike> {
   let ready: Awaited<ReturnType<typeof slotsOf>> = [];
   const isThere = async (): Promise<boolean> => {
     const slots = await slotsOf(torc);
     const inTurn = slots.map((_, index) => slots[(turn + index) % slots.length]!);
     ready = inTurn.filter(({ state }) => state === 'ready');
-    return ready.length > 0;
+    return ready.length > 1;
   };
   await waitFor(isThere, { timeoutMs: HEALED_WITHIN_MS, what: 'a replica to strike' });
   const victim = ready[0]!;

@@ -42,7 +42,10 @@ scaling('follows the load up to TORC_MAX and back down to TORC_MIN, and loses no
     await waitFor(async () => (await countOf(torc)) === 1, { timeoutMs: 30_000, what: '1 replica' });
     assert.equal(Object.keys(statuses), ['200'], JSON.stringify(statuses));
     const said = torc.lines().filter(line => line.topic === 'scale');
-    assert.match(String(said[0]?.msg), /^from 1 to [23] replicas: .* requests in flight, 5 per replica wanted$/);
+    assert.match(
+      String(said[0]?.msg),
+      /^from 1 to [23] replicas: .* requests in flight, 5 per replica wanted$/,
+    );
   } finally {
     await torc.close();
   }
