@@ -10,7 +10,7 @@ import { Heartbeats, judgeBeat } from './heartbeat.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
 import type { SupervisorOptions } from './options.ts';
-import { ejectionMs, mostHung, PANIC_MS } from './outlier.ts';
+import { ejectionMs, LAST_READY_MS, mostHung, PANIC_MS } from './outlier.ts';
 import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
 import { type Leaving, Replacer, type RetireHow } from './replace.ts';
 import {
@@ -200,13 +200,15 @@ export class Fleet {
     this.release(slot, member, kind, first.cause, first.source, slot.failure);
   }
 
-  /** Half of the slots are out for their heartbeats already, and another one misses some: it stays, for a time. */
+  /** Half of the slots are out for their heartbeats, or all others are out: one that misses some stays, for a time. */
   #isPanic(slot: Slot, member: Member): boolean {
     if (slot.spare || member.state !== 'ready') return false;
-    if (this.#nowMs() - (slot.trouble?.atMs ?? 0) >= PANIC_MS) return false;
+    const troubledMs = this.#nowMs() - (slot.trouble?.atMs ?? 0);
+    if (troubledMs >= PANIC_MS) return false;
     const listed = this.slots.listed();
     const out = listed.filter(other => !isReady(other) && other.trouble?.source === 'heartbeat');
-    return out.length >= mostHung(listed.length);
+    const isLast = listed.length > 1 && listed.every(other => other === slot || !isReady(other));
+    return (isLast && troubledMs < LAST_READY_MS) || out.length >= mostHung(listed.length);
   }
 
   /** Out of routing until a heartbeat decides. Never the last ready one, unless it is `certain`. */
