@@ -3,11 +3,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { Pool } from 'undici';
+import { freePort } from '../harness/targets.ts';
 import { type ControlEvent, watchEvents } from './events.ts';
 
 /** Requests in flight at a time in every run here: the closed loop of the assignment's "asynchronous requests". */
@@ -136,16 +136,6 @@ export class Torc {
     await gone;
     clearTimeout(killer);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** The shell's own torc settings must not change what is measured. */

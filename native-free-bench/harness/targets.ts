@@ -27,12 +27,15 @@ export interface TargetKind {
 const root = join(import.meta.dirname, '..', '..');
 const onPath = (program: string): boolean => spawnSync('which', [program]).status === 0;
 
-async function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   server.close();
-  return address !== null && typeof address === 'object' ? address.port : 0;
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
 }
 
 async function answering(url: string, child: ChildProcess): Promise<void> {

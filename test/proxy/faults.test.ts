@@ -5,8 +5,9 @@ import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Answer, bytes, plain, rawOrigin } from '../support/origin.ts';
-import { freePort, snapshotOf, startProxy } from '../support/proxy.ts';
+import { snapshotOf, startProxy } from '../support/proxy.ts';
 import { ask, fieldOf, get, type RawClient, rawClient } from '../support/raw.ts';
+import { freePort } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const faults = suite('faults');

@@ -12,6 +12,7 @@ import { type ControlEvent, isNotice, type Outcome, Supervisor } from '../../src
 import type { Clock } from '../../src/core/clock.ts';
 import { type Log, silentLog } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
+import { SETTINGS } from '../control/setup.ts';
 import { advance, FakeClock, flush } from './clock.ts';
 import { CALM, type Container, World } from './world.ts';
 
@@ -75,17 +76,9 @@ class Simulation {
       random: world.random,
       log: this.#log(),
       settings: {
+        ...SETTINGS,
         replicas,
         spares: this.spares,
-        adopt: true,
-        ring: 'rendezvous',
-        ringRows: 64,
-        heartbeatPath: '/heartbeat',
-        heartbeatIntervalMs: 1000,
-        heartbeatTimeoutMs: 500,
-        heartbeatFall: 2,
-        heartbeatRise: 1,
-        drainTimeoutMs: 10_000,
       },
     });
     torc.subscribe(event => {

@@ -2,6 +2,7 @@
 // that a test sees what a polite HTTP library would hide.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { parseChunks } from './raw.ts';
 
 export interface OriginRequest {
   /** Request line and fields, without the empty line. */
@@ -89,30 +90,10 @@ function parseRequest(text: string, atHead: boolean): Parsed | null {
     length,
   });
   if (atHead) return made('', '', start);
-  if (/^transfer-encoding: *chunked$/im.test(head)) return parseChunked(text, start, made);
+  if (/^transfer-encoding: *chunked$/im.test(head)) return parseChunks(text, start, made);
   const length = Number(/^content-length: *(\d+)$/im.exec(head)?.[1] ?? 0);
   if (text.length < start + length) return null;
   return made(text.slice(start, start + length), '', start + length);
-}
-
-function parseChunked(
-  text: string,
-  start: number,
-  made: (body: string, trailers: string, length: number) => Parsed,
-) {
-  let body = '';
-  for (let at = start; ; ) {
-    const lineEnd = text.indexOf('\r\n', at);
-    if (lineEnd === -1) return null;
-    const size = Number.parseInt(text.slice(at, lineEnd), 16);
-    if (size === 0) {
-      const end = text.startsWith('\r\n', lineEnd + 2) ? lineEnd : text.indexOf('\r\n\r\n', lineEnd + 2);
-      return end === -1 ? null : made(body, text.slice(lineEnd + 2, end), end + 4);
-    }
-    if (text.length < lineEnd + 2 + size + 2) return null;
-    body += text.slice(lineEnd + 2, lineEnd + 2 + size);
-    at = lineEnd + 2 + size + 2;
-  }
 }
 
 /** A plain answer with a length. */

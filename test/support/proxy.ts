@@ -1,7 +1,6 @@
 // The data plane alone, in this process: a real server on a real port, with a snapshot made by hand in which slot "1"
 // owns every key, "2" stands in for it, and "3" for both. The control plane's ends (admin, hints, log) are recorded.
 
-import { createServer } from 'node:net';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { ReplicaState, SnapshotMessage, SuspectHint } from '../../src/core/types.ts';
@@ -10,6 +9,7 @@ import { tableChecksum } from '../../src/ring/build.ts';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { Counters } from '../../src/routing/counters.ts';
 import { SnapshotHolder } from '../../src/routing/snapshot.ts';
+import { freePort } from './torc.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -97,13 +97,4 @@ function recorder(lines: LogLine[]): Log {
     lines.push({ level, fields: { ...fields }, message });
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise(resolve => server.close(resolve));
-  return port;
 }

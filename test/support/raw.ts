@@ -120,7 +120,8 @@ export function parseAnswer(
   return text.length < end ? null : made(text.slice(start, end), '', end);
 }
 
-function parseChunks<T>(
+/** A chunked body from `start`, given to `made` with its trailers and where it ends; null while it is not all there. */
+export function parseChunks<T>(
   text: string,
   start: number,
   made: (body: string, trailers: string, length: number) => T,
