@@ -3,99 +3,88 @@
 // targets interleave, so that the machine's moods hit all alike; the median round counts, and the ratio to nginx.
 // Says nothing about latency or peak throughput: see the other scenarios.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { cpuUs, median, pin } from './harness/cpu.ts';
-import { kinds, type Target, verify } from './harness/targets.ts';
+import { drawPanels } from './harness/panels.ts';
+import {
+  type BenchOptions,
+  countdown,
+  inTurns,
+  type Result,
+  rounded,
+  SMALL_BYTES,
+  type Step,
+  sizeText,
+  warmUp,
+  withTargets,
+} from './harness/rounds.ts';
+import { balancers, bare } from './harness/targets.ts';
 
-const CONNECTIONS = 64;
-/** Until V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those behind them. */
-const WARM_UP_SECONDS = 12;
+/** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
+const FULL = { bodies: [SMALL_BYTES, 65_536, 1_048_576], rounds: 5, seconds: 2, warmUpSeconds: 10 };
+const SHORT = { bodies: [SMALL_BYTES], rounds: 3, seconds: 1, warmUpSeconds: 3 };
 
-export interface CostRow {
-  readonly target: string;
+interface Case extends Step {
   readonly bytes: number;
-  readonly usPerRequest: number;
-  readonly rounds: readonly number[];
-  readonly ratioToNginx: number | null;
 }
 
-export interface CostOptions {
-  readonly bodies: readonly number[];
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly only: readonly string[];
-  readonly progress: (text: string) => void;
-}
-
-export async function cost(options: CostOptions): Promise<CostRow[]> {
-  const rows: CostRow[] = [];
-  for (const bytes of options.bodies) rows.push(...(await costOf(bytes, options)));
-  return rows;
-}
-
-async function costOf(bytes: number, { rounds, seconds, only, progress }: CostOptions): Promise<CostRow[]> {
-  const origin = spawn(process.execPath, [join(import.meta.dirname, 'harness/origin.ts'), String(bytes)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+export async function cost(options: BenchOptions): Promise<object[]> {
+  const size = options.full ? FULL : SHORT;
+  const results = await withTargets([...balancers, bare], options, async bench => {
+    const { targets } = bench;
+    const tick = countdown(targets.length * (1 + size.bodies.length * size.rounds), options);
+    await warmUp(bench, size.warmUpSeconds, tick);
+    const all: Result<Case>[] = [];
+    for (const bytes of size.bodies) {
+      await bench.origin.setBodyBytes(bytes);
+      // Bare has its own answer, of one size.
+      const some = bytes === SMALL_BYTES ? targets : targets.filter(({ name }) => name !== bare.name);
+      const step: Case = {
+        bytes,
+        name: sizeText(bytes),
+        measure: target => bench.closed(target, size.seconds),
+      };
+      all.push(...(await inTurns(some, [step], size.rounds, tick)));
+    }
+    return all;
   });
-  const [line] = (await once(createInterface(origin.stdout), 'line')) as [string];
-  const ports = JSON.parse(line) as number[];
-  pin([origin.pid!], 1);
-  const targets: Target[] = [];
-  const measured = new Map<string, number[]>();
-  try {
-    for (const kind of kinds) {
-      if (only.length > 0 && !only.includes(kind.name)) continue;
-      if (kind.name === 'bare' && bytes > 1024) continue;
-      const missing = kind.missing();
-      if (missing !== null) {
-        progress(`${kind.name} is not here: ${missing}`);
-        continue;
-      }
-      const target = await kind.start(ports);
-      targets.push(target);
-      await verify(target);
-      pin(target.pids(), 0);
-      await round(target, WARM_UP_SECONDS);
-    }
-    for (let i = 1; i <= rounds; i++) {
-      for (const target of targets) {
-        const us = await round(target, seconds);
-        measured.set(target.name, [...(measured.get(target.name) ?? []), us]);
-        progress(`${bytes} B, round ${i} of ${rounds}, ${target.name}: ${us.toFixed(1)} us`);
-      }
-    }
-  } finally {
-    for (const target of targets) await target.stop();
-    origin.kill();
-  }
-  const nginx = measured.has('nginx') ? median(measured.get('nginx')!) : null;
-  return [...measured].map(([target, values]) => ({
-    target,
-    bytes,
-    usPerRequest: median(values),
-    rounds: values,
-    ratioToNginx: nginx === null ? null : median(values) / nginx,
-  }));
+  if (options.chartPath !== null) chart(options.chartPath, results);
+  return results.map(result => {
+    const { step, target, merged } = result;
+    const nginx = results.find(other => other.step === step && other.target.name === 'nginx');
+    return {
+      body: step.name,
+      target: target.name,
+      'us/request': rounded(merged.cpuUsPerRequest),
+      'x nginx':
+        nginx === undefined
+          ? null
+          : Number((merged.cpuUsPerRequest / nginx.merged.cpuUsPerRequest).toFixed(2)),
+      rounds: merged.cpuUsRounds.map(us => us.toFixed(1)).join(' '),
+      errors: merged.errors,
+    };
+  });
 }
 
-/** One round of load; microseconds of CPU per request. */
-async function round(target: Target, seconds: number): Promise<number> {
-  const pids = target.pids();
-  const before = cpuUs(pids);
-  const script = join(import.meta.dirname, 'harness/load.ts');
-  const load = spawn(
-    'taskset',
-    ['-c', '1', process.execPath, script, target.url, String(CONNECTIONS), String(seconds)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
+function chart(path: string, results: readonly Result<Case>[]): void {
+  const targets = [...new Set(results.map(({ target }) => target))];
+  const panels = [...new Set(results.map(({ step }) => step))].map(step => ({
+    name: `answers of ${step.name}`,
+    unit: 'CPU microseconds',
+    series: {
+      'per request': targets.map(target => {
+        const result = results.find(one => one.step === step && one.target === target);
+        return result === undefined ? null : result.merged.cpuUsPerRequest;
+      }),
     },
+  }));
+  const look = {
+    title: 'Cost: CPU time of the balancer per request',
+    subtitle: 'user and system time, one worker, 64 connections; median of the rounds',
+    figures: true,
+  };
+  drawPanels(
+    path,
+    look,
+    targets.map(({ name }) => name),
+    panels,
   );
-  const [line] = (await once(createInterface(load.stdout), 'line')) as [string];
-  const used = cpuUs(pids) - before;
-  const { requests, errors, timeouts, non2xx } = JSON.parse(line) as Record<string, number>;
-  if (errors! + timeouts! + non2xx! > 0) throw new Error(`${target.name}: ${line}`);
-  return used / requests!;
 }

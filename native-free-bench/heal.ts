@@ -82,6 +82,8 @@ async function healRow(fault: Fault, spares: number, options: HealOptions): Prom
     TORC_DRIVER: fault.driver,
     TORC_NETWORK: network,
     TORC_SPARES: String(spares),
+    // torc's own default; tests have more patience.
+    TORC_HEARTBEAT_TIMEOUT_MS: '500',
     ...fault.settings,
   });
   try {

@@ -1,11 +1,26 @@
-// What the bench uses of autocannon, which brings no types of its own.
+// What the bench uses of packages that bring no types, or that are not there before the bench's first run: the product is
+// type-checked without them.
 
 declare module 'autocannon' {
+  import type { EventEmitter } from 'node:events';
+
+  interface Request {
+    method: 'GET' | 'POST';
+    path: string;
+    body?: string;
+    headers?: Record<string, string>;
+    onResponse?: (status: number, body: string) => void;
+  }
+  interface Client {
+    setRequests(requests: readonly Request[]): void;
+  }
   interface Options {
-    url: string;
+    url: string | string[];
     connections: number;
     duration: number;
-    requests: { method: 'GET' | 'POST'; path: string; body?: string }[];
+    sampleInt?: number;
+    setupClient?: (client: Client) => void;
+    requests?: readonly Request[];
   }
   interface Result {
     requests: { total: number };
@@ -13,7 +28,8 @@ declare module 'autocannon' {
     timeouts: number;
     non2xx: number;
   }
-  export default function autocannon(options: Options): Promise<Result>;
+  interface Run extends Promise<Result>, EventEmitter {}
+  export default function autocannon(options: Options): Run;
 }
 declare module 'fast-proxy' {
   import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -21,7 +37,78 @@ declare module 'fast-proxy' {
   interface Options {
     base: string;
     undici: { connections: number };
+    cacheURLs: number;
   }
   type Proxy = (request: IncomingMessage, response: ServerResponse, source: string, options: object) => void;
   export default function fastProxy(options: Options): { proxy: Proxy };
+}
+declare module 'http-proxy' {
+  import type { EventEmitter } from 'node:events';
+  import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+
+  interface Options {
+    target: string;
+    agent: Agent;
+    xfwd: boolean;
+  }
+  interface Proxy extends EventEmitter {
+    web(request: IncomingMessage, response: ServerResponse): unknown;
+  }
+  const httpProxy: { createProxyServer(options: Options): Proxy };
+  export default httpProxy;
+}
+declare module 'http-proxy-3' {
+  import type { EventEmitter } from 'node:events';
+  import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+
+  interface Options {
+    target: string;
+    agent: Agent;
+    xfwd: boolean;
+  }
+  interface Proxy extends EventEmitter {
+    web(request: IncomingMessage, response: ServerResponse): unknown;
+  }
+  export function createProxyServer(options: Options): Proxy;
+}
+declare module 'httpxy' {
+  import type { EventEmitter } from 'node:events';
+  import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+
+  interface Options {
+    target: string;
+    agent: Agent;
+    xfwd: boolean;
+  }
+  interface Proxy extends EventEmitter {
+    web(request: IncomingMessage, response: ServerResponse): unknown;
+  }
+  export function createProxyServer(options: Options): Proxy;
+}
+declare module 'fastify' {
+  interface Server {
+    register(plugin: object, options: object): PromiseLike<unknown>;
+    listen(options: { port: number; host: string }): Promise<string>;
+  }
+  export default function fastify(options: { keepAliveTimeout: number }): Server;
+}
+declare module '@fastify/http-proxy' {
+  const httpProxy: object;
+  export default httpProxy;
+}
+declare module 'hashring' {
+  export default class HashRing {
+    constructor(servers: readonly string[]);
+    get(key: string): string;
+    add(server: string): void;
+    remove(server: string): void;
+  }
+}
+declare module 'consistent-hash' {
+  export default class ConsistentHash {
+    constructor(options?: { weight: number; range: number });
+    get(key: string): string;
+    add(node: string): void;
+    remove(node: string): void;
+  }
 }

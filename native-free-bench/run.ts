@@ -1,44 +1,65 @@
-// npm run bench [-- NAME] [--full] [--only torc,nginx]: runs a scenario, prints its table, keeps the raw figures as dated
-// JSON under results/. The short size tells in a minute whether something broke; quote only `--full` ones.
+// npm run bench [-- NAME ...] [--full] [--only torc,nginx]: runs scenarios (all of them without a name), prints their
+// tables, keeps the figures as dated JSON under results/. The short size tells in a minute whether something broke; quote
+// only --full ones, which also draw the charts of docs/benchmarks/ where they had all targets.
 
 import { execFileSync } from 'node:child_process';
 import { Console } from 'node:console';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bodies } from './bodies.ts';
 import { connections } from './connections.ts';
 import { cost } from './cost.ts';
+import { machine } from './harness/machine.ts';
+import type { BenchOptions } from './harness/rounds.ts';
+import { kinds } from './harness/targets.ts';
 import { heal, timelineFile } from './heal.ts';
+import { histogram } from './histogram.ts';
+import { latency } from './latency.ts';
+import { ring } from './ring.ts';
+import { throughput } from './throughput.ts';
+import { workers } from './workers.ts';
 
-const { values, positionals } = parseArgs({
-  options: { full: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
-  allowPositionals: true,
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const only = values.only === '' ? [] : values.only.split(',');
+const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...]';
 
-const scenarios: Record<string, () => Promise<object[]>> = {
-  cost: async () => {
-    const size = values.full
-      ? { bodies: [56, 65_536, 1_048_576], rounds: 5, seconds: 3 }
-      : { bodies: [56], rounds: 3, seconds: 2 };
-    const rows = await cost({ ...size, only, progress: say });
-    return rows.map(row => ({
-      body: row.bytes,
-      target: row.target,
-      'us/request': Number(row.usPerRequest.toFixed(1)),
-      'x nginx': row.ratioToNginx === null ? '-' : Number(row.ratioToNginx.toFixed(2)),
-      spread: `${Math.min(...row.rounds).toFixed(1)}-${Math.max(...row.rounds).toFixed(1)}`,
-    }));
-  },
-  connections: () => connections(only, values.full ? 1_000_000 : 100_000),
-  heal: () => {
-    const size = values.full
+const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = {
+  throughput,
+  latency,
+  cost,
+  bodies,
+  workers,
+  connections,
+  heal: options => {
+    const size = options.full
       ? { strikes: 5, idleStrikes: 10, streamMs: 60_000, timelinePath: timelineFile }
       : { strikes: 1, idleStrikes: 1, streamMs: 10_000, timelinePath: null };
-    return heal({ ...size, only, progress: say });
+    return heal({ ...size, ...options });
   },
+  ring,
+  histogram,
 };
+/** Here --only has words of their own. */
+const OWN_WORDS = ['heal', 'ring'];
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+function refuse(reason: string): never {
+  say(`${reason}\n${USAGE}\nscenarios: ${Object.keys(scenarios).join(', ')}`);
+  process.exit(2);
+}
+
+function argumentsOf(): { names: string[]; full: boolean; only: string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { full: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+      allowPositionals: true,
+    });
+    const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
+    return { names, full: values.full, only: values.only === '' ? [] : values.only.split(',') };
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
 
 /** The peers are the bench's own dependencies: installed on its first run, never with the product. */
 function installPeers(): void {
@@ -47,22 +68,43 @@ function installPeers(): void {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: import.meta.dirname, stdio: 'inherit' });
 }
 
-installPeers();
-const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
-for (const name of names) {
-  const scenario = scenarios[name];
-  if (scenario === undefined) {
-    say(`no scenario ${name}; there are ${Object.keys(scenarios).join(', ')}`);
-    process.exit(2);
-  }
-  const rows = await scenario();
+async function runScenario(name: string, full: boolean, only: readonly string[]): Promise<void> {
+  const on = machine();
+  const startMs = performance.now();
+  const all = only.length === 0;
+  const chartPath = full && all ? join(import.meta.dirname, '..', 'docs', 'benchmarks', `${name}.svg`) : null;
+  say(`${name}${full ? ' --full' : ''}, load average ${on.loadAverage}`);
+  const rows = await scenarios[name]!({ full, only, chartPath, progress: say });
+  const seconds = Math.round((performance.now() - startMs) / 1000);
   new Console(process.stdout).table(rows);
   const folder = join(import.meta.dirname, 'results');
   mkdirSync(folder, { recursive: true });
   const file = join(
     folder,
-    `${new Date().toISOString().slice(0, 10)}-${name}${values.full ? '' : '-short'}.json`,
+    `${on.date.slice(0, 10)}-${name}${all ? '' : '-some'}${full ? '' : '-short'}.json`,
   );
-  writeFileSync(file, `${JSON.stringify(rows, null, 2)}\n`);
-  say(`written: ${file}`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ scenario: name, full, only, machine: on, seconds, rows }, null, 2)}\n`,
+  );
+  say(`${name} took ${seconds} s, written: ${file}`);
+}
+
+const { names, full, only } = argumentsOf();
+const unknownName = names.find(name => !Object.hasOwn(scenarios, name));
+if (unknownName !== undefined) refuse(`no scenario ${unknownName}`);
+const unknownTarget = only.find(word => !kinds.some(kind => kind.name === word));
+if (unknownTarget !== undefined && !names.every(name => OWN_WORDS.includes(name)))
+  refuse(`no target ${unknownTarget}; there are ${kinds.map(kind => kind.name).join(', ')}`);
+if (process.platform !== 'linux') refuse('the bench reads /proc and pins with taskset: it needs Linux');
+// Ends through 'exit', where what was started is ended.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+installPeers();
+for (const name of names) {
+  try {
+    await runScenario(name, full, only);
+  } catch (error) {
+    say(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
+    process.exitCode = 1;
+  }
 }

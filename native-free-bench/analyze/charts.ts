@@ -1,24 +1,25 @@
-// The charts of docs/analysis.md, drawn by echarts as SVG text without a browser. Each is a light card of its own, so it
-// reads the same on a light and on a dark page; colours are Okabe and Ito's, which colour-blind people tell apart, and
-// lines differ by their marks as well.
+// The charts of docs/analysis.md: what each shows, and how its numbers are read from the results. How a chart looks is
+// harness/chart.ts.
 
-import * as echarts from 'echarts';
+import {
+  COLORS,
+  categories,
+  dashed,
+  draw,
+  frame,
+  GREY,
+  INK,
+  line,
+  type Option,
+  values,
+} from '../harness/chart.ts';
 import { BIN_MS, type Bin, type Failure, PER_SECOND } from './failure.ts';
 import { HASH_NAMES } from './hashes.ts';
 import { POINTS, RINGS, SIZES, type Spread } from './rings.ts';
 import type { Results } from './run.ts';
 
-const WIDTH = 760;
-const HEIGHT = 400;
-const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
-const GREY = '#6b7280';
-const INK = '#1f2937';
-const MARKS = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'emptyCircle'];
-
 /** The seed project's own "Test 1" of 10,000 requests, as it published it: 149 are missing. */
 export const SEED_PUBLISHED = [3596, 3362, 2893] as const;
-
-type Option = echarts.EChartsCoreOption;
 
 /** What a point means above its mean: 1.02 of the mean is 2 %. */
 const excess = (spread: { readonly maxToMean: number }): number => 100 * (spread.maxToMean - 1);
@@ -45,67 +46,6 @@ export function drawAll(results: Results): Record<string, string> {
     'a4-moved': draw(movedChart(results)),
   };
 }
-
-function draw(option: Option, height = HEIGHT): string {
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
-  chart.setOption({ ...option, animation: false, backgroundColor: '#ffffff' });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  // echarts says neither that it is a picture nor of what, and styles for the mouse mean nothing on a page.
-  const { text } = option.title as { text: string };
-  const still = svg.replace(/<style ><!\[CDATA\[[\s\S]*?\]\]>\s*<\/style>\s*/, '');
-  return `${still.replace(/<svg ([^>]*)>/, `<svg role="img" style="border-radius:8px" $1>\n<title>${text}</title>`)}\n`;
-}
-
-function frame(title: string, subtitle: string): Option {
-  return {
-    color: COLORS,
-    textStyle: { fontFamily: 'Helvetica, Arial, sans-serif', color: INK },
-    title: {
-      text: title,
-      subtext: subtitle,
-      left: 16,
-      top: 12,
-      textStyle: { fontSize: 16, color: INK },
-      subtextStyle: { fontSize: 12, color: GREY },
-    },
-    legend: { bottom: 10, textStyle: { fontSize: 12, color: INK }, itemGap: 34 },
-    grid: { left: 72, right: 28, top: 84, bottom: 84 },
-  };
-}
-
-const axisText = { axisLabel: { fontSize: 12, color: INK }, nameTextStyle: { fontSize: 12, color: INK } };
-
-const categories = (name: string, data: readonly (string | number)[]): object => ({
-  type: 'category',
-  name,
-  nameLocation: 'middle',
-  nameGap: 30,
-  data: data.map(String),
-  ...axisText,
-});
-
-const values = (name: string, more: object = {}): object => ({
-  type: 'value',
-  name,
-  nameLocation: 'middle',
-  nameGap: 52,
-  splitLine: { lineStyle: { color: '#e5e7eb' } },
-  ...axisText,
-  ...more,
-});
-
-const line = (name: string, data: readonly unknown[], index: number, more: object = {}): object => ({
-  name,
-  type: 'line',
-  data,
-  symbol: MARKS[index % MARKS.length],
-  symbolSize: 8,
-  lineStyle: { width: 2 },
-  ...more,
-});
-
-const dashed = { lineStyle: { width: 2, type: 'dashed' }, symbol: 'none', color: GREY };
 
 function countsChart({ a1, replays, requests }: Results): Option {
   const bars = (name: string, data: readonly number[], index: number): object => ({

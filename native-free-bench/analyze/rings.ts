@@ -229,7 +229,7 @@ function pointRow(points: number, n: number): PointRow {
 }
 
 /** Mean max/mean of as many perfectly random throws on n slots: no hash goes below it but by luck. */
-function chanceOf(n: number, throws: number, seed: number): number {
+export function chanceOf(n: number, throws: number, seed: number): number {
   const random = seededRandom(seed);
   let sum = 0;
   for (let set = 0; set < CHANCE_THROWS; set++) {

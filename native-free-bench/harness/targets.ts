@@ -1,10 +1,11 @@
 // What is measured: torc and its peers, each started the same way over the same replicas, with one worker, consistent
-// hash on request_id and keep-alive on both sides. Every target must hash consistently and answer correctly before any
-// load is put on it (`verify`), because a proxy that answers errors is very fast.
+// hash on request_id and keep-alive on both sides; beside them a ceiling (`direct`) and a floor (`seed-shape`). Every
+// target must hash consistently and answer correctly before any load is put on it (`verify`), because a proxy that answers
+// errors is very fast.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,10 @@ import { familyOf } from './cpu.ts';
 
 export interface Target {
   readonly name: string;
-  readonly url: string;
+  /** One, or for `direct` one per replica: the client's connections take turns. */
+  readonly urls: readonly string[];
+  /** Closes the client's connection after each answer. */
+  readonly closes: boolean;
   pids(): number[];
   stop(): Promise<void>;
 }
@@ -21,7 +25,7 @@ export interface TargetKind {
   readonly name: string;
   /** Null where it can run; else what to install. */
   missing(): string | null;
-  start(replicaPorts: readonly number[]): Promise<Target>;
+  start(replicaPorts: readonly number[], workers?: number): Promise<Target>;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -53,6 +57,12 @@ async function answering(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`no answer from ${url}`);
 }
 
+/** What runs; a bench that ends in the middle takes it along. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill();
+});
+
 async function launch(
   name: string,
   port: number,
@@ -65,11 +75,14 @@ async function launch(
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const url = `http://127.0.0.1:${port}`;
   await answering(url, child);
   return {
     name,
-    url,
+    urls: [url],
+    closes: false,
     pids: () => familyOf(child.pid!),
     stop: async () => {
       const gone = once(child, 'exit');
@@ -80,14 +93,14 @@ async function launch(
   };
 }
 
-const torc: TargetKind = {
+export const torc: TargetKind = {
   name: 'torc',
   missing: () => null,
-  async start(replicaPorts) {
+  async start(replicaPorts, workers = 1) {
     const port = await freePort();
     return launch('torc', port, process.execPath, [join(root, 'src/main.ts')], {
       PORT: String(port),
-      TORC_WORKERS: '1',
+      TORC_WORKERS: String(workers),
       TORC_DRIVER: 'static',
       TORC_UPSTREAMS: replicaPorts.map(replica => `127.0.0.1:${replica}`).join(','),
       TORC_HEARTBEAT_PATH: '',
@@ -96,21 +109,25 @@ const torc: TargetKind = {
   },
 };
 
+/** Bodies stream in both directions, as with all others, in buffers larger than the default 8 of a page each. */
 const nginx: TargetKind = {
   name: 'nginx',
   missing: () => (onPath('nginx') ? null : 'apt-get install nginx-light'),
-  async start(replicaPorts) {
+  async start(replicaPorts, workers = 1) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
+    // Its workers are another user than root, who starts it.
+    chmodSync(folder, 0o755);
     const servers = replicaPorts.map(replica => `server 127.0.0.1:${replica};`).join(' ');
     const config = `
-      daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
-      events { worker_connections 4096; }
+      daemon off; worker_processes ${workers}; worker_rlimit_nofile 32768; pid ${folder}/pid; error_log ${folder}/error.log;
+      events { worker_connections 16384; }
       http {
-        access_log off; keepalive_requests 1000000000; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p;
+        access_log off; keepalive_requests 1000000000; client_max_body_size 0; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p;
         fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-        upstream replicas { hash $arg_request_id consistent; ${servers} keepalive 128; keepalive_requests 1000000000; }
+        upstream replicas { hash $arg_request_id consistent; ${servers} keepalive 256; keepalive_requests 1000000000; }
         server { listen 127.0.0.1:${port}; location / {
+          proxy_request_buffering off; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
           proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
           proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $host; } }
       }`;
@@ -130,13 +147,14 @@ const nginx: TargetKind = {
 const haproxy: TargetKind = {
   name: 'haproxy',
   missing: () => (onPath('haproxy') ? null : 'apt-get install haproxy'),
-  async start(replicaPorts) {
+  async start(replicaPorts, workers = 1) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
     const servers = replicaPorts.map((replica, i) => `  server s${i + 1} 127.0.0.1:${replica}`).join('\n');
     const config = `global
-  nbthread 1
-  maxconn 4000
+  nbthread ${workers}
+  maxconn 10100
+  no strict-limits
 defaults
   mode http
   timeout connect 1s
@@ -154,35 +172,97 @@ ${servers}
 `;
     writeFileSync(join(folder, 'haproxy.cfg'), config);
     const cleanUp = (): void => rmSync(folder, { recursive: true, force: true });
-    return launch('haproxy', port, 'haproxy', ['-db', '-f', join(folder, 'haproxy.cfg')], {}, cleanUp);
+    return launch('haproxy', port, 'haproxy', ['-q', '-db', '-f', join(folder, 'haproxy.cfg')], {}, cleanUp);
   },
 };
 
-/** A Node peer: native-free-bench/peers/NAME.ts PORT REPLICA_PORTS. */
-const nodePeer = (name: string): TargetKind => ({
+/** A Node peer: native-free-bench/peers/FILE.ts PORT REPLICA_PORTS. */
+const nodePeer = (name: string, file = name): TargetKind => ({
   name,
   missing: () => null,
   async start(replicaPorts) {
     const port = await freePort();
-    const script = join(import.meta.dirname, '..', 'peers', `${name}.ts`);
-    return launch(name, port, process.execPath, [script, String(port), replicaPorts.join(',')]);
+    const script = join(import.meta.dirname, '..', 'peers', `${file}.ts`);
+    return launch(name, port, process.execPath, [
+      '--no-deprecation',
+      script,
+      String(port),
+      replicaPorts.join(','),
+    ]);
   },
 });
 
-export const kinds: readonly TargetKind[] = [torc, nginx, haproxy, nodePeer('bare'), nodePeer('fast-proxy')];
+/** No balancer: the client's connections go to the replicas themselves, each to one. What no target can do better. */
+export const direct: TargetKind = {
+  name: 'direct',
+  missing: () => null,
+  start: async replicaPorts => ({
+    name: 'direct',
+    urls: replicaPorts.map(port => `http://127.0.0.1:${port}`),
+    closes: false,
+    pids: () => [],
+    stop: async () => {},
+  }),
+};
 
-/** Throws unless 50 keys each answer 200 from one and the same replica, twice. */
+const seedPeer = nodePeer('seed-shape');
+/** The floor: how the Flask program did it that torc grew from. */
+export const seedShape: TargetKind = {
+  ...seedPeer,
+  start: async replicaPorts => ({ ...(await seedPeer.start(replicaPorts)), closes: true }),
+};
+
+/** A node:http server that answers by itself: what Node takes for a request before anything is proxied. */
+export const bare = nodePeer('bare');
+
+/** Those that are compared: all hash consistently and keep connections alive on both sides. */
+export const balancers: readonly TargetKind[] = [
+  torc,
+  nginx,
+  haproxy,
+  nodePeer('fast-proxy'),
+  nodePeer('@fastify/http-proxy', 'fastify'),
+  nodePeer('http-proxy'),
+  nodePeer('http-proxy-3'),
+  nodePeer('httpxy'),
+];
+export const scalable: readonly TargetKind[] = [torc, nginx, haproxy];
+export const kinds: readonly TargetKind[] = [...balancers, direct, seedShape, bare];
+
+/** Throws unless keys stay where they are and bodies arrive whole, in both directions. */
 export async function verify(target: Target): Promise<void> {
+  for (const url of target.urls) {
+    const owners = await ownersOf(target.name, url);
+    if (target.urls.length === 1 && target.name !== bare.name && new Set(owners).size < 2)
+      throw new Error(`${target.name} uses one replica only`);
+    for (const bytes of [1024, 262_144]) await verifyPost(target.name, url, bytes);
+  }
+}
+
+/** Who answers each of 50 keys; asked twice, it must be the same. */
+async function ownersOf(name: string, url: string): Promise<readonly string[]> {
   const owners = new Map<number, string>();
   for (let round = 0; round < 2; round++) {
     for (let key = 1; key <= 50; key++) {
-      const response = await fetch(`${target.url}/request?request_id=${key}`);
+      const response = await fetch(`${url}/request?request_id=${key}`);
       const text = (await response.text()).slice(0, 40);
-      if (response.status !== 200) throw new Error(`${target.name} answers ${response.status}`);
-      if ((owners.get(key) ?? text) !== text) throw new Error(`${target.name} moves key ${key}`);
+      if (response.status !== 200) throw new Error(`${name} answers ${response.status}`);
+      if (!response.headers.has('content-length')) throw new Error(`${name} drops content-length`);
+      if ((owners.get(key) ?? text) !== text) throw new Error(`${name} moves key ${key}`);
       owners.set(key, text);
     }
   }
-  if (target.name !== 'bare' && new Set(owners.values()).size < 2)
-    throw new Error(`${target.name} uses one replica only`);
+  return [...owners.values()];
+}
+
+async function verifyPost(name: string, url: string, bytes: number): Promise<void> {
+  const response = await fetch(`${url}/request?request_id=${bytes}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify('x'.repeat(bytes - 2)),
+  });
+  await response.arrayBuffer();
+  const received = response.headers.get('x-received-bytes');
+  if (response.status !== 200) throw new Error(`${name} answers ${response.status} to a POST`);
+  if (received !== String(bytes)) throw new Error(`${name} delivers ${received} of ${bytes} bytes of a POST`);
 }

@@ -1,0 +1,109 @@
+// Load by autocannon: each connection asks again when it has its answer, so this finds how much a target can do, and its
+// latencies are those of a full house. They are taken from its 'response' event, which has the fraction of a millisecond
+// that its own histogram drops. Each answer is looked at: which replica gave it, and whether it is one at all.
+// A target that closes after each answer is beyond autocannon 9: it has its next request on the wire by then and keeps a
+// time for it, and with `reconnectRate: 1` it does not count the answers. For such a one the loop is our own.
+
+import autocannon from 'autocannon';
+import { Latencies } from './latencies.ts';
+import { Line } from './line.ts';
+import { KEYS, type LoadResult, requestText } from './loader.ts';
+
+export interface ClosedJob {
+  readonly kind: 'closed';
+  readonly urls: readonly string[];
+  readonly connections: number;
+  readonly seconds: number;
+  readonly method: 'GET' | 'POST';
+  /** The target closes the connection after each answer. */
+  readonly reconnects: boolean;
+}
+
+/** 1 KiB of JSON. */
+const POST_BODY = JSON.stringify({ text: 'x'.repeat(1024 - '{"text":""}'.length) });
+const REPLICAS = 3;
+const GREETING = '{"message":"Hello from Server: ';
+
+export function closedLoop(job: ClosedJob): Promise<LoadResult> {
+  return job.reconnects ? reconnecting(job) : byAutocannon(job);
+}
+
+async function byAutocannon(job: ClosedJob): Promise<LoadResult> {
+  const perReplica = Array.from({ length: REPLICAS }, () => 0);
+  const latencies = new Latencies();
+  let wrong: string | null = null;
+  const look = (status: number, body: string): void => {
+    if (status !== 200) return;
+    const index = body.charCodeAt(GREETING.length) - '1'.charCodeAt(0);
+    if (body.startsWith(GREETING) && index >= 0 && index < REPLICAS) perReplica[index]!++;
+    else wrong ??= body.slice(0, 80);
+  };
+  const requests = Array.from({ length: KEYS }, (_, i) => ({
+    method: job.method,
+    path: `/request?request_id=${i + 1}`,
+    ...(job.method === 'POST' ? { body: POST_BODY, headers: { 'content-type': 'application/json' } } : {}),
+    onResponse: look,
+  }));
+  // Each connection has keys of its own: were all to walk through the same list, they would queue at one replica together.
+  const share = Math.floor(KEYS / job.connections);
+  let connection = 0;
+  const run = autocannon({
+    url: [...job.urls],
+    connections: job.connections,
+    duration: job.seconds,
+    sampleInt: 50,
+    setupClient: client => {
+      const from = connection++ * share;
+      client.setRequests(requests.slice(from, from + share));
+    },
+  });
+  const startMs = performance.now();
+  let lastMs = startMs;
+  run.on('response', (_client: unknown, status: number, _bytes: number, ms: number) => {
+    lastMs = performance.now();
+    if (status === 200) latencies.record(ms * 1000);
+  });
+  const { errors, timeouts, non2xx } = await run;
+  return {
+    requests: latencies.count,
+    seconds: (lastMs - startMs) / 1000,
+    errors: errors + timeouts + non2xx,
+    unanswered: 0,
+    wrong,
+    perReplica,
+    latencies: latencies.toText(),
+    lateP99Us: 0,
+  };
+}
+
+async function reconnecting({ urls, connections, seconds, method }: ClosedJob): Promise<LoadResult> {
+  const latencies = new Latencies();
+  const askedMs = new Map<Line, number>();
+  const body = method === 'POST' ? POST_BODY : '';
+  let errors = 0;
+  let asked = 0;
+  const ask = (line: Line): void => {
+    askedMs.set(line, performance.now());
+    line.ask(requestText(asked++, body));
+  };
+  const lines = Array.from({ length: connections }, (_, i) => {
+    return new Line(urls[i % urls.length]!, (line, status) => {
+      if (status === 200) latencies.record((performance.now() - askedMs.get(line)!) * 1000);
+      else errors++;
+      ask(line);
+    });
+  });
+  lines.forEach(ask);
+  await new Promise(resolve => setTimeout(resolve, seconds * 1000));
+  for (const line of lines) line.close();
+  return {
+    requests: latencies.count,
+    seconds,
+    errors,
+    unanswered: 0,
+    wrong: null,
+    perReplica: [],
+    latencies: latencies.toText(),
+    lateP99Us: 0,
+  };
+}
