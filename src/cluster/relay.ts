@@ -2,8 +2,9 @@
 // what protects itself: the body's size and the number of requests waiting. Who may do what is decided in one place,
 // the primary (admin/).
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AdminReply, AdminRequest, ToPrimary } from '../core/messages.ts';
+import type { ProxyRequest } from '../proxy/http-messages.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -19,7 +20,7 @@ export class AdminRelay {
     this.#send = send;
   }
 
-  handle(request: IncomingMessage, response: ServerResponse): void {
+  handle(request: ProxyRequest, response: ServerResponse): void {
     if (this.#waiting.size >= WAITING_LIMIT) {
       refuse(response, 503, 'too many control requests at once');
       return;
@@ -75,13 +76,13 @@ export class AdminRelay {
     for (const response of this.#waiting.values()) if (response.headersSent) response.end();
   }
 
-  #ask(request: IncomingMessage, response: ServerResponse, body: string): void {
+  #ask(request: ProxyRequest, response: ServerResponse, body: string): void {
     const id = ++this.#nextId;
     this.#waiting.set(id, response);
     response.on('close', () => {
       if (this.#waiting.delete(id)) this.#send({ type: 'admin-cancel', id });
     });
-    const { headers } = request;
+    const headers = request.allHeaders;
     const asked: AdminRequest = {
       method: request.method ?? '',
       target: request.url ?? '',

@@ -68,6 +68,7 @@ export class Fleet {
       drainTimeoutMs: settings.drainTimeoutMs,
       onStarted: (slot, replica, version) => this.#onStarted(slot, replica, version),
       onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
+      onStopped: () => this.#events.onChange(),
       onRetired: (leaving, cause) => this.#onRetired(leaving, cause),
     });
     if (driver.creates) this.#makeSlots();

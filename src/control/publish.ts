@@ -3,7 +3,8 @@
 // keys go to their next choices and come back), so only /add and /rm rebuild it. Upstreams are only those whose address
 // is believed: ready, or suspect (its pool stays for what is in flight). What is starting, draining or dead is absent,
 // because the next container may have the dead one's address (measured on both engines). What is dead or hangs is also
-// named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere.
+// named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere. Those that
+// may not be tried twice keep their chance while it hangs, and end once it is gone.
 
 import type { RingAlgorithm, SnapshotMessage, UpstreamSpec } from '../core/types.ts';
 import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
@@ -28,6 +29,7 @@ export class Publisher {
       choices: table.choices,
       upstreams: [],
       lost: [],
+      gone: [],
     };
   }
 
@@ -36,13 +38,16 @@ export class Publisher {
     const upstreams = slots.flatMap(upstreamOf);
     const tableKey = slots.map(slot => `${slot.id}=${slot.name}`).join();
     const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
-    const lost = [...leaving].filter(each => each.lost).map(({ member }) => member.replica.id);
-    const isLoss = lost.some(replicaId => !this.snapshot.lost.includes(replicaId));
+    const losses = [...leaving].filter(each => each.loss !== null);
+    const lost = losses.map(idOf);
+    const gone = losses.filter(each => each.loss === 'gone').map(idOf);
+    const isNewIn = (known: readonly string[]) => (replicaId: string) => !known.includes(replicaId);
+    const isLoss = lost.some(isNewIn(this.snapshot.lost)) || gone.some(isNewIn(this.snapshot.gone));
     if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey && !isLoss) return false;
     const table = tableKey === this.#tableKey ? {} : this.#newTable(slots);
     this.#tableKey = tableKey;
     this.#upstreamsKey = upstreamsKey;
-    this.snapshot = { ...this.snapshot, ...table, upstreams, lost, epoch: this.snapshot.epoch + 1 };
+    this.snapshot = { ...this.snapshot, ...table, upstreams, lost, gone, epoch: this.snapshot.epoch + 1 };
     return true;
   }
 
@@ -52,6 +57,8 @@ export class Publisher {
     return { checksum: tableChecksum(table), tableVersion: this.snapshot.tableVersion + 1, rows, choices };
   }
 }
+
+const idOf = ({ member }: Leaving): string => member.replica.id;
 
 function upstreamOf(slot: Slot): UpstreamSpec[] {
   const { member } = slot;

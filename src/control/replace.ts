@@ -29,8 +29,8 @@ export interface Leaving {
   readonly how: RetireHow;
   /** What its last words explain. */
   readonly failure: Failure | null;
-  /** It will answer nothing more: it hangs, or it has ended, perhaps while it was drained. */
-  lost: boolean;
+  /** It will answer nothing more: it hangs, or it has ended for certain, perhaps while it was drained. */
+  loss: 'hung' | 'gone' | null;
   /** Ends the wait: it is over, or torc exits. */
   readonly cutWait: () => void;
 }
@@ -43,6 +43,8 @@ export interface ReplacerOptions {
   readonly drainTimeoutMs: number;
   readonly onStarted: (slot: Slot, replica: Replica, version: Version | null) => void;
   readonly onStartFailed: (slot: Slot, cause: string) => void;
+  /** One that leaves has ended: to be published before it is forgotten. */
+  readonly onStopped: () => void;
   readonly onRetired: (leaving: Leaving, cause: string) => void;
 }
 
@@ -119,22 +121,22 @@ export class Replacer {
   /** Takes a member that is no longer any slot's (`slot` is whose it was) to its end. */
   retire(member: Member, slot: Slot | null, how: RetireHow, failure: Failure | null = null): void {
     const { promise: cut, resolve: cutWait } = Promise.withResolvers<void>();
-    const lost = how === 'hung' || how === 'gone';
-    const leaving: Leaving = { slot, member, how, failure, lost, cutWait };
+    const loss = how === 'hung' || how === 'gone' ? how : null;
+    const leaving: Leaving = { slot, member, how, failure, loss, cutWait };
     this.leaving.set(member.replica.id, leaving);
     this.#track(this.#retire(leaving, cut));
   }
 
   async #retire(leaving: Leaving, cut: Promise<void>): Promise<void> {
-    const { driver, clock, log, onRetired } = this.#options;
+    const { driver, clock, log, onStopped, onRetired } = this.#options;
     const { member, how, failure } = leaving;
-    if (how === 'drain') await Promise.race([this.#drained(member), cut]);
+    const isDrained = how === 'drain' && (await Promise.race([this.#drained(member), cut])) === true;
     if (how === 'going') await this.#ended(cut);
-    const words = 'stopped';
     await this.#stopTurn();
     try {
       if (failure !== null) failure.output = (await driver.lastWords?.(member.replica)) ?? '';
       await driver.stop(member.replica, how === 'hung' ? HUNG_GRACE_MS : STOP_GRACE_MS);
+      if (!isDrained) leaving.loss = 'gone';
     } catch (error) {
       log.warn(
         { replica: member.replica.label, error: inWords(error) },
@@ -142,9 +144,10 @@ export class Replacer {
       );
     }
     this.#endStopTurn();
+    if (leaving.loss === 'gone') onStopped();
     this.leaving.delete(member.replica.id);
     if (member.state !== 'dead') moveTo(member, 'dead', clock.nowMs());
-    onRetired(leaving, words);
+    onRetired(leaving, 'stopped');
   }
 
   async #stopTurn(): Promise<void> {
@@ -160,7 +163,7 @@ export class Replacer {
     else next();
   }
 
-  async #drained({ replica }: Member): Promise<void> {
+  async #drained({ replica }: Member): Promise<boolean> {
     const { dataPlane, drainTimeoutMs, log } = this.#options;
     const done = await dataPlane.drained(replica.id, drainTimeoutMs);
     if (!done)
@@ -168,6 +171,7 @@ export class Replacer {
         { replica: replica.label, drainTimeoutMs },
         'requests in flight were cut: the drain took too long',
       );
+    return done;
   }
 
   async #ended(cut: Promise<void>): Promise<void> {
@@ -183,7 +187,7 @@ export class Replacer {
   ended(replicaId: string): boolean {
     const leaving = this.leaving.get(replicaId);
     if (leaving === undefined) return false;
-    leaving.lost = true;
+    leaving.loss = 'gone';
     leaving.cutWait();
     return true;
   }

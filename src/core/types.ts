@@ -32,6 +32,8 @@ export interface SnapshotMessage {
   readonly upstreams: readonly UpstreamSpec[];
   /** Replicas that are dead or hang and are being cleared away: what waits for their answer is tried elsewhere now. */
   readonly lost: readonly string[];
+  /** Those of the lost that have ended for certain: what may not be tried elsewhere and still waits there ends. */
+  readonly gone: readonly string[];
 }
 
 /** A worker's word that an upstream misbehaves. Only a hint: the supervisor decides. */

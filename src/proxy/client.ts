@@ -5,13 +5,14 @@
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { trimOws } from '../core/ows.ts';
-import type { ProxyRequest, ProxyResponse } from './forward.ts';
+import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
-/** Tells a client that its connection is gone. */
 export interface Running {
   clientGone(): void;
+  /** Sends the client something that only one that is gone objects to, by a reset; false where nothing is known. */
+  ping(): boolean;
 }
 
 /** A request whose turn has not come. */
@@ -33,12 +34,16 @@ export class Client {
   closing = false;
   /** What came behind its requests was refused: the refusal is the last thing it gets. */
   refused = false;
+  /** All that it gets has been written; what it still sends is dropped. */
+  lingering = false;
   /** Pipelined requests that wait for their turn, oldest first. */
   readonly waiting: Waiting[] = [];
   /** A tunnel carries another protocol: none of HTTP's rules for connections hold. */
   isTunnel = false;
-  /** A method that the parser does not know, until its request is there (unknown-method.ts). */
+  /** A method that the parser does not know, until its request is there (request-line.ts). */
   method = '';
+  /** A request that is read a second time once all before it are answered, and what came behind it. */
+  parked: Buffer[] | null = null;
   /** It has had a request. */
   get used(): boolean {
     return this.idleSinceMs !== Number.POSITIVE_INFINITY;

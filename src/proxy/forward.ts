@@ -11,7 +11,6 @@
 // pauses the other through `write` returning false. The deadline is one number, looked at by the server's sweep: a
 // timer per phase of each request would cost more than the sweep over all of them.
 
-import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
@@ -30,10 +29,11 @@ import { isIdempotent, mayTryAgain, type RetryBudget } from './attempt.ts';
 import type { Client } from './client.ts';
 import type { FaultLog } from './fault-log.ts';
 import { buildRequestHead, mayTrail, RequestHead } from './headers.ts';
+import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { FoundKey, findKey } from './key.ts';
 import { replyError, replyLastHop, replyUnknownEndpoint } from './reply.ts';
 import { tunnel } from './upgrade.ts';
-import { flushHead, putHead, withoutContinue } from './wire.ts';
+import { flushHead, mayPutWhole, putHead, putWhole, withoutContinue } from './wire.ts';
 
 /** Bodies of requests up to this size are kept for a second attempt. */
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -62,16 +62,6 @@ export interface Shared {
   date: string;
   /** The time of the last sweep plus one interval: deadlines count from here, which saves reading the clock. */
   soonMs: number;
-}
-
-export class ProxyRequest extends IncomingMessage {
-  exchange: Exchange | null = null;
-  /** Its body's framing was found broken while it waited for its turn. */
-  isBroken = false;
-}
-
-export class ProxyResponse extends ServerResponse<ProxyRequest> {
-  exchange: Exchange | null = null;
 }
 
 const QUEUED = 0;
@@ -163,6 +153,10 @@ export class Exchange implements Attempt {
 
   get repeatable(): boolean {
     return this.#idempotent && (this.#bodyEnded || !this.#hasBody) && (this.#kept !== null || !this.#hasBody);
+  }
+
+  get hasLength(): boolean {
+    return this.#hasBody && !this.#chunkedBody;
   }
 
   /** True while bytes of this request's body are still to come from the client. */
@@ -354,7 +348,6 @@ export class Exchange implements Attempt {
   }
 
   requestData(chunk: Buffer): void {
-    if (this.#finished) this.#client.idleSinceMs = this.#shared.soonMs;
     if (this.#finished || (this.#status !== 0 && this.#bodySent)) return;
     this.#bodyBytes += chunk.length;
     const sending = this.#phase >= WAITING;
@@ -368,7 +361,8 @@ export class Exchange implements Attempt {
 
   requestEnded(): void {
     this.#bodyEnded = true;
-    if (!this.#finished && this.#phase >= WAITING) this.#endBody();
+    if (this.#finished) this.#client.idleSinceMs = this.#shared.soonMs;
+    else if (this.#phase >= WAITING) this.#endBody();
   }
 
   /** A new attempt starts with what is kept; the rest follows as it comes. */
@@ -448,15 +442,23 @@ export class Exchange implements Attempt {
     if (!head.hasDate && head.status >= 200) text += `Date: ${shared.date}\r\n`;
     text += 'Via: 1.1 torc\r\n';
     if (head.status === 101) return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+    // What it would have to ask for (RFC 9110 section 15.5.22).
+    if (head.status === 426 && head.upgrade !== '')
+      text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
     const unknownLength = head.framing !== NO_BODY && head.framing !== BY_LENGTH;
     this.#chunkedAnswer = unknownLength && isHttp11;
     if (this.#chunkedAnswer) text += 'Transfer-Encoding: chunked\r\n';
     // Those that wait behind this one were accepted too: the last of them says that it is over.
     const isLast = shared.draining && this.#client.waiting.length === 0;
-    if (isLast || (unknownLength && !isHttp11) || withoutContinue(response)) response.shouldKeepAlive = false;
+    if (isLast || (unknownLength && !isHttp11) || this.#mayKeepBody) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) text += 'Connection: close\r\n';
     else if (!isHttp11) text += 'Connection: keep-alive\r\n';
     return text;
+  }
+
+  /** The client waits to be told to send its body, and will not be: it may send it or not. */
+  get #mayKeepBody(): boolean {
+    return !this.#bodyEnded && withoutContinue(this.#response);
   }
 
   onText(body: string): void {
@@ -506,6 +508,15 @@ export class Exchange implements Attempt {
     this.#endAttempt();
     this.#slotCounters!.tookUs(Math.round((this.#now - this.#startedMs) * 1000));
     const response = this.#response;
+    const { socket } = this.#client;
+    if (this.#small !== '' && !this.#replaced && mayPutWhole(response, socket)) {
+      const isLast = !response.shouldKeepAlive;
+      this.#headPut = true;
+      this.#client.closing ||= isLast;
+      this.#finish();
+      putWhole(response, socket, this.#status, `${this.#headText}\r\n${this.#small}`, isLast);
+      return;
+    }
     if (this.#replaced) {
       replyUnknownEndpoint(response, this.path, false);
     } else {
@@ -538,6 +549,7 @@ export class Exchange implements Attempt {
     this.#connection = null;
     this.#client.isTunnel = true;
     this.#finish();
+    upstream.carry(socket);
     tunnel(client, socket, rest, () => {
       this.#shared.inFlight--;
       counters.inFlight--;
@@ -581,6 +593,13 @@ export class Exchange implements Attempt {
     this.#response.once('finish', callback);
   }
 
+  /** An interim answer, which any client has to be ready for; one of HTTP/1.0 is not, and is waited for without. */
+  ping(): boolean {
+    if (this.#phase === ANSWERING || !this.#request.complete) return false;
+    if (this.#request.httpVersionMinor === 1) this.#response.writeContinue();
+    return true;
+  }
+
   clientGone(): void {
     if (this.#finished) return;
     this.#shared.counters.error('CLIENT_GONE');
@@ -617,7 +636,7 @@ export class Exchange implements Attempt {
       this.#client.socket.destroy();
     } else {
       const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
-      this.#replyError(code, isClients || shared.draining || withoutContinue(this.#response));
+      this.#replyError(code, isClients || shared.draining || this.#mayKeepBody);
     }
     this.#finish();
   }
@@ -644,7 +663,8 @@ export class Exchange implements Attempt {
     if (this.#retries > 0) shared.retryBudget.end();
     this.#client.finished(this, shared.soonMs);
     this.#kept = null;
-    // What the client still sends is read and dropped, so that its next request is found behind it.
+    // What the client still sends is read and dropped, so that its next request is found behind it, but no longer than
+    // an idle connection would be kept.
     if (!this.#bodyEnded) {
       this.#client.inStep = false;
       this.#request.resume();

@@ -52,6 +52,7 @@ export function buildRequestHead(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
     let value = rawHeaders[index + 1]!;
+    if (!client.trusted && name.charCodeAt(1) === 0x2d && isForwarded(name)) continue;
     switch (name.length) {
       case 2:
         if (isName(name, 'te')) {
@@ -84,8 +85,11 @@ export function buildRequestHead(
         if (isName(name, 'keep-alive')) continue;
         break;
       case 12:
-        if (isName(name, 'max-forwards') && (method === 'TRACE' || method === 'OPTIONS')) {
-          if (!/^\d{1,9}$/.test(value)) return 'max-forwards is no number';
+        if (
+          isName(name, 'max-forwards') &&
+          (method === 'TRACE' || method === 'OPTIONS') &&
+          /^\d{1,9}$/.test(value)
+        ) {
           head.maxForwards = Number(value);
           value = String(Math.max(0, head.maxForwards - 1));
         }
@@ -99,17 +103,13 @@ export function buildRequestHead(
         break;
       case 15:
         if (isName(name, 'x-forwarded-for')) {
-          if (client.trusted && value !== '')
-            forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
+          if (value !== '') forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
           continue;
         }
         break;
       case 16:
         if (isName(name, 'proxy-connection')) continue;
-        if (isName(name, 'x-forwarded-host')) {
-          if (!client.trusted) continue;
-          hasForwardedHost = true;
-        }
+        if (isName(name, 'x-forwarded-host')) hasForwardedHost = true;
         break;
       case 17:
         if (isName(name, 'transfer-encoding')) {
@@ -117,10 +117,7 @@ export function buildRequestHead(
             return 'a transfer coding that is not chunked';
           head.chunked = true;
           value = 'chunked';
-        } else if (isName(name, 'x-forwarded-proto')) {
-          if (!client.trusted) continue;
-          hasForwardedProto = true;
-        }
+        } else if (isName(name, 'x-forwarded-proto')) hasForwardedProto = true;
     }
     fields += `${name}: ${value}\r\n`;
   }
@@ -147,6 +144,9 @@ const NO_TRAILER =
   /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*)$/i;
 
 export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
+
+/** Also X-Forwarded-Port, -Prefix and whatever else a replica may believe: only a trusted peer's word counts. */
+const isForwarded = (name: string): boolean => /^x-forwarded-/i.test(name);
 
 const isName = (name: string, lowerCase: string): boolean =>
   name === lowerCase || name.toLowerCase() === lowerCase;

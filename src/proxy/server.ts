@@ -6,7 +6,7 @@
 // connection it just used is about to close; then idle connections go; streams and tunnels have the grace.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer, type Socket } from 'node:net';
+import { Server as NetServer, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
@@ -18,14 +18,18 @@ import type { SnapshotHolder } from '../routing/snapshot.ts';
 import { RetryBudget } from './attempt.ts';
 import { Client, parseRanges, type Waiting } from './client.ts';
 import { FaultLog } from './fault-log.ts';
-import { Exchange, ProxyRequest, ProxyResponse, type Shared } from './forward.ts';
+import { Exchange, type Shared } from './forward.ts';
+import { ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { rawError } from './reply.ts';
-import { type ParseError, replayAsKnown, unknownMethodOf } from './unknown-method.ts';
+import { type Before, type ParseError, type Repaired, readAgain, repair } from './request-line.ts';
+import { tellClosed } from './wire.ts';
 
 /** 16 KiB of fields and an 8 KiB target pass, with room. */
 const MAX_HEAD_BYTES = 32 * 1024;
 /** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
 const MAX_WAITING = 64;
+/** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
+const MAX_PARKED_BYTES = 256 * 1024;
 /** Client connections of one worker; beyond them new ones are dropped rather than taken and not served. */
 const MAX_CONNECTIONS = 16_384;
 /** Connections that the kernel keeps for a worker until it accepts them. */
@@ -40,12 +44,15 @@ const LAME_DUCK_MS = 500;
 const DRAIN_POLL_MS = 20;
 /**
  * A client that closed its half may wait for its answer or may be gone: TCP tells the two apart only when something is
- * written. It counts as gone once nothing was written for so long (HAProxy: never, nginx: at once).
+ * written, and then at the second write. So it is sent interim answers, two at first and then ever fewer. Where there is
+ * none to send, it counts as gone after twice this time without a byte (HAProxy: never, nginx: at once).
  */
-const HALF_CLOSED_MS = 1000;
+const HALF_CLOSED_MS = 500;
+
+const NOTHING = Buffer.alloc(0);
 
 export interface AdminGateway {
-  handle(request: IncomingMessage, response: ServerResponse): void;
+  handle(request: ProxyRequest, response: ServerResponse): void;
 }
 
 export interface ProxyOptions {
@@ -156,7 +163,10 @@ class ProxyServer implements DataPlane {
     // net's close only stops accepting; http's would cut idle connections, and requests on their way with them.
     NetServer.prototype.close.call(this.#server);
     while (this.#clients.size > 0 && clock.nowMs() < deadlineMs) {
-      if (clock.nowMs() >= lameDuckUntilMs) this.#server.closeIdleConnections();
+      if (clock.nowMs() >= lameDuckUntilMs) {
+        this.#server.closeIdleConnections();
+        for (const client of this.#clients) if (client.lingering) client.socket.destroy();
+      }
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
     }
     for (const client of this.#clients) client.socket.destroy();
@@ -166,22 +176,26 @@ class ProxyServer implements DataPlane {
 
   #onConnection(socket: ClientSocket, client: Client): void {
     socket.client = client;
+    socket.destroySoon = endSoon;
     this.#clients.add(client);
-    socket.on('end', () => this.#onHalfClosed(client));
+    socket.on('end', () => this.#onHalfClosed(socket));
     socket.on('close', () => {
       this.#clients.delete(client);
+      tellClosed(socket);
       client.gone();
     });
   }
 
-  #onHalfClosed(client: Client): void {
-    const { socket } = client;
-    if (client.isTunnel || socket.destroyed) return;
+  #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
+    if (socket.destroyed || socket.client!.isTunnel) return;
     const { bytesWritten } = socket;
-    this.#shared.clock.after(HALF_CLOSED_MS, () => {
-      if (socket.bytesWritten === bytesWritten && socket.writableLength === 0 && !client.isTunnel)
-        socket.destroy();
-      else this.#onHalfClosed(client);
+    const waitMs = Math.max(HALF_CLOSED_MS, waitedMs);
+    this.#shared.clock.after(waitMs, () => {
+      const client = socket.client!;
+      if (socket.bytesWritten !== bytesWritten || socket.writableLength > 0) this.#onHalfClosed(socket);
+      else if (client.running[0]?.ping() === true || waitedMs === 0)
+        this.#onHalfClosed(socket, waitedMs + waitMs);
+      else if (!client.isTunnel) socket.destroy();
     });
   }
 
@@ -192,7 +206,7 @@ class ProxyServer implements DataPlane {
       return;
     }
     if (client.closing) return;
-    if (client.method !== '') restoreMethod(request, response, client);
+    if (client.method !== '') restoreMethod(request, client);
     if (isControl(request.method!, request.url!)) {
       this.#onControl(request, response);
       return;
@@ -225,27 +239,37 @@ class ProxyServer implements DataPlane {
     this.#admin.handle(request, response);
   }
 
-  /** The answer goes through an ordinary response until it is a 101: refusals are plain answers. */
+  /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
   #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
     const client = socket.client!;
     if (client.closing) return;
     if (head.length > 0) socket.unshift(head);
     const response = new ProxyResponse(request);
-    response.shouldKeepAlive = false;
-    if (client.method !== '') restoreMethod(request, response, client);
+    response.shouldKeepAlive = !/(?:^|[ \t,])close(?:[ \t,]|$)/i.test(request.allHeaders.connection ?? '');
+    if (client.method !== '') restoreMethod(request, client);
     response.assignSocket(socket);
-    response.on('finish', () => socket.end());
+    response.on('finish', () => {
+      response.detachSocket(socket);
+      if (client.closing) socket.end();
+      else this.#readAgain(client, NOTHING, '');
+    });
     socket.on('error', () => socket.destroy());
     new Exchange(this.#shared, client, request, response, request.headers.upgrade ?? '').start();
   }
 
   #onClientError(error: ParseError, socket: ClientSocket): void {
     const { client } = socket;
-    if (error.code === 'ECONNRESET' || !socket.writable || client === undefined) {
+    // Of one that got its last answer no byte is read any more, whatever it is.
+    const isOver = client === undefined || (!socket.writable && !client.lingering);
+    if (isOver || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
       socket.destroy();
       return;
     }
-    if (client.refused) return;
+    if (client.refused || client.lingering) return;
+    if (client.parked !== null) {
+      this.#park(client, error.rawPacket);
+      return;
+    }
     const code = clientFaultOf(error.code);
     const last = client.running.at(-1);
     const waiting = client.waiting.at(-1)?.request;
@@ -253,20 +277,49 @@ class ProxyServer implements DataPlane {
       waiting.isBroken = true;
       return;
     }
-    const isAlone = last === undefined && waiting === undefined && !client.closing;
-    const method = isAlone && client.inStep ? unknownMethodOf(error, socket, !client.used) : '';
-    if (method !== '') this.#replay(client, method, error.rawPacket!);
+    const mayGoOn = client.inStep && !client.closing;
+    const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
+    if (repaired !== null) this.#readAgainInTurn(client, repaired);
     else if (last instanceof Exchange && last.uploading) last.broken(code);
     else this.#refuseInTurn(socket, code);
   }
 
-  /** The connection begins anew, with a Client that knows the method. */
-  #replay(before: Client, method: string, packet: Buffer): void {
+  /** The connection begins anew, with a Client that knows the method, behind the answers that are still to be given. */
+  #readAgainInTurn(before: Client, { method, packet }: Repaired): void {
+    const again = (): void => {
+      const { socket } = before;
+      if (before.closing || before.refused || socket.destroyed) return;
+      // Nothing can be put back behind an end.
+      if (socket.readableEnded) {
+        this.#refuseInTurn(socket, 'BAD_REQUEST');
+        return;
+      }
+      this.#readAgain(before, before.parked === null ? packet : Buffer.concat(before.parked), method);
+    };
+    const last = lastAnswerOf(before);
+    if (last === null) {
+      again();
+      return;
+    }
+    before.parked = [packet];
+    last(again);
+  }
+
+  #readAgain(before: Client, packet: Buffer, method: string): void {
     const socket: ClientSocket = before.socket;
     this.#clients.delete(before);
-    replayAsKnown(this.#server, socket, method, packet, () => {
+    readAgain(this.#server, socket, packet, () => {
       socket.client!.method = method;
     });
+  }
+
+  /** What comes behind a line that waits for its second reading. */
+  #park(client: Client, packet: Buffer | undefined): void {
+    if (packet === undefined) return;
+    client.parked!.push(packet);
+    const bytes = client.parked!.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > MAX_PARKED_BYTES) this.#refuseInTurn(client.socket, 'BAD_REQUEST');
+    else client.socket.pause();
   }
 
   /** Behind the answers that the connection still has to give. */
@@ -274,12 +327,10 @@ class ProxyServer implements DataPlane {
     const client = socket.client!;
     if (client.refused) return;
     client.refused = true;
-    const last = client.waiting.at(-1)?.response;
-    const running = client.running.at(-1);
+    const last = lastAnswerOf(client);
     const refuse = (): void => this.#refuse(socket, code);
-    if (last !== undefined) last.once('finish', refuse);
-    else if (running instanceof Exchange) running.whenAnswered(refuse);
-    else refuse();
+    if (last === null) refuse();
+    else last(refuse);
   }
 
   #refuse(socket: ClientSocket, code: ProxyErrorCode): void {
@@ -287,7 +338,9 @@ class ProxyServer implements DataPlane {
     if (socket.client!.closing) return;
     this.#shared.counters.error(code);
     socket.on('error', () => socket.destroy());
-    socket.end(rawError(code), 'latin1', () => socket.destroySoon());
+    socket.client!.idleSinceMs = this.#shared.soonMs;
+    socket.client!.lingering = true;
+    socket.end(rawError(code), 'latin1');
   }
 
   #sweepDeadlines(): void {
@@ -305,28 +358,58 @@ class ProxyServer implements DataPlane {
   }
 }
 
+/**
+ * Node's way to close behind a last answer. A socket that is closed while its client still sends is reset, and with it
+ * goes the answer that the client has not read yet (RFC 9112 section 9.6): then only torc's half is closed, and what
+ * comes is dropped until the client closes too or has had an idle connection's time.
+ */
+function endSoon(this: ClientSocket): void {
+  if (this.client!.inStep) {
+    Socket.prototype.destroySoon.call(this);
+    return;
+  }
+  this.client!.lingering = true;
+  this.end();
+}
+
 function clientFaultOf(code: string | undefined): ProxyErrorCode {
   if (code === 'HPE_HEADER_OVERFLOW') return 'HEAD_TOO_LARGE';
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
   return 'BAD_REQUEST';
 }
 
+/** For what has to wait until the last answer that the connection owes has left; null where it owes none. */
+function lastAnswerOf(client: Client): ((callback: () => void) => void) | null {
+  const waiting = client.waiting.at(-1)?.response;
+  if (waiting !== undefined) return callback => waiting.once('finish', callback);
+  const running = client.running.at(-1);
+  return running instanceof Exchange ? callback => running.whenAnswered(callback) : null;
+}
+
+function whatIsBefore(client: Client, error: ParseError): Before {
+  const waiting = client.waiting.at(-1)?.request;
+  const running = client.running.at(-1);
+  if (waiting !== undefined) return hasLength(waiting) ? 'body' : 'line';
+  if (running instanceof Exchange) return running.hasLength ? 'body' : 'line';
+  return !client.used && client.socket.bytesRead === error.rawPacket?.length ? 'nothing' : 'pause';
+}
+
+const hasLength = ({ headers }: IncomingMessage): boolean => (headers['content-length'] ?? '0') !== '0';
+
 /**
  * A request of HTTP/1.0, one with a body of its own, and one that is pipelined behind others is served as if it had not
  * asked for an upgrade (RFC 9110 section 7.8).
  */
 function mayUpgrade(request: IncomingMessage): boolean {
-  const { headers, httpVersionMinor } = request;
   const { client } = request.socket as ClientSocket;
-  const isEmpty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
-  return isEmpty && httpVersionMinor === 1 && client?.running.length === 0;
+  const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
+  return isEmpty && request.httpVersionMinor === 1 && client?.running.length === 0;
 }
 
-/** The parser was told of another method (unknown-method.ts). */
-function restoreMethod(request: ProxyRequest, response: ProxyResponse, client: Client): void {
+/** The parser was told of another method (request-line.ts). */
+function restoreMethod(request: ProxyRequest, client: Client): void {
   request.method = client.method;
   client.method = '';
-  response.shouldKeepAlive = false;
 }
 
 /** What tells most targets apart before anything is cut. */

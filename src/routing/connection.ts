@@ -56,7 +56,7 @@ export class Connection extends Dispatcher {
   readonly #origin: URL;
   readonly #host: string;
   readonly #port: number;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #parser = new ResponseParser();
   #socket: ReplicaSocket | null = null;
   #attempt: Attempt | null = null;
@@ -65,6 +65,8 @@ export class Connection extends Dispatcher {
   #uses = 0;
   #idleSinceMs = 0;
   #maxIdleMs = MAX_IDLE_MS;
+  /** Bytes of the socket when `endIfSilent` looked last. */
+  #seenBytes = -1;
   #onIdle: (() => void) | null = null;
   /**
    * Each read goes into this one, from the start. Node's own way allocates 64 KiB a read: those made V8 collect its whole
@@ -77,7 +79,7 @@ export class Connection extends Dispatcher {
     this.#origin = origin;
     this.#host = host;
     this.#port = port;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** True when it could take another at once; false for "busy", as the pool wants to know it. */
@@ -160,9 +162,21 @@ export class Connection extends Dispatcher {
     return undefined;
   }
 
+  /** The replica is gone: ends the attempt unless more came since the last call. True while it goes on. */
+  endIfSilent(): boolean {
+    if (this.#attempt === null) return false;
+    const bytesRead = this.#socket?.bytesRead ?? 0;
+    if (bytesRead === this.#seenBytes && !this.#paused) {
+      this.#fail('RESET', 'the replica is gone');
+      return false;
+    }
+    this.#seenBytes = bytesRead;
+    return true;
+  }
+
   #isFresh(attempt: Attempt): boolean {
     if (attempt.freshOnly) return false;
-    const idleMs = this.#clock.nowMs() - this.#idleSinceMs;
+    const idleMs = this.clock.nowMs() - this.#idleSinceMs;
     return (
       idleMs < (attempt.repeatable ? this.#maxIdleMs : Math.min(this.#maxIdleMs, MAX_IDLE_UNREPEATABLE_MS))
     );
@@ -177,6 +191,7 @@ export class Connection extends Dispatcher {
       allowHalfOpen: true,
       onread: { buffer: () => this.#buffer, callback: onBytes },
     });
+    setAutoDestroy(socket, false);
     socket.connection = this;
     socket.on('connect', onConnect);
     socket.on('end', onEnd);
@@ -231,14 +246,27 @@ export class Connection extends Dispatcher {
   ended(): void {
     const attempt = this.#attempt;
     if (attempt === null) this.#dropSocket();
-    else if (this.#sent && this.#parser.finish(attempt)) this.abort();
+    else if (this.#sent && this.#socket!.errored === null && this.#parser.finish(attempt)) this.abort();
     else this.#fail('RESET', 'closed by the replica');
   }
 
   failed(error: NodeJS.ErrnoException): void {
     if (this.#attempt === null) this.#dropSocket();
     else if (this.#uses === 0) this.#fail('REFUSED', error.code ?? error.message);
+    else if (this.#sent && error.syscall === 'write') this.#readOn(error.code ?? error.message);
     else this.#fail('RESET', error.code ?? error.message);
+  }
+
+  /**
+   * The replica closed while the request still left: what it answered before (a 413, say) may be here and unread. One
+   * whole turn of the event loop reads it.
+   */
+  #readOn(detail: string): void {
+    const socket = this.#socket;
+    const giveUp = (): void => {
+      if (this.#socket === socket && this.#attempt !== null) this.#fail('RESET', detail);
+    };
+    setImmediate(() => setImmediate(giveUp));
   }
 
   writable(): void {
@@ -250,6 +278,7 @@ export class Connection extends Dispatcher {
     if (head.status === 101) {
       const socket = this.#socket!;
       socket.removeAllListeners();
+      setAutoDestroy(socket, true);
       socket.connection = null;
       this.#socket = null;
       this.#release();
@@ -280,11 +309,11 @@ export class Connection extends Dispatcher {
   #release(): void {
     this.#attempt = null;
     this.#sent = false;
-    this.#idleSinceMs = this.#clock.nowMs();
     if (cooling.push(this) === 1) setImmediate(releaseAll);
   }
 
-  cooled(): void {
+  cooled(nowMs: number): void {
+    this.#idleSinceMs = nowMs;
     if (this.closed) this.#finishClose();
     // The types of undici leave out the list of dispatchers that its pool reads.
     else EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]);
@@ -295,6 +324,17 @@ export class Connection extends Dispatcher {
     this.#onIdle?.();
     this.#onIdle = null;
   }
+}
+
+/** Node's streams close as soon as a write fails, and take what is still to be read with them. */
+function setAutoDestroy(socket: Socket, on: boolean): void {
+  const { _readableState, _writableState } = socket as unknown as Inside;
+  _readableState.autoDestroy = on;
+  _writableState.autoDestroy = on;
+}
+interface Inside {
+  _readableState: { autoDestroy: boolean };
+  _writableState: { autoDestroy: boolean };
 }
 
 /** Listeners are shared functions that find their connection on the socket: none is made per request or per socket. */
@@ -333,6 +373,8 @@ function releaseAll(): void {
   const batch = cooling;
   cooling = cooled;
   cooled = batch;
-  for (let index = 0; index < batch.length; index++) batch[index]!.cooled();
+  // One look at the clock for all that came free in this turn.
+  const nowMs = batch[0]!.clock.nowMs();
+  for (let index = 0; index < batch.length; index++) batch[index]!.cooled(nowMs);
   batch.length = 0;
 }

@@ -32,6 +32,7 @@ const CHUNK_DATA_CR = 7;
 const CHUNK_DATA_LF = 8;
 const TRAILERS = 9;
 const DONE = 10;
+const CHUNK_SIZE_END = 11;
 
 /**
  * Fields as RFC 9110 section 5.5 wants them: a token, a colon at once (no folding, no space before it), a value without
@@ -128,7 +129,7 @@ export class ResponseParser {
           const end = this.#findHeadEnd(chunk, at);
           if (end === -1) return this.fault === '' ? chunk.length : -1;
           at = end;
-          if (!this.#onHead(sink, at === chunk.length)) return this.fault === '' ? at : -1;
+          if (!this.#onHead(sink, chunk, at)) return this.fault === '' ? at : -1;
           break;
         }
         case BODY:
@@ -213,7 +214,7 @@ export class ResponseParser {
   }
 
   /** False when parsing stops here: a fault, or a 101 after which the bytes are another protocol's. */
-  #onHead(sink: ResponseSink, nothingBehind: boolean): boolean {
+  #onHead(sink: ResponseSink, chunk: Buffer, at: number): boolean {
     const head = this.head;
     this.fault = parseHead(this.#text, head);
     this.#text = '';
@@ -233,11 +234,12 @@ export class ResponseParser {
         this.fault = 'too many informational answers';
         return false;
       }
+      if (head.framing === BY_LENGTH) head.fields = withoutField(head.fields, 'content-length');
       sink.onInformation(head);
       return true;
     }
     if (this.#bodyless || head.status === 204 || head.status === 304) {
-      // A 204 or 304 with a length may be followed by a body that its sender should not have sent.
+      // A 204 with a length may be followed by a body that its sender should not have sent.
       if (!this.#bodyless && head.status === 204 && head.framing !== BY_CLOSE) {
         head.keepAlive = false;
         head.fields = withoutField(head.fields, 'content-length');
@@ -246,14 +248,20 @@ export class ResponseParser {
     } else if (head.framing === BY_CLOSE) {
       head.keepAlive = false;
     }
-    return this.#beginBody(sink, head, nothingBehind);
+    return this.#beginBody(sink, chunk, at);
   }
 
-  #beginBody(sink: ResponseSink, head: ResponseHead, nothingBehind: boolean): boolean {
+  #beginBody(sink: ResponseSink, chunk: Buffer, at: number): boolean {
+    const { head } = this;
     const empty = head.framing === NO_BODY || (head.framing === BY_LENGTH && head.contentLength === 0);
+    const nothingBehind = at === chunk.length;
     if (empty && !nothingBehind) {
-      this.fault = 'bytes behind an empty answer';
-      return false;
+      if (head.framing === BY_LENGTH || looksLikeHead(chunk.subarray(at))) {
+        this.fault = 'bytes behind an empty answer';
+        return false;
+      }
+      // A body that should not be there: the answer ends at its head all the same (RFC 9112 section 6.3).
+      head.keepAlive = false;
     }
     this.#state = head.framing === CHUNKED ? CHUNK_SIZE : head.framing === BY_CLOSE ? UNTIL_CLOSE : BODY;
     this.#left = head.framing === BY_LENGTH ? head.contentLength : 0;
@@ -261,7 +269,7 @@ export class ResponseParser {
     this.#lineBytes = 0;
     sink.onHead(head);
     if (empty) this.#end(sink, '');
-    return true;
+    return !empty || nothingBehind;
   }
 
   /** One byte of what stands between two chunks (RFC 9112 section 7.1). */
@@ -270,17 +278,25 @@ export class ResponseParser {
       case CHUNK_SIZE: {
         const digit = hexDigit(byte);
         if (digit >= 0) {
-          // 13 digits stay below 2^53; more is no size but an attack on somebody's integer.
-          if (++this.#digits > 13) return this.#broken();
+          this.#digits++;
           this.#left = this.#left * 16 + digit;
-          return true;
+          // More than 13 digits behind the zeros are no size but an attack on somebody's integer.
+          return this.#left < 2 ** 52 && ++this.#lineBytes <= MAX_CHUNK_LINE_BYTES ? true : this.#broken();
         }
         if (this.#digits === 0) return this.#broken();
         if (byte === CR) this.#state = CHUNK_SIZE_LF;
         else if (byte === 0x3b) this.#state = CHUNK_EXTENSION;
+        else if (byte === 0x20 || byte === 9) this.#state = CHUNK_SIZE_END;
         else return this.#broken();
         return true;
       }
+      case CHUNK_SIZE_END:
+        // White space that RFC 9110 section 5.6.3 wants read and removed.
+        if (byte === CR) this.#state = CHUNK_SIZE_LF;
+        else if (byte === 0x3b) this.#state = CHUNK_EXTENSION;
+        else if ((byte !== 0x20 && byte !== 9) || ++this.#lineBytes > MAX_CHUNK_LINE_BYTES)
+          return this.#broken();
+        return true;
       case CHUNK_EXTENSION:
         if (byte === CR) this.#state = CHUNK_SIZE_LF;
         else if ((byte < 32 && byte !== 9) || byte === 127 || ++this.#lineBytes > MAX_CHUNK_LINE_BYTES)
@@ -351,7 +367,7 @@ function parseHead(text: string, head: ResponseHead): string {
   // "HTTP/1.1 200 OK"; the last space goes missing in the wild where there is no reason.
   if (
     !text.startsWith('HTTP/1.') ||
-    (minor !== 0x30 && minor !== 0x31) ||
+    !(minor >= 0x30 && minor <= 0x39) ||
     text.charCodeAt(8) !== 0x20 ||
     !(status >= 100)
   ) {
@@ -366,7 +382,8 @@ function parseHead(text: string, head: ResponseHead): string {
   head.hasDate = false;
   head.upgrade = '';
   head.keepAliveS = -1;
-  head.keepAlive = minor === 0x31;
+  // A higher minor version is spoken to as the highest that is known (RFC 9110 section 2.5).
+  head.keepAlive = minor !== 0x30;
   const fields = text.slice(lineEnd + 2);
   return FIELDS.test(fields) ? parseFields(fields, head) : 'a broken field';
 }

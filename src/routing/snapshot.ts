@@ -1,7 +1,7 @@
 // The whole routing state as one immutable object, swapped in one assignment. A request reads `current` once and lives
 // with it to its end, so it never sees half a change. Upstreams are the only things with a life of their own: those
 // whose replica goes on are carried over, new replicas get new ones, and the vanished are retired, not cut, unless their
-// replica is lost: then what waits for its answer goes to its next choice, by this snapshot.
+// replica is lost: then what waits for its answer goes to its next choice, by this snapshot, or ends if it may not.
 
 import { type Clock, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
@@ -105,11 +105,12 @@ export class SnapshotHolder {
     return upstream;
   }
 
-  #retireOthers({ upstreams, lost }: SnapshotMessage): void {
+  #retireOthers({ upstreams, lost, gone }: SnapshotMessage): void {
     const staying = new Set(upstreams.map(spec => spec.replicaId));
     for (const [replicaId, upstream] of this.#upstreams) {
       if (staying.has(replicaId)) continue;
-      if (lost.includes(replicaId)) upstream.destroy();
+      if (gone.includes(replicaId)) upstream.cut();
+      else if (lost.includes(replicaId)) upstream.destroy();
       else upstream.retire();
       upstream.whenDrained(() => {
         if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);

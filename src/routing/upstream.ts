@@ -3,10 +3,14 @@
 // Bounds: `maxConnections` at work, `maxQueue` waiting in the pool; what is beyond is refused at once, because a queue
 // that grows faster than it drains only turns one slow replica into slow everything.
 
+import type { Socket } from 'node:net';
 import { Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { UpstreamSpec } from '../core/types.ts';
 import { type Attempt, Connection } from './connection.ts';
+
+/** Long enough for what a replica sent before its end, and for a machine that is busy with replacing it. */
+const LAST_BYTES_MS = 100;
 
 export interface UpstreamSettings {
   readonly maxConnectionsPerReplica: number;
@@ -23,9 +27,15 @@ export class Upstream {
   inFlight = 0;
   /** When the control plane was last told that it misbehaves: hints are rate-limited per replica. */
   suspectedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #clock: Clock;
   readonly #pool: Pool;
+  /** The pool's, which does not show them. */
+  readonly #connections: Connection[] = [];
+  /** The replica's ends of tunnels, and how much came when they were last looked at. */
+  readonly #tunnels = new Map<Socket, number>();
   readonly #limit: number;
   #retiring = false;
+  #isCut = false;
   #waiting: (() => void)[] = [];
 
   constructor(spec: UpstreamSpec, settings: UpstreamSettings, clock: Clock) {
@@ -35,11 +45,17 @@ export class Upstream {
     this.host = spec.host;
     this.port = spec.port;
     this.#limit = settings.maxConnectionsPerReplica + settings.maxQueue;
-    const { host, port } = spec;
-    this.#pool = new Pool(originOf(host, port), {
+    this.#clock = clock;
+    this.#pool = new Pool(originOf(spec.host, spec.port), {
       connections: settings.maxConnectionsPerReplica,
-      factory: origin => new Connection(origin, host, port, clock),
+      factory: origin => this.#connection(origin),
     });
+  }
+
+  #connection(origin: URL): Connection {
+    const connection = new Connection(origin, this.host, this.port, this.#clock);
+    this.#connections.push(connection);
+    return connection;
   }
 
   get full(): boolean {
@@ -50,6 +66,12 @@ export class Upstream {
   dispatch(attempt: Attempt): void {
     this.inFlight++;
     this.#pool.dispatch(attempt, attempt);
+  }
+
+  /** The attempt became a tunnel. */
+  carry(socket: Socket): void {
+    this.#tunnels.set(socket, -1);
+    socket.once('close', () => this.#tunnels.delete(socket));
   }
 
   /** An attempt or its tunnel is over; each `dispatch` has exactly one. */
@@ -71,6 +93,29 @@ export class Upstream {
   destroy(): void {
     this.#retiring = true;
     if (!this.#pool.destroyed) void this.#pool.destroy();
+  }
+
+  /**
+   * The replica has ended for certain, but its connections need not have: nobody closes those of a container that lost its
+   * network. What it sent before its end is still read; then whoever waits there waits in vain.
+   */
+  cut(): void {
+    this.destroy();
+    if (this.#isCut) return;
+    this.#isCut = true;
+    this.#endSilent();
+  }
+
+  /** Again until none is left. The poll between timer and immediate reads what was there already when we were late. */
+  #endSilent(): void {
+    let left = 0;
+    for (const connection of this.#connections) if (connection.endIfSilent()) left++;
+    for (const [socket, bytesRead] of this.#tunnels) {
+      if (socket.bytesRead === bytesRead && !socket.isPaused()) socket.destroy();
+      else left++;
+      this.#tunnels.set(socket, socket.bytesRead);
+    }
+    if (left > 0) this.#clock.after(LAST_BYTES_MS, () => setImmediate(() => this.#endSilent()));
   }
 
   /** Calls back once when nothing is in flight; at once where nothing is. */

@@ -9,6 +9,7 @@ import {
   type Case,
   check,
   chunkedPost,
+  ends,
   forwarded,
   post,
   requestValues,
@@ -20,6 +21,7 @@ import {
 
 export const bodies: Case[] = [];
 const test = area('bodies', bodies);
+const should = area('bodies', bodies, 'should');
 
 const chunksOf = (body: string, size: number): string => {
   let text = '';
@@ -149,7 +151,7 @@ for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
   });
 }
 for (const method of ['POST', 'PUT', 'PATCH']) {
-  test('9110 8.6', `${method} without any length has no body and does not wait for one`, async world => {
+  should('9110 8.6', `${method} without any length has no body and does not wait for one`, async world => {
     forwarded(await talk(world, { send: `${method} / HTTP/1.1\r\nHost: a\r\n\r\n` }));
   });
 }
@@ -183,7 +185,7 @@ for (const [name, head, piece] of [
       await client.has('abc');
     });
   });
-  test('9112 6', `the head of an answer ${name} does not wait for its body`, async world => {
+  should('9112 6', `the head of an answer ${name} does not wait for its body`, async world => {
     await withClient(
       world,
       { answer: bytes(`HTTP/1.1 200 OK\r\n${head}\r\nX-Early: yes\r\n\r\n`) },
@@ -268,7 +270,7 @@ const FORBIDDEN = [
   'Proxy-Connection: x',
 ];
 for (const field of FORBIDDEN) {
-  test('9110 6.5.1', `${field.split(':')[0]} is no trailer of a request`, async world => {
+  should('9110 6.5.1', `${field.split(':')[0]} is no trailer of a request`, async world => {
     const seen = await talk(world, {
       send: chunkedPost(`1\r\nx\r\n0\r\n${field}\r\nX-Sum: 5\r\n\r\n`, ['TE: trailers']),
     });
@@ -277,7 +279,7 @@ for (const field of FORBIDDEN) {
       check((seen.answers[0]?.status ?? 400) >= 400, 'neither refused nor passed on', seen);
     else assert.not.match(request.trailers, new RegExp(`^${field.split(':')[0]}:`, 'im'));
   });
-  test('9110 6.5.1', `${field.split(':')[0]} is no trailer of an answer`, async world => {
+  should('9110 6.5.1', `${field.split(':')[0]} is no trailer of an answer`, async world => {
     const answer = bytes(
       `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n${field}\r\nX-Sum: 5\r\n\r\n`,
     );
@@ -345,7 +347,7 @@ test('9110 8.6', 'a length of 204 is not passed on', async world => {
   );
   assert.is(fieldOf(answer, 'content-length'), undefined);
 });
-test('9110 15.3.6', '205 with an empty body', async world => {
+should('9110 15.3.6', '205 with an empty body', async world => {
   forwarded(await talk(world, { send: get('/'), answer: plain('', [], '205 Reset Content') }), 205);
 });
 test('9112 6.3', 'an answer of length 0', async world => {
@@ -470,7 +472,7 @@ test('9110 10.1.1', 'after a refusal the body that is sent anyway is no next req
     assert.not.match(world.origin.bytes, SMUGGLED);
   });
 });
-test('9110 10.1.1', 'an unknown expectation is refused with 417 or passed on', async world => {
+should('9110 10.1.1', 'an unknown expectation is refused with 417 or passed on', async world => {
   const seen = await talk(world, { send: get('/', ['Expect: cake']) });
   check([200, 417].includes(seen.answers[0]?.status ?? 0), 'neither', seen);
 });
@@ -481,7 +483,7 @@ test('9110 10.1.1', 'a client of HTTP/1.0 that expects is answered without 100',
   assert.is(forwarded(seen).request.body, 'abc');
   assert.equal(seen.informational, []);
 });
-test('9110 10.1.1', 'an expectation without a body', async world => {
+should('9110 10.1.1', 'an expectation without a body', async world => {
   forwarded(await talk(world, { send: get('/', ['Expect: 100-continue']) }));
 });
 
@@ -533,3 +535,152 @@ function slowly(pieces: readonly string[]): Answer {
     next();
   };
 }
+
+// ---- bodies that should not be there
+
+for (const [name, send, head] of [
+  ['HEAD by length', 'HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5'],
+  ['HEAD in chunks', 'HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked'],
+  ['204', get('/'), 'HTTP/1.1 204 No Content'],
+  ['204 by length', get('/'), 'HTTP/1.1 204 No Content\r\nContent-Length: 5'],
+  ['204 in chunks', get('/'), 'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked'],
+  ['304', get('/'), 'HTTP/1.1 304 Not Modified\r\nETag: "x"'],
+  ['304 by length', get('/'), 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5'],
+] as const) {
+  for (const how of ['in the same packet', 'in the next packet'] as const) {
+    test('9112 6.3', `a body behind ${name}, ${how}: the answer ends at its head`, async world => {
+      const body = name.includes('chunks') ? '5\r\nstray\r\n0\r\n\r\n' : 'stray';
+      const answer: Answer = (request, socket) => {
+        if (request.target === '/next') return plain('next')(request, socket);
+        if (how === 'in the same packet') return void socket.write(`${head}\r\n\r\n${body}`);
+        socket.write(`${head}\r\n\r\n`);
+        setTimeout(() => socket.write(body), 15);
+      };
+      await withClient(world, { answer }, async client => {
+        client.send(send);
+        assert.is((await client.answer({ head: true })).status, Number(head.slice(9, 12)));
+        // Bytes that come while the next request is under way would be its answer, and nobody can tell.
+        await new Promise(resolve => setTimeout(resolve, 40));
+        client.send(get('/next'));
+        assert.is((await client.answer()).body, 'next');
+        assert.not.match(client.received, /stray/);
+      });
+    });
+  }
+}
+for (const zeros of [12, 16, 100]) {
+  test('9112 7.1', `${zeros} zeros before the size of a chunk of an answer`, async world => {
+    const answer = bytes(
+      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'0'.repeat(zeros)}3\r\nabc\r\n${'0'.repeat(zeros)}\r\n\r\n`,
+    );
+    assert.is(forwarded(await talk(world, { send: get('/'), answer })).answer.body, 'abc');
+  });
+}
+test('9112 7.1', 'interim answer, chunks with extensions and trailers, byte by byte', async world => {
+  const answer = slowly([
+    ...'HTTP/1.1 103 E\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX-T: 1\r\n\r\n',
+  ]);
+  const seen = await talk(world, { send: get('/'), answer });
+  assert.is(forwarded(seen).answer.body, 'abc');
+  assert.equal(seen.informational, [103]);
+});
+
+// ---- early answers to clients that write on: a reset must not take the answer away
+
+const REFUSAL = 'HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nearly';
+const REFUSERS: readonly (readonly [string, Answer])[] = [
+  ['stays', (_request, socket) => void socket.write(REFUSAL)],
+  ['closes its half', (_request, socket) => void socket.end(REFUSAL)],
+  ['closes', (_request, socket) => void socket.write(REFUSAL, () => socket.destroy())],
+  [
+    'closes after a while',
+    (_request, socket) => void setTimeout(() => socket.write(REFUSAL, () => socket.destroy()), 20),
+  ],
+];
+for (const [client, line] of [
+  ['that keeps its connection', 'POST / HTTP/1.1\r\nHost: a'],
+  ['that says close', 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close'],
+  ['of HTTP/1.0', 'POST / HTTP/1.0\r\nHost: a'],
+] as const) {
+  for (const size of [30_000, 1_000_000]) {
+    for (const [what, answer] of REFUSERS) {
+      const kind = what.startsWith('closes') && what !== 'closes its half' ? should : test;
+      kind(
+        '9112 9.6',
+        `413 of a replica that ${what}, to a client ${client} with ${size} bytes`,
+        async world => {
+          await withClient(world, { answer, atHead: true, halfOpen: true }, async raw => {
+            raw.send(`${line}\r\nContent-Length: ${size}\r\n\r\n`);
+            for (let sent = 0; sent < size; sent += 10_000) {
+              raw.send('x'.repeat(10_000));
+              if (sent % 100_000 === 0) await new Promise(resolve => setImmediate(resolve));
+            }
+            await until(() => raw.received.endsWith('early') || raw.closed || raw.ended, 'the answer');
+            assert.match(raw.received, /^HTTP\/1\.1 413 [\s\S]*early$/);
+          });
+        },
+      );
+    }
+  }
+}
+test('9112 9.6', 'a refusal of the proxy itself reaches a client that writes on', async world => {
+  await withClient(world, { halfOpen: true }, async client => {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+    for (let sent = 0; sent < 20; sent++) {
+      client.send('x'.repeat(50_000));
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    await ends(client);
+    assert.match(client.received, /^HTTP\/1\.1 [45]/);
+  });
+});
+test('9112 9.6', 'an upload behind its answer is not read for ever', async world => {
+  await withClient(world, { answer: plain('no', [], '413 No'), atHead: true }, async client => {
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
+    assert.is((await client.answer()).status, 413);
+    const drip = setInterval(() => client.send('x'.repeat(1000)), 20);
+    await ends(client).finally(() => clearInterval(drip));
+  });
+});
+for (const [name, size] of [
+  ['a space', '3 '],
+  ['a tab', '3\t'],
+  ['spaces before an extension', '3  ;a=b'],
+  ['spaces around all of an extension', '3 ; a = b'],
+] as const) {
+  should('9112 7.1.1', `${name} behind the size of a chunk of an answer`, async world => {
+    const answer = bytes(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${size}\r\nabc\r\n0\r\n\r\n`);
+    assert.is(forwarded(await talk(world, { send: get('/'), answer })).answer.body, 'abc');
+  });
+}
+test('9110 10.1.1', 'a client that was not told to go on and goes on keeps its connection', async world => {
+  await withClient(world, { answer: plain('ok') }, async client => {
+    client.send(expecting);
+    await until(() => world.origin.bytes.includes('100-continue'), 'the head');
+    client.send('abc');
+    assert.is((await client.answer()).body, 'ok');
+    client.send(get('/next'));
+    assert.is((await client.answer()).body, 'ok');
+  });
+});
+test(
+  '9110 8.6',
+  'an interim answer has no length, and its other fields are kept byte for byte',
+  async world => {
+    const answer = bytes(
+      'HTTP/1.1 103 E\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nX-High: \xe9\xff\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
+    );
+    const broken = bytes(
+      'HTTP/1.1 103 E\r\nContent-Length: 5\r\nX-High: \xe9\xff\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
+    );
+    for (const each of [answer, broken]) {
+      const seen = await talk(world, { send: get('/'), answer: each });
+      const [answered] = seen.answers;
+      check(answered?.body === 'hi' || (answered?.status ?? 0) >= 500, 'neither whole nor refused', seen);
+      const interim = seen.received.slice(0, seen.received.indexOf('\r\n\r\n'));
+      if (!interim.startsWith('HTTP/1.1 103')) continue;
+      assert.not.match(interim, /content-length|transfer-encoding/i);
+      assert.match(interim, /x-high: \xe9\xff/i);
+    }
+  },
+);

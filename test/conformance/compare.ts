@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { plain, rawOrigin } from '../support/origin.ts';
 import { type SubjectName, startSubject } from './subjects.ts';
 import { cases, runCase, settled } from './suite.ts';
+import type { Case } from './talk.ts';
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, match: { type: 'string' }, quiet: { type: 'boolean' } },
@@ -54,14 +55,16 @@ function printFailures(name: SubjectName): void {
   }
 }
 
+/** Each proxy's column: musts passed / all passed. */
 function printTable(): void {
-  const passed = (name: SubjectName, area: string): number =>
-    chosen.filter(each => each.area === area && !failed.get(name)!.has(`${each.area}: ${each.name}`)).length;
-  out(`\n| area | cases | ${names.join(' | ')} |\n|---|${'---:|'.repeat(names.length + 1)}`);
-  for (const area of areas) {
-    const count = chosen.filter(each => each.area === area).length;
-    out(`| ${area} | ${count} | ${names.map(name => passed(name, area)).join(' | ')} |`);
-  }
-  const totals = names.map(name => chosen.length - failed.get(name)!.size);
-  out(`| **all** | ${chosen.length} | ${totals.join(' | ')} |`);
+  const cellsOf = (among: readonly Case[]): string => {
+    const musts = among.filter(({ level }) => level === 'must');
+    const passed = (of: readonly Case[], name: SubjectName): number =>
+      of.filter(each => !failed.get(name)!.has(`${each.area}: ${each.name}`)).length;
+    const cells = names.map(name => `${passed(musts, name)} / ${passed(among, name)}`);
+    return `${musts.length} / ${among.length} | ${cells.join(' | ')}`;
+  };
+  out(`\n| area | musts / all | ${names.join(' | ')} |\n|---|${'---:|'.repeat(names.length + 1)}`);
+  for (const area of areas) out(`| ${area} | ${cellsOf(chosen.filter(each => each.area === area))} |`);
+  out(`| **all** | ${cellsOf(chosen)} |`);
 }

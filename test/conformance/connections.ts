@@ -20,6 +20,7 @@ import {
 
 export const connections: Case[] = [];
 const test = area('connections', connections);
+const should = area('connections', connections, 'should');
 
 const echo: Answer = (request, socket) =>
   plain(`${request.method} ${request.target} ${request.body}`)(request, socket);
@@ -64,10 +65,10 @@ for (const [name, before] of [
   ['one CRLF', '\r\n'],
   ['two', '\r\n\r\n'],
 ] as const) {
-  test('9112 2.2', `${name} before the request line`, async world => {
+  should('9112 2.2', `${name} before the request line`, async world => {
     forwarded(await talk(world, { send: before + get('/') }));
   });
-  test('9112 2.2', `${name} between two requests`, async world => {
+  should('9112 2.2', `${name} between two requests`, async world => {
     const seen = await talk(world, { send: get('/one') + before + get('/two'), answers: 2, answer: echo });
     assert.equal(
       seen.answers.map(({ body }) => body),
@@ -75,7 +76,7 @@ for (const [name, before] of [
     );
   });
 }
-test('9112 2.2', 'a CRLF behind a body, as old clients send it', async world => {
+should('9112 2.2', 'a CRLF behind a body, as old clients send it', async world => {
   const seen = await talk(world, { send: `${post('abc')}\r\n${get('/two')}`, answers: 2, answer: echo });
   assert.equal(
     seen.answers.map(({ body }) => body),
@@ -150,7 +151,7 @@ test('9112 9.6', 'what is pipelined behind Connection: close is not served', asy
     assert.match(client.received, /GET \/one/);
   });
 });
-test('9112 9.3', 'HTTP/1.0 with keep-alive: two requests, or a close that is told', async world => {
+should('9112 9.3', 'HTTP/1.0 with keep-alive: two requests, or a close that is told', async world => {
   await withClient(world, { answer: echo }, async client => {
     client.send('GET /one HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n');
     const first = await client.answer();
@@ -160,7 +161,7 @@ test('9112 9.3', 'HTTP/1.0 with keep-alive: two requests, or a close that is tol
     assert.is((await client.answer()).body, 'GET /two ');
   });
 });
-test('9112 9.3', 'an answer without a length to HTTP/1.0 keep-alive closes', async world => {
+should('9112 9.3', 'an answer without a length to HTTP/1.0 keep-alive closes', async world => {
   const answer = bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
   const seen = await talk(world, {
     send: 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n',
@@ -181,7 +182,7 @@ test('9112 9.3', 'requests of two clients are not mixed', async world => {
     for (const client of clients) client.close();
   }
 });
-test('9112 9.3', 'an error of the replica does not close the client', async world => {
+should('9112 9.3', 'an error of the replica does not close the client', async world => {
   await withClient(world, { answer: plain('no', [], '500 Broken') }, async client => {
     client.send(get('/one'));
     assert.is((await client.answer()).status, 500);
@@ -198,14 +199,14 @@ for (const [name, send, expected] of [
   ['a chunked request', chunkedPost('3\r\nabc\r\n0\r\n\r\n'), 'POST / abc'],
 ] as const) {
   for (const delayMs of [0, 60]) {
-    test('9112 9.6', `half-close right behind ${name}, answered after ${delayMs} ms`, async world => {
+    should('9112 9.6', `half-close right behind ${name}, answered after ${delayMs} ms`, async world => {
       const answer: Answer = (request, socket) => void setTimeout(() => echo(request, socket), delayMs);
       const seen = await talk(world, { send, answer, halfClose: true });
       assert.is(forwarded(seen).answer.body, expected);
     });
   }
 }
-test('9112 9.6', 'half-close in another packet than the request', async world => {
+should('9112 9.6', 'half-close in another packet than the request', async world => {
   const waiting: (() => void)[] = [];
   await withClient(
     world,
@@ -221,7 +222,7 @@ test('9112 9.6', 'half-close in another packet than the request', async world =>
     },
   );
 });
-test('9112 9.6', 'half-close behind pipelined requests: all are answered', async world => {
+should('9112 9.6', 'half-close behind pipelined requests: all are answered', async world => {
   const seen = await talk(world, {
     send: get('/1') + get('/2') + get('/3'),
     answer: echo,
@@ -233,12 +234,12 @@ test('9112 9.6', 'half-close behind pipelined requests: all are answered', async
     ['GET /1 ', 'GET /2 ', 'GET /3 '],
   );
 });
-test('9112 9.6', 'half-close and a streamed answer of 1 MB', async world => {
+should('9112 9.6', 'half-close and a streamed answer of 1 MB', async world => {
   const body = 'x'.repeat(1_000_000);
   const seen = await talk(world, { send: get('/'), answer: plain(body), halfClose: true });
   assert.is(forwarded(seen).answer.body.length, body.length);
 });
-test('9112 9.6', 'half-close and an answer until close', async world => {
+should('9112 9.6', 'half-close and an answer until close', async world => {
   const seen = await talk(world, {
     send: get('/', ['Connection: close']),
     answer: bytes('HTTP/1.1 200 OK\r\n\r\nuntil', { end: true }),
@@ -246,7 +247,7 @@ test('9112 9.6', 'half-close and an answer until close', async world => {
   });
   assert.is(forwarded(seen).answer.body, 'until');
 });
-test('9112 9.6', 'half-close of a client of HTTP/1.0', async world => {
+should('9112 9.6', 'half-close of a client of HTTP/1.0', async world => {
   const seen = await talk(world, {
     send: 'GET /old HTTP/1.0\r\nHost: a\r\n\r\n',
     answer: echo,
@@ -254,7 +255,7 @@ test('9112 9.6', 'half-close of a client of HTTP/1.0', async world => {
   });
   assert.is(forwarded(seen).answer.body, 'GET /old ');
 });
-test('9112 9.6', 'half-close of an unknown method', async world => {
+should('9112 9.6', 'half-close of an unknown method', async world => {
   const seen = await talk(world, {
     send: 'FROB /x HTTP/1.1\r\nHost: a\r\n\r\n',
     answer: echo,
@@ -262,7 +263,7 @@ test('9112 9.6', 'half-close of an unknown method', async world => {
   });
   assert.is(forwarded(seen).answer.body, 'FROB /x ');
 });
-test('9112 9.6', 'half-close of an idle connection closes it', async world => {
+should('9112 9.6', 'half-close of an idle connection closes it', async world => {
   await withClient(world, { answer: echo, halfOpen: true }, async client => {
     client.send(get('/'));
     await client.answer();
@@ -270,7 +271,7 @@ test('9112 9.6', 'half-close of an idle connection closes it', async world => {
     await ends(client);
   });
 });
-test('9112 9.6', 'half-close before any request closes', async world => {
+should('9112 9.6', 'half-close before any request closes', async world => {
   await withClient(world, { halfOpen: true }, async client => {
     client.socket.end();
     await ends(client);
@@ -310,7 +311,7 @@ const busy = (text: string): boolean => /\r\n0\r\n\r\n$/.test(text);
 // ---- leaving clients cancel
 
 for (const how of ['reset', 'destroy'] as const) {
-  test('9112 9.6', `a client that leaves (${how}) while it waits does no harm`, async world => {
+  should('9112 9.6', `a client that leaves (${how}) while it waits does no harm`, async world => {
     let carrier: Socket | undefined;
     const silent: Answer = (_request, socket) => {
       carrier = socket;
@@ -345,7 +346,7 @@ for (const how of ['reset', 'destroy'] as const) {
     });
   });
 }
-test('9112 9.6', 'a hundred clients that leave at once', async world => {
+should('9112 9.6', 'a hundred clients that leave at once', async world => {
   world.origin.answer = () => {};
   const clients: RawClient[] = [];
   for (let index = 0; index < 100; index++) clients.push(await rawClient(world.port));
@@ -354,7 +355,7 @@ test('9112 9.6', 'a hundred clients that leave at once', async world => {
   for (const client of clients) client.socket.resetAndDestroy();
   await until(() => world.origin.sockets.size === 0, 'the cancel');
 });
-test('9112 9.5', 'a client that only connects does no harm', async world => {
+should('9112 9.5', 'a client that only connects does no harm', async world => {
   const clients: RawClient[] = [];
   for (let index = 0; index < 50; index++) clients.push(await rawClient(world.port));
   forwarded(await talk(world, { send: get('/') }));

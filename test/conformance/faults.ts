@@ -10,6 +10,7 @@ import { area, type Case, check, forwarded, post, talk, until, withClient } from
 
 export const faults: Case[] = [];
 const test = area('faults', faults);
+const should = area('faults', faults, 'should');
 
 const METHODS: readonly (readonly [string, string])[] = [
   ['GET', get('/')],
@@ -73,7 +74,7 @@ test('9110 9.2.2', 'a POST is never sent twice, also when a used connection fail
   check((seen.answers[0]?.status ?? 0) >= 500, 'no error', seen);
   assert.is(resets, 1);
 });
-test('9112 9.6', 'a replica that closes in the middle of an upload', async world => {
+should('9112 9.6', 'a replica that closes in the middle of an upload', async world => {
   const answer: Answer = (_request, socket) => void socket.destroy();
   const send = [
     `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n`,
@@ -113,7 +114,7 @@ test('9112 9.5', '200 requests at once are all answered', async world => {
     for (const client of clients) client.close();
   }
 });
-test('9112 9.5', 'idle connections do not slow the others', async world => {
+should('9112 9.5', 'idle connections do not slow the others', async world => {
   world.origin.answer = plain('ok');
   const clients: RawClient[] = [];
   for (let index = 0; index < 500; index++) clients.push(await rawClient(world.port));

@@ -2,12 +2,13 @@
 // RFC 9112 sections 2, 3).
 
 import * as assert from 'uvu/assert';
-import { bytes, plain } from '../support/origin.ts';
+import { type Answer, bytes, plain } from '../support/origin.ts';
 import { fieldOf, get } from '../support/raw.ts';
 import {
   area,
   type Case,
   check,
+  chunkedPost,
   fieldsOf,
   forwarded,
   isStrict,
@@ -15,12 +16,14 @@ import {
   refused,
   requestValues,
   talk,
+  until,
   valuesOf,
   withClient,
 } from './talk.ts';
 
 export const forwarding: Case[] = [];
 const test = area('forwarding', forwarding);
+const should = area('forwarding', forwarding, 'should');
 
 // ---- methods
 
@@ -265,7 +268,7 @@ test('9112 3.2.4', 'OPTIONS with an absolute form without a path is *', async wo
   const { request } = forwarded(await talk(world, { send: 'OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n' }));
   assert.ok(['*', 'http://a'].includes(request.target), request.target);
 });
-test('9112 3.2.4', '* with another method is refused', async world => {
+should('9112 3.2.4', '* with another method is refused', async world => {
   refused(await talk(world, { send: 'GET * HTTP/1.1\r\nHost: a\r\n\r\n' }));
 });
 
@@ -440,7 +443,7 @@ for (const method of ['OPTIONS', 'TRACE']) {
     check(!seen.received.includes('secret'), 'told a secret', seen);
   });
 }
-test('9110 7.6.2', 'Max-Forwards of GET is left alone', async world => {
+should('9110 7.6.2', 'Max-Forwards of GET is left alone', async world => {
   const { request } = forwarded(await talk(world, { send: get('/', ['Max-Forwards: 0']) }));
   assert.equal(requestValues(request, 'max-forwards'), ['0']);
 });
@@ -507,12 +510,12 @@ for (const status of [
     assert.is(answer.body, 'x');
   });
 }
-test('9112 4', 'the reason is passed on or left out', async world => {
+should('9112 4', 'the reason is passed on or left out', async world => {
   const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('', [], '200 Very Fine') }));
   assert.match(answer.statusLine, /^HTTP\/1\.1 200 ?/);
 });
 for (const line of ['HTTP/1.1 200 ', 'HTTP/1.1 200']) {
-  test('9112 4', `an answer without a reason: ${JSON.stringify(line)}`, async world => {
+  should('9112 4', `an answer without a reason: ${JSON.stringify(line)}`, async world => {
     const answer = bytes(`${line}\r\nContent-Length: 2\r\n\r\nhi`);
     const seen = await talk(world, { send: get('/'), answer });
     if (line.endsWith(' ')) assert.is(forwarded(seen).answer.body, 'hi');
@@ -571,7 +574,149 @@ for (const field of [
     assert.is(answer.body, 'xy');
   });
 }
-test('9110 9.3.1', 'a body of GET reaches the replica', async world => {
+should('9110 9.3.1', 'a body of GET reaches the replica', async world => {
   const { request } = forwarded(await talk(world, { send: post('abc').replace('POST', 'GET') }));
   assert.is(request.body, 'abc');
 });
+
+// ---- request lines that a parser with a list of methods and versions would not know
+
+const saysItself: Answer = (request, socket) =>
+  plain(`${request.method} ${request.target} ${request.body}`)(request, socket);
+for (const method of ['FROB', 'GETX', 'UNLOCKX', 'Q', 'X-Y', 'POSTER']) {
+  const line = `${method} /two HTTP/1.1\r\nHost: a\r\n\r\n`;
+  test('9110 9.1', `${method} pipelined behind GET`, async world => {
+    const seen = await talk(world, { send: get('/one') + line, answer: saysItself, answers: 2 });
+    assert.equal(
+      seen.answers.map(({ body }) => body),
+      ['GET /one ', `${method} /two `],
+    );
+  });
+  test('9110 9.1', `GET pipelined behind ${method}`, async world => {
+    const seen = await talk(world, { send: line + get('/one'), answer: saysItself, answers: 2 });
+    assert.equal(
+      seen.answers.map(({ body }) => body),
+      [`${method} /two `, 'GET /one '],
+    );
+  });
+}
+should('9110 9.1', 'FROB pipelined behind a body', async world => {
+  const send = `${post('abc')}FROB /two HTTP/1.1\r\nHost: a\r\n\r\n`;
+  const seen = await talk(world, { send, answer: saysItself, answers: 2 });
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['POST / abc', 'FROB /two '],
+  );
+});
+test('9110 9.1', 'three unknown methods with chunked bodies, pipelined', async world => {
+  const send = ['ONE', 'TWO', 'THREE']
+    .map(method => chunkedPost(`${method.length}\r\n${method}\r\n0\r\n\r\n`).replace('POST', method))
+    .join('');
+  const seen = await talk(world, { send, answer: saysItself, answers: 3 });
+  assert.equal(
+    seen.answers.map(({ body }) => body),
+    ['ONE / ONE', 'TWO / TWO', 'THREE / THREE'],
+  );
+});
+test(
+  '9110 9.1',
+  'an unknown method behind a slow answer, and more behind it in other packets',
+  async world => {
+    const slow: Answer = (request, socket) =>
+      void setTimeout(() => saysItself(request, socket), request.target === '/one' ? 100 : 0);
+    await withClient(world, { answer: slow }, async client => {
+      client.send(`${get('/one')}FROB /two HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo`);
+      await until(() => world.origin.requests.length === 1, 'the first');
+      client.send('dy');
+      client.send(get('/three'));
+      for (const body of ['GET /one ', 'FROB /two body', 'GET /three '])
+        assert.is((await client.answer()).body, body);
+    });
+  },
+);
+for (const version of ['1.2', '1.9']) {
+  should(
+    '9110 2.5',
+    `a client of HTTP/${version} is one of the highest version that is known`,
+    async world => {
+      const { request } = forwarded(await talk(world, { send: `GET / HTTP/${version}\r\nHost: a\r\n\r\n` }));
+      assert.is(request.head.split('\r\n')[0], 'GET / HTTP/1.1');
+    },
+  );
+  should(
+    '9110 2.5',
+    `a replica of HTTP/${version} is one of the highest version that is known`,
+    async world => {
+      const answer = bytes(`HTTP/${version} 200 OK\r\nContent-Length: 2\r\n\r\nhi`);
+      const { answer: got } = forwarded(await talk(world, { send: get('/'), answer }));
+      assert.is(got.statusLine, 'HTTP/1.1 200 OK');
+      assert.is(got.body, 'hi');
+    },
+  );
+}
+should('9110 2.5', 'an unknown method of HTTP/1.2 with a body', async world => {
+  const send = 'BREWER /pot HTTP/1.2\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc';
+  assert.is(forwarded(await talk(world, { send, answer: saysItself })).answer.body, 'BREWER /pot abc');
+});
+
+// ---- sizes: 16 KiB of fields and an 8 KiB target pass, what is beyond is refused
+
+for (const size of [4000, 16_000]) {
+  const value = 'v'.repeat(size);
+  test('9110 5.4', `one field of ${size} bytes, both ways`, async world => {
+    const seen = await talk(world, {
+      send: get('/', [`X-A: ${value}`]),
+      answer: plain('x', [`X-B: ${value}`]),
+    });
+    const { request, answer } = forwarded(seen);
+    assert.is(requestValues(request, 'x-a')[0] === value, true);
+    assert.is(fieldOf(answer, 'x-b') === value, true);
+  });
+}
+should('9110 5.4', '300 fields, both ways', async world => {
+  const fields = Array.from({ length: 300 }, (_, index) => `X-${index}: ${index}`);
+  const { request, answer } = forwarded(
+    await talk(world, { send: get('/', fields), answer: plain('x', fields) }),
+  );
+  assert.equal(
+    fieldsOf(request).filter(line => line.startsWith('X-') && !line.startsWith('X-Forwarded')),
+    fields,
+  );
+  assert.equal(
+    answer.fields.filter(line => line.startsWith('X-')),
+    fields,
+  );
+});
+for (const [name, send] of [
+  ['a target of 64 KiB', get(`/${'a'.repeat(65_536)}`)],
+  [
+    'fields of 64 KiB',
+    get(
+      '/',
+      Array.from({ length: 64 }, (_, index) => `X-${index}: ${'v'.repeat(1024)}`),
+    ),
+  ],
+] as const) {
+  test('9110 5.4', `${name}: 400, 414 or 431, and nothing reaches the replica`, async world => {
+    const seen = await talk(world, { send });
+    refused(seen);
+    const status = seen.answers[0]?.status;
+    check(status === undefined || [400, 414, 431, 494].includes(status), 'another status', seen);
+  });
+}
+
+// ---- every byte a packet of its own
+
+for (const [name, send, expected] of [
+  ['a GET', get('/b?x=1', ['X-A: b']), 'GET /b?x=1 '],
+  ['a POST by length', post('hello', [], '/b'), 'POST /b hello'],
+  ['a chunked POST', chunkedPost('5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n'), 'POST / hello'],
+  ['a GET of HTTP/1.0', 'GET /b HTTP/1.0\r\nHost: a\r\n\r\n', 'GET /b '],
+  ['an OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', 'OPTIONS * '],
+  ['an absolute form', 'GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n', 'GET /b '],
+] as const) {
+  test('9112 2.2', `${name} byte by byte`, async world => {
+    const seen = await talk(world, { send: [...send], answer: saysItself });
+    assert.is(forwarded(seen).answer.body.replace('http://a/', '/'), expected);
+  });
+}

@@ -8,6 +8,7 @@ import { area, type Case, check, fieldsOf, forwarded, post, requestValues, talk,
 
 export const hopByHop: Case[] = [];
 const test = area('hop-by-hop', hopByHop);
+const should = area('hop-by-hop', hopByHop, 'should');
 
 for (const field of [
   'Keep-Alive: timeout=5',
@@ -143,18 +144,18 @@ test('9112 9.3', 'a client of HTTP/1.0 is closed after its answer', async world 
   assert.is(forwarded(seen).answer.body, 'hello');
   check(seen.closed, 'not closed', seen);
 });
-test('9112 9.3', 'a client of HTTP/1.0 that asks for keep-alive is told either way', async world => {
+should('9112 9.3', 'a client of HTTP/1.0 that asks for keep-alive is told either way', async world => {
   const seen = await talk(world, { send: 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n' });
   const { answer } = forwarded(seen);
   const told = fieldOf(answer, 'connection')?.toLowerCase();
   check(told === 'keep-alive' || told === 'close' || seen.closed, 'not told', seen);
 });
-test('9110 10.1.4', 'TE: trailers may go on, with Connection: TE', async world => {
+should('9110 10.1.4', 'TE: trailers may go on, with Connection: TE', async world => {
   const { request } = forwarded(await talk(world, { send: get('/', ['TE: trailers', 'Connection: TE']) }));
   if (requestValues(request, 'te').length > 0)
     assert.match(requestValues(request, 'connection').join(), /te/i);
 });
-test('9110 11.7', 'Proxy-Authenticate of a replica is passed on', async world => {
+should('9110 11.7', 'Proxy-Authenticate of a replica is passed on', async world => {
   const { answer } = forwarded(
     await talk(world, { send: get('/'), answer: plain('', ['Proxy-Authenticate: Basic'], '407 P') }),
     407,
@@ -216,4 +217,19 @@ test('9110 7.6.1', 'no field of one request appears in the next on the same conn
   });
   assert.is(seen.requests.length, 2);
   assert.not.match(fieldsOf(seen.requests[1]!).join('|'), /secret|cookie/i);
+});
+for (const field of ['Port: 99', 'Ssl: on', 'Prefix: /x', 'Server: s', 'Scheme: https', 'Uri: /x', 'By: x']) {
+  test('7239 8.1', `X-Forwarded-${field} of a client that is not trusted is not passed on`, async world => {
+    const { request } = forwarded(await talk(world, { send: get('/', [`X-Forwarded-${field}`]) }));
+    assert.not.match(request.head, new RegExp(`x-forwarded-${field}`, 'i'));
+  });
+}
+test('9110 15.5.22', 'a 426 says what to upgrade to', async world => {
+  const fields = ['Connection: Upgrade', 'Upgrade: cake/2'];
+  const { answer } = forwarded(
+    await talk(world, { send: get('/'), answer: plain('', fields, '426 Upgrade Required') }),
+    426,
+  );
+  assert.is(fieldOf(answer, 'upgrade'), 'cake/2');
+  assert.match(valuesOf(answer.fields, 'connection').join(), /upgrade/i);
 });

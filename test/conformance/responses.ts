@@ -21,6 +21,7 @@ import {
 
 export const responses: Case[] = [];
 const test = area('responses', responses);
+const should = area('responses', responses, 'should');
 
 /** An error of the proxy's own, or an end in the middle: nothing that a client would take for the replica's whole answer. */
 function neverComplete(seen: Seen): void {
@@ -164,7 +165,7 @@ for (const [name, text] of [
   ['600', 'HTTP/1.1 600 Own\r\nContent-Length: 3\r\n\r\nabc'],
   ['999', 'HTTP/1.1 999 Own\r\nContent-Length: 3\r\n\r\nabc'],
 ] as const) {
-  test('9112 6.3', `odd: ${name} is refused or whole`, async world => {
+  should('9112 6.3', `odd: ${name} is refused or whole`, async world => {
     const seen = await talk(world, { send: get('/'), answer: bytes(text, { end: true }) });
     const [answer] = seen.answers;
     check(answer !== undefined || seen.closed, 'the client still waits', seen);
@@ -225,7 +226,7 @@ test('9112 8', 'a cut body of 1 MB', async world => {
 
 // ---- bounds
 
-test('9110 15.2', 'interim answers without end are cut off', async world => {
+should('9110 15.2', 'interim answers without end are cut off', async world => {
   const answer: Answer = (_request, socket) => {
     const more = (): void => {
       if (socket.destroyed || socket.bytesWritten > 50_000_000) return;
@@ -237,7 +238,7 @@ test('9110 15.2', 'interim answers without end are cut off', async world => {
   const seen = await talk(world, { send: get('/'), answer });
   neverComplete(seen);
 });
-test('9112 5', 'a head without end is cut off', async world => {
+should('9112 5', 'a head without end is cut off', async world => {
   const answer: Answer = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\n');
     const more = (): void => {
@@ -249,7 +250,7 @@ test('9112 5', 'a head without end is cut off', async world => {
   };
   neverComplete(await talk(world, { send: get('/'), answer }));
 });
-test('9112 7.1.2', 'trailers without end are cut off', async world => {
+should('9112 7.1.2', 'trailers without end are cut off', async world => {
   const answer: Answer = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n');
     const more = (): void => {
@@ -329,7 +330,7 @@ test('9112 9.3.2', 'answers of pipelined requests are not mixed when one is brok
     if (answers[2] !== undefined) assert.is(answers[2].body, '/three');
   });
 });
-test('9112 9.5', 'a client gets the end of an answer that the proxy had to cut', async world => {
+should('9112 9.5', 'a client gets the end of an answer that the proxy had to cut', async world => {
   await withClient(
     world,
     { answer: bytes('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', { end: true }) },

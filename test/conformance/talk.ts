@@ -15,11 +15,15 @@ export interface World {
   readonly origin: Origin;
 }
 
+export type Level = 'must' | 'should';
+
 export interface Case {
   readonly area: string;
   readonly name: string;
   /** RFC and section that the case stands on. */
   readonly section: string;
+  /** `must`: so say the RFC or torc's own contract; `should`: what a good proxy does beyond it. */
+  readonly level: Level;
   run(world: World): Promise<void>;
 }
 
@@ -27,9 +31,9 @@ export interface Case {
 export const PATIENCE_MS = 3000;
 
 export const area =
-  (name: string, into: Case[]) =>
+  (name: string, into: Case[], level: Level = 'must') =>
   (section: string, what: string, run: (world: World) => Promise<void>): void => {
-    into.push({ area: name, name: what, section, run });
+    into.push({ area: name, name: what, section, level, run });
   };
 
 export interface Talk {

@@ -19,6 +19,7 @@ import {
 
 export const upgrades: Case[] = [];
 const test = area('upgrades', upgrades);
+const should = area('upgrades', upgrades, 'should');
 
 const handshake = (protocol = 'websocket', fields: readonly string[] = []): string =>
   get('/chat', [
@@ -215,11 +216,11 @@ for (const status of [
     assert.is(answer.body, 'refused');
   });
 }
-test('9110 7.8', 'a chunked refusal', async world => {
+should('9110 7.8', 'a chunked refusal', async world => {
   const answer = bytes('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nrefused\r\n0\r\n\r\n');
   assert.is(forwarded(await talk(world, { send: handshake(), answer }), 403).answer.body, 'refused');
 });
-test('9110 7.8', 'a refusal until close', async world => {
+should('9110 7.8', 'a refusal until close', async world => {
   assert.is(
     forwarded(
       await talk(world, {
@@ -235,7 +236,7 @@ test('9110 7.8', 'a replica that closes instead: 502', async world => {
   const seen = await talk(world, { send: handshake(), answer: (_request, socket) => void socket.end() });
   check((seen.answers[0]?.status ?? 0) >= 500 || (seen.closed && seen.answers.length === 0), 'neither', seen);
 });
-test('9110 7.8', 'a 101 without an upgrade field is refused or passed on as it is', async world => {
+should('9110 7.8', 'a 101 without an upgrade field is refused or passed on as it is', async world => {
   const seen = await talk(world, {
     send: handshake(),
     answer: bytes('HTTP/1.1 101 Switching\r\n\r\n', { end: true }),
@@ -246,7 +247,7 @@ test('9110 7.8', 'a 101 without an upgrade field is refused or passed on as it i
     seen,
   );
 });
-test('9110 7.8', 'an upgrade with a body is served; the body arrives', async world => {
+should('9110 7.8', 'an upgrade with a body is served; the body arrives', async world => {
   const send =
     'POST /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: custom\r\nContent-Length: 3\r\n\r\nabc';
   assert.is(forwarded(await talk(world, { send })).request.body, 'abc');
@@ -272,7 +273,7 @@ test('9113 3.1', 'h2c: the proxy itself does not switch', async world => {
   assert.is(answer.body, 'hello');
   assert.equal(requestValues(request, 'http2-settings'), []);
 });
-test('9112 9.3.2', 'an upgrade behind a pipelined request: in order or closed', async world => {
+should('9112 9.3.2', 'an upgrade behind a pipelined request: in order or closed', async world => {
   const answer: Answer = (request, socket) =>
     request.target === '/chat' ? tunnelTo(echoing)(request, socket) : plain('first')(request, socket);
   await withClient(world, { answer }, async client => {
@@ -304,3 +305,59 @@ for (const send of [
     check((seen.answers[0]?.status ?? 400) >= 400, 'not refused', seen);
   });
 }
+
+// ---- in pieces, and on
+
+test('9110 7.8', 'handshake, 101 and the first bytes behind it, byte by byte', async world => {
+  const answer: Answer = (_request, socket) => {
+    socket.removeAllListeners('data');
+    echoing(socket);
+    const all = `${accepted()}hello`;
+    let at = 0;
+    const next = (): void => {
+      if (at === all.length || socket.destroyed) return;
+      socket.write(all[at++]!);
+      setImmediate(next);
+    };
+    next();
+  };
+  await withClient(world, { answer, atHead: true }, async client => {
+    for (const byte of handshake()) {
+      client.send(byte);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    await until(() => behindHead(client) === 'hello', 'the bytes behind the 101');
+    client.send('ping');
+    await until(() => behindHead(client) === 'helloping', 'the echo');
+  });
+});
+should('9110 7.8', 'behind a refused upgrade the connection goes on', async world => {
+  await withClient(world, { answer: plain('no', [], '403 Forbidden') }, async client => {
+    for (const request of [handshake(), get('/plain'), handshake(), get('/plain')]) {
+      client.send(request);
+      assert.is((await client.answer()).status, 403);
+    }
+  });
+});
+should('9110 7.8', 'a request right behind an upgrade that is refused', async world => {
+  const answer: Answer = (request, socket) =>
+    plain(request.target, [], request.target === '/chat' ? '403 No' : '200 OK')(request, socket);
+  await withClient(world, { answer }, async client => {
+    client.send(handshake() + get('/next'));
+    assert.is((await client.answer()).body, '/chat');
+    assert.is((await client.answer()).body, '/next');
+  });
+});
+should('9110 7.8', 'an upgrade behind a refused one', async world => {
+  let refusals = 0;
+  const answer: Answer = (request, socket) =>
+    refusals++ === 0 ? plain('no', [], '503 Later')(request, socket) : tunnelTo(echoing)(request, socket);
+  await withClient(world, { answer, atHead: true }, async client => {
+    client.send(handshake());
+    assert.is((await client.answer()).status, 503);
+    client.send(handshake());
+    await until(() => client.received.includes(' 101 '), 'the 101');
+    client.send('ping');
+    await until(() => client.received.endsWith('\r\n\r\nping'), 'the echo');
+  });
+});

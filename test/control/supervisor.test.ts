@@ -80,7 +80,7 @@ test('a death is out of routing in the tick of its event, and replaced in the sa
   const checksum = torc.snapshot().checksum;
   bench.world.kill(dead);
   await bench.pass(3_000);
-  assert.ok(bench.world.published.some(({ lost }) => lost.includes(dead.id)));
+  assert.ok(bench.world.published.some(({ lost, gone }) => lost.includes(dead.id) && gone.includes(dead.id)));
   assert.is(routedAtEvent.length, 2);
   assert.not(routedAtEvent.some(line => line.includes(dead.id)));
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
@@ -120,6 +120,19 @@ test('one that ignores its SIGTERM is stopped after the drain timeout', async ()
   bench.world.tell({ kind: 'going', replicaId: victim.id, cause: 'docker kill, signal 15' });
   await bench.pass(11_000);
   assert.not(bench.world.containers.has(victim.id));
+});
+
+test('one that hangs is lost at once, and gone when it has been stopped, whatever the events say', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const victim = bench.of('3');
+  bench.world.chances = { ...CALM, eventLost: 1 };
+  Object.assign(victim, { hung: true, harmed: true });
+  await bench.pass(10_000);
+  const { published } = bench.world;
+  const lostAt = published.findIndex(({ lost }) => lost.includes(victim.id));
+  const goneAt = published.findIndex(({ gone }) => gone.includes(victim.id));
+  assert.ok(lostAt !== -1 && goneAt > lostAt, `lost in publish ${lostAt}, gone in ${goneAt}`);
 });
 
 test('one that hangs is found by its heartbeats and replaced', async () => {

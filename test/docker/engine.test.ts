@@ -2,8 +2,9 @@
 // why. The engine itself is never stopped: torc talks to it through a relay.
 
 import * as assert from 'uvu/assert';
-import { docker, engineSuite, networkName } from '../support/engine.ts';
+import { docker, engineSuite, makeImage, networkName, removeImage } from '../support/engine.ts';
 import { slotsOf } from '../support/healing.ts';
+import { muteTest } from '../support/mute.ts';
 import { openRelay, type Relay } from '../support/relay.ts';
 import { keepAsking } from '../support/rollout.ts';
 import { spawnTorc, startTorc, type Torc } from '../support/torc.ts';
@@ -83,29 +84,16 @@ engineSuite('the engine away', network, test => {
 const loopNetwork = networkName();
 const image = `${loopNetwork}:1`;
 
-/** Gives the tag to an image whose replicas run this instead of the bundled program. */
-async function makeImage(script: string): Promise<void> {
-  const template = await docker.createContainer({
-    Image: 'torc-replica',
-    Entrypoint: ['sh', '-c', script],
-  });
-  await template.commit({ repo: loopNetwork, tag: '1' });
-  await template.remove({ force: true });
-}
+const imageThatRuns = (script: string): Promise<void> => makeImage(loopNetwork, '1', ['sh', '-c', script]);
 
 const failingOf = async (torc: Torc): Promise<{ cause: string; output: string } | undefined> =>
   JSON.parse((await torc.get('/admin/slots')).text).slots[0].failing;
 
 engineSuite('containers that keep failing', loopNetwork, test => {
-  test.after(() =>
-    docker
-      .getImage(image)
-      .remove({ force: true })
-      .catch(() => {}),
-  );
+  test.after(() => removeImage(image));
 
   test('an image that exits at once, then none, then a good one: causes in words, and recovery without a restart', async () => {
-    await makeImage('echo no database; sleep 0.3; exit 4');
+    await imageThatRuns('echo no database; sleep 0.3; exit 4');
     const torc = await spawnTorc({
       TORC_DRIVER: 'docker',
       TORC_NETWORK: loopNetwork,
@@ -113,24 +101,45 @@ engineSuite('containers that keep failing', loopNetwork, test => {
       TORC_REPLICAS: '1',
       TORC_IMAGE: image,
     });
-    const says = (cause: RegExp, output: RegExp): Promise<void> =>
+    // One that ends while the engine still starts it has its last words in the cause.
+    const says = (cause: RegExp, words: RegExp): Promise<void> =>
       waitFor(
         async () => {
           const failing = await failingOf(torc).catch(() => undefined);
-          return failing !== undefined && cause.test(failing.cause) && output.test(failing.output);
+          return (
+            failing !== undefined &&
+            cause.test(failing.cause) &&
+            words.test(`${failing.cause}\n${failing.output}`)
+          );
         },
-        { timeoutMs: 60_000, what: `${cause} and ${output}` },
+        { timeoutMs: 60_000, what: `${cause} and ${words}` },
       );
     try {
-      await says(/exit code 4/, /^no database$/);
+      await says(/exit code 4/, /no database$/);
       await docker.getImage(image).remove({ force: true });
-      await says(/is not on this engine/, /^$/);
-      await makeImage('exec node replica.ts');
+      await says(/is not on this engine/, /\n$/);
+      await imageThatRuns('exec node replica.ts');
       await waitFor(async () => (await slotsOf(torc))[0]?.state === 'ready', {
         timeoutMs: 60_000,
         what: 'a ready slot',
       });
       assert.is(await failingOf(torc), undefined);
+    } finally {
+      await torc.close();
+    }
+    assert.is(torc.process.exitCode, 0, torc.output());
+  });
+
+  test('an image that never answers its heartbeat in slot 2, then a good one', async () => {
+    await imageThatRuns('[ $SERVER_ID = 2 ] && exec sleep 600; exec node replica.ts');
+    const torc = await spawnTorc({
+      TORC_DRIVER: 'docker',
+      TORC_NETWORK: loopNetwork,
+      TORC_WORKERS: '1',
+      TORC_IMAGE: image,
+    });
+    try {
+      await muteTest(torc, () => imageThatRuns('exec node replica.ts'));
     } finally {
       await torc.close();
     }

@@ -1,6 +1,6 @@
 // Roll-outs on a real engine: images made for the occasion from the bundled one.
 
-import { docker, engineSuite, networkName } from '../support/engine.ts';
+import { docker, engineSuite, makeImage, networkName, removeImage } from '../support/engine.ts';
 import { rolloutTests } from '../support/rollout.ts';
 import { startTorc } from '../support/torc.ts';
 
@@ -11,24 +11,9 @@ const scripts = {
   mute: 'exec sleep 600',
 };
 
-async function makeImage(tag: string, script: string): Promise<void> {
-  const name = `${network}-${tag}`;
-  const template = await docker.createContainer({
-    Image: 'torc-replica',
-    name,
-    Entrypoint: ['sh', '-c', script],
-  });
-  await template.commit({ repo: network, tag });
-  await template.remove({ force: true });
-}
-
 engineSuite('roll-out of containers', network, test => {
   test.after(async () => {
-    for (const tag of Object.keys(scripts))
-      await docker
-        .getImage(`${network}:${tag}`)
-        .remove({ force: true })
-        .catch(() => {});
+    for (const tag of Object.keys(scripts)) await removeImage(`${network}:${tag}`);
   });
   rolloutTests(
     test,
@@ -38,8 +23,8 @@ engineSuite('roll-out of containers', network, test => {
         TORC_NETWORK: network,
         TORC_WORKERS: '2',
       });
-      // The first start has built the image that these are made from.
-      for (const [tag, script] of Object.entries(scripts)) await makeImage(tag, script);
+      for (const [tag, script] of Object.entries(scripts))
+        await makeImage(network, tag, ['sh', '-c', script]);
       return torc;
     },
     {

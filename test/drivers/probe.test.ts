@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ProbeResult } from '../../src/control/driver.ts';
@@ -24,7 +25,7 @@ async function asked(server: Server, path = '/heartbeat', timeoutMs = 5_000): Pr
   try {
     const result = await probe('127.0.0.1', (server.address() as AddressInfo).port, path, timeoutMs);
     await waitFor(() => sockets.size === 0, {
-      timeoutMs: 2_000,
+      timeoutMs: 20_000,
       what: "the probe's connection to be closed",
     });
     return result;
@@ -109,6 +110,42 @@ test('an answer that is not HTTP', async () => {
   const result = await asked(raw('220 mail.example ESMTP\r\n'));
   assert.is(result.alive, false);
   assert.match(result.detail, /^not an HTTP answer/);
+});
+
+/** A server on a thread of its own, which answers when it is told to: `turn` goes from 0 to asked, answer, answered. */
+const ASKED = 1;
+const ANSWER = 2;
+const ANSWERED = 3;
+const onItsOwnThread = `
+  const { parentPort, workerData: turn } = require('node:worker_threads');
+  require('node:http').createServer((ask, reply) => {
+    Atomics.store(turn, 0, ${ASKED});
+    Atomics.wait(turn, 0, ${ASKED});
+    reply.once('finish', () => { Atomics.store(turn, 0, ${ANSWERED}); Atomics.notify(turn, 0); });
+    reply.end('here');
+  }).listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });
+`;
+
+test('an answer that came while we could not run is read before the deadline is judged', async () => {
+  const deadlineMs = 1_500;
+  const turn = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(onItsOwnThread, { eval: true, workerData: turn });
+  try {
+    const [port] = (await once(worker, 'message')) as [number];
+    const startedMs = performance.now();
+    const asking = probe('127.0.0.1', port, '/', deadlineMs);
+    await waitFor(() => Atomics.load(turn, 0) === ASKED, { timeoutMs: deadlineMs, what: 'the question' });
+    // Between an immediate and the next poll run the timers: the deadline's is due there.
+    await new Promise(resolve => setImmediate(resolve));
+    Atomics.store(turn, 0, ANSWER);
+    Atomics.notify(turn, 0);
+    // From here on this thread stands still until the answer is there and the deadline is over.
+    Atomics.wait(turn, 0, ANSWER);
+    while (performance.now() - startedMs < deadlineMs + 50);
+    assert.ok((await asking).alive);
+  } finally {
+    await worker.terminate();
+  }
 });
 
 test('an endless body is read no further than its bound', async () => {

@@ -25,7 +25,7 @@ test.before.each(async () => {
       response => response.ok,
       () => false,
     );
-  await waitFor(isUp, { timeoutMs: 10_000, what: 'the replica' });
+  await waitFor(isUp, { timeoutMs: 20_000, what: 'the replica' });
 });
 test.after.each(() => {
   child.kill('SIGKILL');
@@ -60,7 +60,7 @@ test('SIGTERM: a request on its way is answered on a closing connection, then ex
       () => false,
       () => true,
     );
-  await waitFor(refuses, { timeoutMs: 5_000, what: 'the listener to close' });
+  await waitFor(refuses, { timeoutMs: 20_000, what: 'the listener to close' });
   socket.write('\r\n');
   let answer = '';
   socket.on('data', (chunk: Buffer) => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotsOf } from '../support/healing.ts';
+import { muteTest } from '../support/mute.ts';
 import { spawnTorc, startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -86,6 +87,11 @@ loops('a command that exits at once: cause, last words, backoff, recovery', () =
     await untilReady(torc);
     assert.is(await failingOf(torc, '2'), undefined);
   }),
+);
+
+loops(
+  'one that never answers its heartbeat: said while it is waited for, replaced, and well once the cause is gone',
+  () => withBroken('exec sleep 600', muteTest),
 );
 
 loops('a port that is taken is said in the words of the replica', async () => {

@@ -3,20 +3,25 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { keyOf } from '../support/begun.ts';
 import { slotsOf } from '../support/healing.ts';
 import { get, type RawClient, rawClient } from '../support/raw.ts';
+import { rolloutOf } from '../support/rollout.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const grace = suite('grace');
 const slow = join(import.meta.dirname, '..', 'support', 'slow-replica.ts');
 
-/** A request of 5 s, a stream of events of 5 s and a tunnel, all on slot 2; they are at work when this resolves. */
-async function longOnes(torc: Torc): Promise<{ slow: RawClient; events: RawClient; tunnel: RawClient }> {
-  let id = 0;
-  const isSecond = async (key: number): Promise<boolean> =>
-    (JSON.parse((await torc.get(`/admin/explain?key=${key}`)).text) as { servedBy: string }).servedBy === '2';
-  while (!(await isSecond(id))) id++;
+interface LongOnes {
+  readonly slow: RawClient;
+  readonly events: RawClient;
+  readonly tunnel: RawClient;
+}
+
+/** A request of 5 s, a stream of events of 5 s and a tunnel, all on one slot; they are at work when this resolves. */
+async function longOnes(torc: Torc, slot: string): Promise<LongOnes> {
+  const id = await keyOf(torc, slot);
   const [slow, events, tunnel] = [
     await rawClient(torc.port),
     await rawClient(torc.port),
@@ -30,8 +35,8 @@ async function longOnes(torc: Torc): Promise<{ slow: RawClient; events: RawClien
   return { slow, events, tunnel };
 }
 
-/** All three end as if nothing had happened. */
-async function endWell({ slow, events, tunnel }: Awaited<ReturnType<typeof longOnes>>): Promise<void> {
+/** All three end as if nothing had happened; `meanwhile` is called when the tunnel is the last. */
+async function endWell({ slow, events, tunnel }: LongOnes, meanwhile = async () => {}): Promise<void> {
   tunnel.send('are you there?');
   await tunnel.has('are you there?');
   // The last event and the end of the chunked body may come in two packets.
@@ -43,6 +48,7 @@ async function endWell({ slow, events, tunnel }: Awaited<ReturnType<typeof longO
   assert.match(events.received, /data: end\n\n/);
   tunnel.send('and now?');
   await tunnel.has('and now?');
+  await meanwhile();
   for (const client of [slow, events, tunnel]) client.close();
 }
 
@@ -55,10 +61,10 @@ const slowReplica = {
 grace('/rm leaves a slow request, a stream of events and a tunnel their grace', async () => {
   const torc = await startTorc(slowReplica);
   try {
-    const long = await longOnes(torc);
+    const long = await longOnes(torc, '2');
     const removed = torc.send('DELETE', '/rm', { n: 1, hostnames: ['2'] });
     await waitFor(async () => (await slotsOf(torc)).length === 2, {
-      timeoutMs: 5000,
+      timeoutMs: 20_000,
       what: 'slot 2 to leave',
     });
     await endWell(long);
@@ -70,11 +76,40 @@ grace('/rm leaves a slow request, a stream of events and a tunnel their grace', 
 
 grace('the exit leaves them their grace too', async () => {
   const torc = await startTorc(slowReplica);
-  const long = await longOnes(torc);
-  torc.process.kill('SIGTERM');
-  await waitFor(() => torc.output().includes('stopping: '), { timeoutMs: 5000, what: 'the exit to begin' });
-  await endWell(long);
-  assert.is(await torc.exited(), 0, torc.output());
+  try {
+    const long = await longOnes(torc, '2');
+    torc.process.kill('SIGTERM');
+    await waitFor(() => torc.output().includes('stopping: '), {
+      timeoutMs: 20_000,
+      what: 'the exit to begin',
+    });
+    await endWell(long);
+    assert.is(await torc.exited(), 0, torc.output());
+  } finally {
+    await torc.close();
+  }
+});
+
+grace('a roll-out leaves them theirs, and the next slot waits for them', async () => {
+  const token = 'a-token-of-this-test';
+  const torc = await startTorc({ ...slowReplica, TORC_ADMIN_TOKEN: token });
+  try {
+    const long = await longOnes(torc, '1');
+    const version = { command: `VERSION=2 ${slowReplica.TORC_REPLICA_COMMAND}` };
+    const rolledOut = torc.send('POST', '/admin/rollout', version, { authorization: `Bearer ${token}` });
+    const generations = async (): Promise<number[]> =>
+      (await slotsOf(torc)).map(({ generation }) => generation);
+    await waitFor(async () => (await generations())[0] === 2, {
+      timeoutMs: 30_000,
+      what: 'slot 1 to be swapped',
+    });
+    await endWell(long, async () => assert.equal(await generations(), [2, 1, 1]));
+    assert.is((await rolledOut).status, 200, (await rolledOut).text);
+    assert.equal(await generations(), [2, 2, 2]);
+    assert.is((await rolloutOf(torc)).state, 'succeeded');
+  } finally {
+    await torc.close();
+  }
 });
 
 grace.run();

@@ -9,13 +9,13 @@ import { startTorc, type Torc } from '../support/torc.ts';
 const health = suite('own health');
 
 /** Long enough for the worst stall, and for the beats after it to be judged. */
-const BEATS_MS = 6_000;
+const BEATS_MS = 12_000;
 
 const start = (settings: Record<string, string> = {}): Promise<Torc> =>
   startTorc({
     TORC_WORKERS: '1',
-    TORC_HEARTBEAT_INTERVAL_MS: '200',
-    TORC_HEARTBEAT_TIMEOUT_MS: '100',
+    TORC_HEARTBEAT_INTERVAL_MS: '300',
+    TORC_HEARTBEAT_TIMEOUT_MS: '300',
     ...settings,
   });
 
@@ -54,16 +54,16 @@ health('an event loop blocked for 3 s', async () => {
 });
 
 // In pieces it is harder: heartbeats are asked between two of them, and their deadlines are over before the answer is read.
-health('an event loop blocked for 300 ms, 12 times in a row', async () => {
+health('an event loop blocked for 600 ms, 12 times in a row', async () => {
   const torc = await start({ NODE_OPTIONS: '--inspect=127.0.0.1:0' });
-  const again = `let left = 12; const again = () => { (${block})(300); if (--left > 0) setTimeout(again, 10); }; again()`;
+  const again = `let left = 12; const again = () => { (${block})(600); if (--left > 0) setTimeout(again, 1); }; again()`;
   await outlives(torc, () => evaluate(torc, again));
 });
 
 health('a primary that is stopped for 5 s and goes on, and again', async () => {
   const torc = await start();
   await outlives(torc, async () => {
-    for (const ms of [5_000, 400, 400, 400, 400, 400]) {
+    for (const ms of [5_000, 600, 600, 600, 600, 600]) {
       torc.process.kill('SIGSTOP');
       await pass(ms);
       torc.process.kill('SIGCONT');

@@ -29,10 +29,10 @@ zeroLoss('no request is lost: sockets closed in mid-answer, before the head', as
   try {
     const load = startLoad(torc.url, 64);
     for (const { replica } of await slotsOf(torc)) {
-      await new Promise(resolve => setTimeout(resolve, 500));
+      await load.flows();
       process.kill(Number(replica.replace('pid ', '')), 'SIGUSR2');
     }
-    await new Promise(resolve => setTimeout(resolve, 500));
+    await load.flows();
     const report = await load.stop();
     assert.equal(lostRequests(report), []);
     assert.ok(report.sent.GET > 100, 'there was a load');
@@ -45,7 +45,7 @@ zeroLoss('a worker killed under load loses the requests of its own connections, 
   const torc = await startTorc({ TORC_WORKERS: '2' });
   try {
     const load = startLoad(torc.url, 64);
-    await new Promise(resolve => setTimeout(resolve, 700));
+    await load.flows();
     const workers = await workersOf(torc);
     process.kill(workers[0]!.pid, 'SIGKILL');
     const isReplaced = async (): Promise<boolean> => {

@@ -27,13 +27,16 @@ export interface Message {
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([!-~]+) HTTP/1\\.([01])$`);
 /** What a server may read as one (section 3: words between any spaces), and no proxy may send. */
-const LOOSE_REQUEST_LINE = new RegExp(`^(${TOKEN}) +([!-~]+) +HTTP/1\\.([01])$`);
-const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [\t -~\x80-\xff]*)?$/;
+const LOOSE_REQUEST_LINE = new RegExp(`^(${TOKEN}) +([!-~]+) +HTTP/1\\.(\\d)$`);
+const STATUS_LINE = /^HTTP\/1\.(\d) (\d{3})(?: [\t -~\x80-\xff]*)?$/;
 const FIELD = new RegExp(`^(${TOKEN}):([\\t -~\\x80-\\xff]*)$`);
-const CHUNK_LINE = /^([0-9a-fA-F]{1,13})(?:[\t ]*;[\t -~\x80-\xff]*)?$/;
+const CHUNK_LINE = /^0*([0-9a-fA-F]{1,13})[\t ]*(?:;[\t -~\x80-\xff]*)?$/;
 
 export const valuesOf = (head: Head, name: string): string[] =>
   head.fields.filter(([field]) => field === name).map(([, value]) => value);
+
+/** A higher version than is known is read as the highest that is (RFC 9110 section 2.5). */
+const minorOf = (digit: string): number => Math.min(1, Number(digit));
 
 const message = (
   kind: Message['kind'],
@@ -64,7 +67,7 @@ export function readRequest(bytes: string, at: number, from: 'client' | 'proxy')
   const fields = readFields(lines);
   if (line === null) return message('broken', headEnd, 'a broken request line');
   if (fields === null) return message('broken', headEnd, 'a broken field');
-  const head: Head = { method: line[1]!, target: line[2]!, status: 0, minor: Number(line[3]), fields };
+  const head: Head = { method: line[1]!, target: line[2]!, status: 0, minor: minorOf(line[3]!), fields };
   const hosts = valuesOf(head, 'host').length;
   if (hosts > 1 || (hosts === 0 && head.minor === 1)) return message('broken', headEnd, 'not one host');
   if (head.method === 'CONNECT') return message('broken', headEnd, 'CONNECT');
@@ -82,7 +85,7 @@ export function readResponse(bytes: string, at: number, isHead: boolean, ended: 
   const fields = readFields(lines);
   if (line === null) return message('broken', headEnd, 'a broken status line');
   if (fields === null) return message('broken', headEnd, 'a broken field');
-  const head: Head = { method: '', target: '', status: Number(line[2]), minor: Number(line[1]), fields };
+  const head: Head = { method: '', target: '', status: Number(line[2]), minor: minorOf(line[1]!), fields };
   const start = headEnd + 4;
   if (head.status < 100 || head.status === 101) return message('broken', headEnd, `status ${head.status}`);
   if (head.status < 200) return readResponse(bytes, start, isHead, ended);

@@ -114,10 +114,44 @@ faults('a client that closes its half and then is gone: the attempt is cancelled
     client.send(get('/a'));
     await waitFor(() => origin!.requests.length === 1, { timeoutMs: 2000, what: 'the request' });
     client.socket.end();
+    client.close();
     await waitFor(() => origin!.sockets.size === 0, { timeoutMs: 4000, what: 'the cancel' });
     assert.is(torc.counters.collect().errors.CLIENT_GONE, 1);
   });
 });
+
+for (const version of ['1.0', '1.1']) {
+  faults(`a client of HTTP/${version} that closes its half and waits is answered, however late`, async () => {
+    const late: Answer = (request, socket) => void setTimeout(() => plain('late')(request, socket), 2300);
+    await withProxy([late], {}, async (torc, [origin]) => {
+      const client = await rawClient(torc.port, { allowHalfOpen: true });
+      client.send(`GET /a HTTP/${version}\r\nHost: a\r\n\r\n`);
+      client.socket.end();
+      assert.is((await client.answer()).body, 'late');
+      await client.gone();
+      assert.is(
+        client.received.includes(' 100 Continue'),
+        version === '1.1',
+        'told apart by interim answers',
+      );
+      assert.is(origin!.requests.length, 1);
+    });
+  });
+}
+
+faults(
+  'a client that closes its half and then is gone within its answer: the attempt is cancelled',
+  async () => {
+    const begun = bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    await withProxy([begun], {}, async (torc, [origin]) => {
+      const client = await rawClient(torc.port);
+      client.send(get('/a'));
+      await client.has('abc');
+      client.close();
+      await waitFor(() => origin!.sockets.size === 0, { timeoutMs: 4000, what: 'the cancel' });
+    });
+  },
+);
 
 faults('reset before an answer: GET is sent again, POST never', async () => {
   await withProxy([reset, plain('second')], {}, async (torc, [first, second]) => {

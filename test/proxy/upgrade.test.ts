@@ -157,13 +157,20 @@ upgrade('back-pressure: a reader that does not read stops the writer', async () 
   );
 });
 
-upgrade('a refusal is a plain answer', async () => {
+upgrade('a refusal is a plain answer, and the connection goes on', async () => {
   const origin = await rawOrigin(plain('no', [], '403 Forbidden'));
   const torc = await startProxy([origin.port]);
-  const answer = await ask(torc.port, handshake);
-  assert.is(answer.status, 403);
-  assert.is(answer.body, 'no');
-  assert.is(fieldOf(answer, 'connection'), 'close');
+  const client = await rawClient(torc.port);
+  for (const request of [handshake, get('/plain'), handshake]) {
+    client.send(request);
+    const answer = await client.answer();
+    assert.is(answer.status, 403);
+    assert.is(answer.body, 'no');
+    assert.is(fieldOf(answer, 'connection'), undefined);
+  }
+  client.send(handshake.replace('Upgrade\r\n', 'Upgrade, close\r\n'));
+  assert.is(fieldOf(await client.answer(), 'connection'), 'close');
+  await client.gone();
   await torc.close();
   await origin.close();
 });

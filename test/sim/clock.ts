@@ -84,8 +84,14 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets everything that promises have made due run: all microtasks end before an immediate does. */
-export const flush = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+/**
+ * Lets everything that promises have made due run: a callback of the next tick that is asked for by a microtask comes after
+ * all of those. An immediate would do the same, after a poll of the kernel: a third of the simulation's time.
+ */
+export async function flush(): Promise<void> {
+  await null;
+  await new Promise<void>(resolve => process.nextTick(resolve));
+}
 
 /** Moves the clock by `ms`, timer by timer. `afterEach` runs after each one's promises have settled. */
 export async function advance(clock: FakeClock, ms: number, afterEach?: () => void): Promise<void> {

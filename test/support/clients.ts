@@ -1,11 +1,11 @@
 // Clients that never stop asking, as a program: keep-alive connections, each sending its next request when the last one
 // is answered, with the key counted up. Every third request is a POST with a small body. It runs in a process of its own,
 // so that neither a test's own work nor torc's lends it time. Run as: node clients.ts URL CONNECTIONS; it ends when its
-// standard input does, and prints one JSON line (LoadReport of load.ts). Nothing is sent twice here: what fails is counted
+// standard input does, and prints a line for every MARK_EVERY answers, then one of JSON (LoadReport of load.ts). Nothing is sent twice here: what fails is counted
 // with its cause, in the words of torc's own answer where there is one.
 
 import { Agent, request } from 'node:http';
-import { BUCKET_MS, isBegun, type LoadReport, type Loss } from './load.ts';
+import { BUCKET_MS, isBegun, type LoadReport, type Loss, MARK_EVERY } from './load.ts';
 
 const [url = '', connections = '64'] = process.argv.slice(2);
 const { hostname, port } = new URL(url);
@@ -31,7 +31,10 @@ function bucketNow(): LoadReport['timeline'][number] {
   return timeline[index]!;
 }
 
+let answerCount = 0;
+
 function win(slot: string): void {
+  if (++answerCount % MARK_EVERY === 0) process.stdout.write('.\n');
   const { slots } = bucketNow();
   slots[slot] = (slots[slot] ?? 0) + 1;
 }

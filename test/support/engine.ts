@@ -6,14 +6,16 @@ import { randomBytes } from 'node:crypto';
 import Docker from 'dockerode';
 import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Engine } from '../../src/drivers/docker/engine.ts';
+import { BUNDLED_IMAGE, ensureImage } from '../../src/drivers/docker/image.ts';
 
 export const docker = new Docker();
 
-const answers = await docker.ping().then(
+export const answers = await docker.ping().then(
   () => true,
   () => false,
 );
-const required = process.env.TORC_TEST_DOCKER === 'require';
+export const required = process.env.TORC_TEST_DOCKER === 'require';
 
 /** A name that nobody else on this engine has. */
 export const networkName = (): string => `torctest-${randomBytes(3).toString('hex')}`;
@@ -35,6 +37,23 @@ export function engineSuite(name: string, network: string, define: (test: Test) 
 }
 
 const none = (): object => Object.assign(() => {}, { each: () => {} });
+
+export const ensureBundledImage = (): Promise<unknown> => ensureImage(new Engine(), BUNDLED_IMAGE, () => {});
+
+/** Gives the tag of `name` to an image like the bundled one whose replicas run a program of the test instead. */
+export async function makeImage(name: string, tag: string, entrypoint: string[]): Promise<void> {
+  await ensureBundledImage();
+  const template = await docker.createContainer({ Image: BUNDLED_IMAGE, Entrypoint: entrypoint });
+  await template.commit({ repo: name, tag });
+  await template.remove({ force: true });
+}
+
+export async function removeImage(image: string): Promise<void> {
+  await docker
+    .getImage(image)
+    .remove({ force: true })
+    .catch(() => {}); // it was never made
+}
 
 /** Ids of all containers of that network's torc, stopped ones too. */
 export async function containersOf(network: string): Promise<string[]> {

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { waitFor } from './wait.ts';
 
 const program = join(import.meta.dirname, 'clients.ts');
 
@@ -28,7 +29,12 @@ export interface LoadReport {
   readonly timeline: { readonly slots: Record<string, number>; lost: number; begun: number }[];
 }
 
+/** Answers between two marks of life. */
+export const MARK_EVERY = 200;
+
 export interface Load {
+  /** Resolves when MARK_EVERY answers at least have come since the call. */
+  flows(): Promise<void>;
   /** Lets every request end; the report of all of them. */
   stop(): Promise<LoadReport>;
 }
@@ -42,26 +48,26 @@ export function startLoad(url: string, connections: number): Load {
     text += chunk.toString();
   });
   const closed = once(child, 'close');
+  const markCount = (): number => text.split('\n').length;
   return {
+    flows: async () => {
+      const before = markCount();
+      // The next mark may be of answers before the call.
+      await waitFor(() => markCount() >= before + 2, { timeoutMs: 60_000, what: 'answers under load' });
+    },
     stop: async () => {
       child.stdin.end();
       await closed;
-      return JSON.parse(text) as LoadReport;
+      return JSON.parse(text.trim().split('\n').at(-1)!) as LoadReport;
     },
   };
 }
 
-/**
- * What torc answers to a POST whose sending had begun when its replica was lost: at once where the connection ends, at the
- * response timeout where it does not (a container cut off from its network).
- */
-const BEGUN = [
-  '502 the replica closed the connection before it answered',
-  '504 the replica did not answer in time',
-];
+/** What torc answers to a POST whose sending had begun when its replica was lost. */
+const BEGUN = '502 the replica closed the connection before it answered';
 
 export const isBegun = (loss: Pick<Loss, 'method' | 'cause'>): boolean =>
-  loss.method === 'POST' && BEGUN.includes(loss.cause);
+  loss.method === 'POST' && loss.cause === BEGUN;
 const sum = (losses: readonly Loss[]): number => losses.reduce((total, loss) => total + loss.count, 0);
 
 /** POSTs that torc could not repeat without risking to do them twice. */

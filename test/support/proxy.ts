@@ -68,7 +68,8 @@ export function snapshotOf(
     generation = 0,
     rows = 8,
     lost = [],
-  }: { states?: ReplicaState[]; generation?: number; rows?: number; lost?: string[] } = {},
+    gone = [],
+  }: { states?: ReplicaState[]; generation?: number; rows?: number; lost?: string[]; gone?: string[] } = {},
 ): SnapshotMessage {
   const row = Array.from({ length: CHOICES }, (_, index) => (index < ports.length ? index : NONE));
   const choices = new Uint16Array(Array.from({ length: rows }, () => row).flat());
@@ -89,6 +90,7 @@ export function snapshotOf(
       state: states[slotId] ?? 'ready',
     })),
     lost,
+    gone,
   };
 }
 

@@ -43,7 +43,7 @@ export async function rawClient(port: number, { allowHalfOpen = false } = {}): P
           parsed = parseAnswer(client.received.slice(taken), head, client.ended || client.closed);
           return parsed !== null || client.closed;
         },
-        { timeoutMs: 5000, what: 'an answer' },
+        { timeoutMs: 20_000, what: 'an answer' },
       );
       if (parsed === null)
         throw new Error(`closed without an answer: ${JSON.stringify(client.received.slice(taken))}`);
@@ -52,8 +52,8 @@ export async function rawClient(port: number, { allowHalfOpen = false } = {}): P
       return answer;
     },
     has: text =>
-      waitFor(() => client.received.includes(text), { timeoutMs: 5000, what: `"${text}" to arrive` }),
-    gone: () => waitFor(() => client.closed, { timeoutMs: 5000, what: 'the connection to close' }),
+      waitFor(() => client.received.includes(text), { timeoutMs: 20_000, what: `"${text}" to arrive` }),
+    gone: () => waitFor(() => client.closed, { timeoutMs: 20_000, what: 'the connection to close' }),
     close: () => void socket.destroy(),
   };
   socket.on('data', chunk => {

@@ -1,5 +1,6 @@
 // Starts the real torc as a child process, as `npm start` does, and stops it again. Each gets a port of its own and no
-// setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way.
+// setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way. What the
+// last ones printed is shown at the end of a file that failed.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +9,17 @@ import { join } from 'node:path';
 import { waitFor } from './wait.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+/** A replica of a machine that is busy with tests is slow, not hung; no test but those of the heartbeat is about that. */
+const TORC_HEARTBEAT_TIMEOUT_MS = '2000';
+const MOST_TOLD = 4;
+const LONGEST_TOLD = 4_000;
+const outputs: (() => string)[] = [];
+
+process.on('exit', () => {
+  if (!process.exitCode) return;
+  for (const output of outputs) process.stdout.write(`\n  a torc said:\n${output().slice(-LONGEST_TOLD)}\n`);
+});
 
 export interface Answer {
   readonly status: number;
@@ -50,6 +62,7 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       TORC_DRIVER: 'process',
+      TORC_HEARTBEAT_TIMEOUT_MS,
       ...settings,
       PORT: String(port),
     },
@@ -64,11 +77,19 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
     output += chunk.toString();
     errors += chunk.toString();
   });
+  outputs.push(() => output);
+  if (outputs.length > MOST_TOLD) outputs.shift();
   const exit = new Promise<number | null>(resolve => child.on('close', code => resolve(code)));
   const url = `http://127.0.0.1:${port}`;
   const answer = async (path: string, init: RequestInit): Promise<Answer> => {
-    const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(60_000) });
-    return { status: response.status, text: await response.text(), headers: response.headers };
+    try {
+      const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(60_000) });
+      return { status: response.status, text: await response.text(), headers: response.headers };
+    } catch (error) {
+      // fetch says "fetch failed" and no more.
+      const { cause = error } = error as { cause?: unknown };
+      throw new Error(`${init.method ?? 'GET'} ${path}: ${cause}`, { cause });
+    }
   };
   return {
     url,
@@ -94,7 +115,7 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       child.kill('SIGTERM');
       const ended = await Promise.race([
         exit.then(() => true),
-        new Promise(resolve => setTimeout(resolve, 15_000, false)),
+        new Promise(resolve => setTimeout(resolve, 60_000, false)),
       ]);
       if (!ended) child.kill('SIGKILL');
       await exit;

@@ -10,8 +10,6 @@ import type { Torc } from './torc.ts';
 import { waitFor } from './wait.ts';
 
 const CONNECTIONS = 64;
-/** Answers that prove that the load is on before, and that it goes on behind. */
-const WARM_MS = 700;
 
 /** Slots take turns, so that a slot's second death comes late enough not to look like a crash loop. */
 export function zeroLossTests(test: Test, start: () => Promise<Torc>, faults: Record<string, Fault>): void {
@@ -33,13 +31,13 @@ export function zeroLossTests(test: Test, start: () => Promise<Torc>, faults: Re
       const victim = (await slotsOf(torc)).find(({ name }) => name === slot)!;
       const seen = events.changes.length;
       const load = startLoad(torc.url, CONNECTIONS);
-      await warm();
+      await load.flows();
       await strike(victim.replica.replace(/^pid /, ''));
       const isBack = (): boolean =>
         events.changes.slice(seen).some(change => change.slot === slot && change.to === 'ready');
       await waitFor(isBack, { timeoutMs: 40_000, what: `slot ${slot} to be ready after ${fault}` });
       await allReady(torc);
-      await warm();
+      await load.flows();
       const report = await load.stop();
       const { GET, POST } = report.sent;
       process.stdout.write(
@@ -50,8 +48,6 @@ export function zeroLossTests(test: Test, start: () => Promise<Torc>, faults: Re
     });
   }
 }
-
-const warm = (): Promise<void> => new Promise(resolve => setTimeout(resolve, WARM_MS));
 
 export const allReady = (torc: Torc): Promise<void> =>
   waitFor(async () => (await slotsOf(torc)).every(({ state }) => state === 'ready'), {

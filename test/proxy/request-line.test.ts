@@ -1,0 +1,34 @@
+// A request line that node:http's parser refuses is read a second time by another parser (src/proxy/request-line.ts); what
+// that costs must go with the connection. That such requests are served is in test/conformance/forwarding.ts.
+
+import { Socket } from 'node:net';
+import { queryObjects } from 'node:v8';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { plain, rawOrigin } from '../support/origin.ts';
+import { startProxy } from '../support/proxy.ts';
+import { ask, get } from '../support/raw.ts';
+import { waitFor } from '../support/wait.ts';
+
+const requestLine = suite('request line');
+
+for (const [name, request] of [
+  ['an unknown method', 'FROB /a HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['another version', 'GET /a HTTP/1.2\r\nHost: a\r\n\r\n'],
+  ['an upgrade that is refused', get('/a', ['Connection: Upgrade', 'Upgrade: x'])],
+] as const) {
+  requestLine(`${name} leaves nothing behind`, async () => {
+    const origin = await rawOrigin(plain('hello'));
+    const torc = await startProxy([origin.port]);
+    const before = queryObjects(Socket, { format: 'count' });
+    for (let round = 0; round < 40; round++) assert.is((await ask(torc.port, request)).body, 'hello');
+    await waitFor(() => queryObjects(Socket, { format: 'count' }) - before < 20, {
+      timeoutMs: 5000,
+      what: 'the sockets to be collected',
+    });
+    await torc.close();
+    await origin.close();
+  });
+}
+
+requestLine.run();
