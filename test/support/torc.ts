@@ -12,6 +12,7 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** A replica of a machine that is busy with tests is slow, not hung; no test but those of the heartbeat is about that. */
 const TORC_HEARTBEAT_TIMEOUT_MS = '2000';
+const CLOSE_TIMEOUT_MS = 60_000;
 const MOST_TOLD = 4;
 const LONGEST_TOLD = 4_000;
 const outputs: (() => string)[] = [];
@@ -113,12 +114,9 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
-      const ended = await Promise.race([
-        exit.then(() => true),
-        new Promise(resolve => setTimeout(resolve, 60_000, false)),
-      ]);
-      if (!ended) child.kill('SIGKILL');
+      const tooLong = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
       await exit;
+      clearTimeout(tooLong);
     },
   };
 }
