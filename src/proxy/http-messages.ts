@@ -1,7 +1,7 @@
 // Hot: one of each per request.
 // node:http's request and response, with a place for the exchange that they belong to, and without two things that Node does
-// for each: an object of all fields, and a listener on the socket that comes and goes. Together 8 to 11 % of a small
-// request (docs/benchmarks.md). Node is pinned; test/proxy pins what follows from it.
+// for each: an object of all fields, and a listener on the socket that comes and goes (docs/benchmarks.md). Node is pinned;
+// test/proxy pins what follows from it.
 
 import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

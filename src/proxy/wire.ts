@@ -64,7 +64,7 @@ export function mayPutWhole(response: ServerResponse, socket: Socket): boolean {
 
 /**
  * A whole answer, head and body, as one text; the response is over with it. `end` would cork the socket, queue the text,
- * take it out again and finish a tick later: 5 to 8 % of a small request. Only after `mayPutWhole`. A client that does not read
+ * take it out again and finish a tick later (docs/benchmarks.md). Only after `mayPutWhole`. A client that does not read
  * piles up no more than one of these: node:http reads no request while its socket is full.
  */
 export function putWhole(
