@@ -43,18 +43,9 @@ declare module 'fast-proxy' {
   export default function fastProxy(options: Options): { proxy: Proxy };
 }
 declare module 'http-proxy' {
-  import type { EventEmitter } from 'node:events';
-  import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+  import type { createProxyServer } from 'http-proxy-3';
 
-  interface Options {
-    target: string;
-    agent: Agent;
-    xfwd: boolean;
-  }
-  interface Proxy extends EventEmitter {
-    web(request: IncomingMessage, response: ServerResponse): unknown;
-  }
-  const httpProxy: { createProxyServer(options: Options): Proxy };
+  const httpProxy: { createProxyServer: typeof createProxyServer };
   export default httpProxy;
 }
 declare module 'http-proxy-3' {
@@ -72,18 +63,7 @@ declare module 'http-proxy-3' {
   export function createProxyServer(options: Options): Proxy;
 }
 declare module 'httpxy' {
-  import type { EventEmitter } from 'node:events';
-  import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
-
-  interface Options {
-    target: string;
-    agent: Agent;
-    xfwd: boolean;
-  }
-  interface Proxy extends EventEmitter {
-    web(request: IncomingMessage, response: ServerResponse): unknown;
-  }
-  export function createProxyServer(options: Options): Proxy;
+  export { createProxyServer } from 'http-proxy-3';
 }
 declare module 'fastify' {
   interface Server {

@@ -8,6 +8,7 @@ import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { keyHashFor, murmurHash } from '../../src/ring/hash.ts';
 import { CHOICES, type KeyHash, type RingSlot, type Table } from '../../src/ring/table.ts';
+import { median } from '../harness/cpu.ts';
 import { assignmentPhi, circleTable, hashedPhi, type PointHash } from './circle.ts';
 import { HASH_NAMES, HASHES, type HashName } from './hashes.ts';
 
@@ -260,5 +261,5 @@ function medianMs(work: () => Table): number {
     sink[0]! ^= work().rows;
     return performance.now() - startMs;
   });
-  return times.sort((a, b) => a - b)[TIMED_BUILDS >> 1]!;
+  return median(times);
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { Pool } from 'undici';
-import { freePort } from '../harness/targets.ts';
+import { freePort } from '../../test/support/torc.ts';
 import { type ControlEvent, watchEvents } from './events.ts';
 
 /** Requests in flight at a time in every run here: the closed loop of the assignment's "asynchronous requests". */

@@ -6,9 +6,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../test/support/torc.ts';
 import { familyOf } from './cpu.ts';
 
 export interface Target {
@@ -30,17 +30,6 @@ export interface TargetKind {
 
 const root = join(import.meta.dirname, '..', '..');
 const onPath = (program: string): boolean => spawnSync('which', [program]).status === 0;
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 async function answering(url: string, child: ChildProcess): Promise<void> {
   for (let i = 0; i < 400; i++) {

@@ -69,7 +69,7 @@ export class Fleet {
       onStarted: (slot, replica, version) => this.#onStarted(slot, replica, version),
       onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
       onStopped: () => this.#events.onChange(),
-      onRetired: (leaving, cause) => this.#onRetired(leaving, cause),
+      onRetired: leaving => this.#onRetired(leaving),
     });
     if (driver.creates) this.#makeSlots();
   }
@@ -289,9 +289,9 @@ export class Fleet {
     this.replacer.retire(newMember(replica, this.#nowMs(), 0), null, 'gone');
   }
 
-  #onRetired({ slot, member, how }: Leaving, cause: string): void {
+  #onRetired({ slot, member, how }: Leaving): void {
     if (slot && (how === 'drain' || how === 'going'))
-      this.#note(slot, member, 'draining', cause, 'supervisor');
+      this.#note(slot, member, 'draining', 'stopped', 'supervisor');
     this.#events.onChange();
   }
 

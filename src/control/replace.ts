@@ -45,7 +45,7 @@ export interface ReplacerOptions {
   readonly onStartFailed: (slot: Slot, cause: string) => void;
   /** One that leaves has ended: to be published before it is forgotten. */
   readonly onStopped: () => void;
-  readonly onRetired: (leaving: Leaving, cause: string) => void;
+  readonly onRetired: (leaving: Leaving) => void;
 }
 
 export class Replacer {
@@ -147,7 +147,7 @@ export class Replacer {
     if (leaving.loss === 'gone') onStopped();
     this.leaving.delete(member.replica.id);
     if (member.state !== 'dead') moveTo(member, 'dead', clock.nowMs());
-    onRetired(leaving, 'stopped');
+    onRetired(leaving);
   }
 
   async #stopTurn(): Promise<void> {
