@@ -2,9 +2,13 @@
 // failure leaves least behind (port first, then engine, then replicas), and ends them in the opposite one. It serves no
 // client traffic itself.
 
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { isLoopback } from './admin/access.ts';
+import { type AccessRules, isLoopback } from './admin/access.ts';
+import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
+import { loadTokens } from './admin/tokens.ts';
+import { type AdminAddress, AdminListener } from './cluster/admin-listener.ts';
 import { checkAddress } from './cluster/listen.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
@@ -24,6 +28,7 @@ const COLLECT_EVERY_MS = 5_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
+  const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await checkAddress(config.host, config.port);
   const totals = emptyTotals();
   const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
@@ -33,7 +38,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     log,
     snapshot: () => supervisor.snapshot(),
     onHint: hint => supervisor.hint(hint),
-    onAdmin: (request, channel) => void admin.handle(request, channel),
+    onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(config.host)),
     onDelta: delta => mergeDelta(totals, delta),
   });
   const supervisor = new Supervisor({
@@ -51,11 +56,31 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     supervisor,
     totals,
     driver: driver.name,
+    audit: new Audit(log, systemClock),
+    secret: randomBytes(32),
     collect: () => workers.collect(),
     inFlight: slot => workers.inFlight(slot),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
   });
+
+  const rulesFor = (host: string): AccessRules => ({
+    isLocal: host === '' || isLoopback(host),
+    host,
+    tokens,
+    adminOpen: config.adminOpen,
+    adminHosts: config.adminHosts,
+    isReplicaPeer: address => driver.isReplicaPeer?.(address) ?? false,
+  });
+  const adminAddress = adminAddressOf(config);
+  const adminListener =
+    adminAddress &&
+    new AdminListener(adminAddress, {
+      clock: systemClock,
+      timeoutMs: config.headerTimeoutMs,
+      onAdmin: (request, channel) =>
+        void admin.handle(request, channel, rulesFor('host' in adminAddress ? adminAddress.host : '')),
+    });
 
   const autoscaler = makeAutoscaler(config, supervisor, workers);
 
@@ -66,6 +91,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
   const remove = config.onExit === 'remove';
   try {
     const started = (async () => {
+      await adminListener?.listen();
       await workers.start();
       await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
@@ -73,7 +99,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
-      announce(config, driver.name, supervisor, always);
+      announce(config, driver.name, supervisor, tokens.length > 0, always);
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       collectRegularly(workers, () => keepOnly(totals, new Set(supervisor.names())));
       void autoscaler?.run();
@@ -82,6 +108,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     autoscaler?.close();
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
+    adminListener?.close();
   } catch (error) {
     workers.kill();
     await supervisor.stop({ remove: true });
@@ -89,6 +116,12 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
   }
   log.info({}, 'stopped');
   return fault() === null ? 0 : 1;
+}
+
+/** The listener for the control endpoints alone; null where there is none. */
+function adminAddressOf({ adminListen, adminPort }: Config): AdminAddress | null {
+  if (adminListen?.startsWith('unix:')) return { path: adminListen.slice('unix:'.length) };
+  return adminPort === null ? null : { host: adminListen ?? '127.0.0.1', port: adminPort };
 }
 
 /** Off unless TORC_MAX is set. */
@@ -140,12 +173,11 @@ function announce(
   config: Config,
   driver: string,
   supervisor: Supervisor,
+  hasTokens: boolean,
   always: ProcessLog['always'],
 ): void {
-  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+  const url = urlOf(config.host, config.port);
   const slots = supervisor.slots();
-  const open = isLoopback(config.host) || config.adminOpen || config.adminToken !== null;
   always(
     {
       url,
@@ -153,8 +185,24 @@ function announce(
       replicas: slots.map(slot => slot.name),
       ready: slots.filter(slot => slot.state === 'ready').length,
       workers: config.workers === 0 ? availableParallelism() : config.workers,
-      admin: open ? `${url}/admin/slots` : 'closed on this listener: set TORC_ADMIN_TOKEN',
+      admin: whereToAsk(config, hasTokens),
     },
     `torc is ready on ${url}`,
   );
+}
+
+function urlOf(listenHost: string, port: number): string {
+  const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** For the banner: where the control endpoints are, or why nowhere. */
+function whereToAsk(config: Config, hasTokens: boolean): string {
+  const own = adminAddressOf(config);
+  if (own !== null) return 'path' in own ? `unix:${own.path}` : `${urlOf(own.host, own.port)}/admin/slots`;
+  if (config.adminPaths === 'off-public')
+    return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
+  if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
+    return 'closed on this listener: set TORC_ADMIN_TOKEN';
+  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : ''}`;
 }

@@ -1,59 +1,159 @@
-// Who may ask what. Pure: (settings, request, route) -> null when allowed, else the refusal. Three rules of the contract:
-// the Host must be an address, localhost or a configured name (a page whose DNS name was rebound to us cannot ask);
-// a body must say application/json (a form of a foreign page cannot post, and fetch would need a CORS preflight that we
-// never grant); and what changes or reveals state needs a loopback listener, the token, or TORC_ADMIN_OPEN=true.
+// Who may ask what. Pure: (rules of the listener, head of the request, what the route needs) -> who asks, or the refusal;
+// the body is not read before. Each rule shuts one door:
+// - a token that is set is always asked for, on loopback too, because any proxy in front makes everybody local;
+// - without one, only requests that came straight from this machine to a listener that only it reaches;
+// - nothing from the replicas' network: a replica that was taken over must not administer what runs it;
+// - the Host must be an address, localhost or a configured name (a page whose DNS name was rebound to us cannot ask);
+// - a body must say application/json, and what changes something must not come from a foreign page (a form cannot post
+//   JSON, and fetch would need a CORS preflight that is never granted).
 
-import { timingSafeEqual } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import type { Config } from '../config/fields.ts';
 import type { AdminRequest } from '../core/messages.ts';
+import { bearerOf, type Token, tokenOf } from './tokens.ts';
+
+/** What a route needs: nothing, to look, or to change something. */
+export type Need = 'nothing' | 'read' | 'operate';
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 415;
+  readonly status: 400 | 401 | 403 | 413 | 415;
   readonly message: string;
+  /** What refusals are counted by. */
+  readonly reason: 'host' | 'network' | 'origin' | 'body' | 'token' | 'role' | 'closed';
 }
 
-type AccessConfig = Pick<Config, 'host' | 'adminToken' | 'adminOpen' | 'adminHosts'>;
+/** Who asks, for the log: a token's name, or where from. */
+export interface Caller {
+  readonly who: string;
+}
+
+export interface AccessRules {
+  /** Only this machine reaches the listener: loopback, or a unix socket. */
+  readonly isLocal: boolean;
+  /** The listener's own name or address, '' for a unix socket. */
+  readonly host: string;
+  readonly tokens: readonly Token[];
+  readonly adminOpen: boolean;
+  readonly adminHosts: readonly string[];
+  readonly isReplicaPeer: (address: string) => boolean;
+}
+
+export const BODY_LIMIT_BYTES = 64 * 1024;
 
 const HOW_TO_OPEN =
   'set TORC_ADMIN_TOKEN and send "Authorization: Bearer TOKEN", or listen on loopback, or set TORC_ADMIN_OPEN=true';
+const SEND_TOKEN = 'send "Authorization: Bearer TOKEN"';
+/** Fields that say that the request came through somebody. */
+const FORWARDED = /^(?:x-forwarded-.*|forwarded|via|x-real-ip)$/;
 
-/** `open` routes (/rep, /requests/ID) only read the public counts; all others are protected. */
-export function refusal(config: AccessConfig, request: AdminRequest, open: boolean): Refusal | null {
-  if (!hostAllowed(config, request.host)) {
-    return {
-      status: 403,
-      message: `the Host "${request.host}" may not ask: use an address or localhost, or name it in TORC_ADMIN_HOSTS`,
-    };
-  }
-  if (request.body !== '' && !/^application\/json\s*(;|$)/i.test(request.contentType)) {
-    return { status: 415, message: 'the body must be sent with "content-type: application/json"' };
-  }
-  if (open || isLoopback(config.host)) return null;
-  return tokenRefusal(config, request);
+export const isRefusal = (verdict: Caller | Refusal): verdict is Refusal => 'status' in verdict;
+
+export function judge(rules: AccessRules, request: AdminRequest, need: Need): Caller | Refusal {
+  return (
+    hostRefusal(rules, request) ??
+    networkRefusal(rules, request) ??
+    pageRefusal(request) ??
+    bodyRefusal(request) ??
+    (need === 'nothing' ? { who: 'anybody' } : callerOf(rules, request, need))
+  );
 }
+
+/** Whether the caller might also ask for what needs `read`: then /requests/ID shows more. */
+export const mayRead = (rules: AccessRules, request: AdminRequest): boolean =>
+  !isRefusal(callerOf(rules, request, 'read'));
 
 /**
  * Whoever names a command runs it as torc's user. On loopback that would lend this user's rights to every other user of
- * the machine, so it needs the token (or TORC_ADMIN_OPEN) there too.
+ * the machine, so it needs a token (or TORC_ADMIN_OPEN) there too.
  */
-export function commandRefusal(config: AccessConfig, request: AdminRequest): Refusal | null {
-  if (config.adminToken !== null || config.adminOpen) return tokenRefusal(config, request);
-  return {
-    status: 403,
-    message: 'a command is run as the user of torc, so naming one needs TORC_ADMIN_TOKEN, also on loopback',
-  };
+export function commandRefusal(rules: AccessRules): Refusal | null {
+  if (rules.tokens.length > 0 || rules.adminOpen) return null;
+  return refuse(
+    403,
+    'closed',
+    'a command is run as the user of torc, so naming one needs TORC_ADMIN_TOKEN, also on loopback',
+  );
 }
 
-function tokenRefusal(config: AccessConfig, request: AdminRequest): Refusal | null {
-  if (config.adminOpen) return null;
-  if (config.adminToken === null)
-    return { status: 403, message: `not open to this listener: ${HOW_TO_OPEN}` };
-  if (tokenMatches(config.adminToken, request.authorization)) return null;
-  return {
-    status: 401,
-    message: `needs the token: send "Authorization: Bearer TOKEN" with TORC_ADMIN_TOKEN's value`,
-  };
+function callerOf(rules: AccessRules, request: AdminRequest, need: Need): Caller | Refusal {
+  if (rules.tokens.length > 0) return tokenCaller(rules.tokens, request, need);
+  if (rules.adminOpen) return { who: 'anybody (TORC_ADMIN_OPEN)' };
+  if (!rules.isLocal) return refuse(403, 'closed', `not open to this listener: ${HOW_TO_OPEN}`);
+  const through = fieldNames(request).find(name => FORWARDED.test(name));
+  if (through !== undefined) {
+    return refuse(
+      403,
+      'closed',
+      `the request has the field "${through}", so it came through a proxy and perhaps not from this machine: ${HOW_TO_OPEN}`,
+    );
+  }
+  return { who: 'this machine' };
+}
+
+function tokenCaller(tokens: readonly Token[], request: AdminRequest, need: Need): Caller | Refusal {
+  const given = bearerOf(valuesOf(request, 'authorization'));
+  const token = given === null ? null : tokenOf(tokens, given);
+  if (token === null) {
+    const wrong = given === null ? 'needs a token' : 'the token is not known';
+    return refuse(401, 'token', `${wrong}: ${SEND_TOKEN} (TORC_ADMIN_TOKEN, TORC_ADMIN_TOKEN_FILE)`);
+  }
+  if (need === 'operate' && token.role === 'read') {
+    return refuse(
+      403,
+      'role',
+      `the token "${token.name}" may only read: this needs one with the role "operate"`,
+    );
+  }
+  return { who: token.name };
+}
+
+function hostRefusal(rules: AccessRules, request: AdminRequest): Refusal | null {
+  const hosts = valuesOf(request, 'host');
+  if (hosts.length !== 1)
+    return refuse(400, 'host', `the request has ${hosts.length === 0 ? 'no' : 'more than one'} Host`);
+  if (isHostAllowed(rules, hosts[0]!)) return null;
+  return refuse(
+    403,
+    'host',
+    `the Host "${hosts[0]!.slice(0, 100)}" may not ask: use an address or localhost, or name it in TORC_ADMIN_HOSTS`,
+  );
+}
+
+function isHostAllowed(rules: AccessRules, hostHeader: string): boolean {
+  const host = hostHeader.replace(/:\d{1,5}$/, '').toLowerCase();
+  if (host === 'localhost' || (host !== '' && host === rules.host.toLowerCase())) return true;
+  if (rules.adminHosts.includes(host)) return true;
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  return ipaddr.IPv4.isValidFourPartDecimal(bare) || (host !== bare && ipaddr.IPv6.isValid(bare));
+}
+
+function networkRefusal(rules: AccessRules, request: AdminRequest): Refusal | null {
+  if (request.peer === '' || !rules.isReplicaPeer(request.peer)) return null;
+  return refuse(403, 'network', "torc cannot be administered from the replicas' network");
+}
+
+/** A browser says where the page is from that asks; other programs say nothing (Fetch standard, sections 3.1 and 3.5). */
+function pageRefusal(request: AdminRequest): Refusal | null {
+  if (request.method === 'GET' || request.method === 'HEAD') return null;
+  const site = valuesOf(request, 'sec-fetch-site')[0] ?? 'none';
+  const host = valuesOf(request, 'host')[0]?.toLowerCase();
+  const isForeign = valuesOf(request, 'origin').some(origin => hostOf(origin) !== host);
+  if (!isForeign && (site === 'none' || site === 'same-origin')) return null;
+  return refuse(403, 'origin', 'a page of another site may not change anything here');
+}
+
+const hostOf = (origin: string): string =>
+  origin
+    .trim()
+    .toLowerCase()
+    .replace(/^https?:\/\//, '');
+
+function bodyRefusal(request: AdminRequest): Refusal | null {
+  if (!request.hasBody) return null;
+  if (valuesOf(request, 'content-length').some(length => Number(length) > BODY_LIMIT_BYTES))
+    return refuse(413, 'body', 'the body is over 64 KiB');
+  const types = valuesOf(request, 'content-type');
+  if (types.length === 1 && /^application\/json\s*(;|$)/i.test(types[0]!)) return null;
+  return refuse(415, 'body', 'the body must be sent with "content-type: application/json"');
 }
 
 /** 127.0.0.0/8, ::1 or localhost: only this machine can reach such a listener. */
@@ -62,17 +162,19 @@ export function isLoopback(host: string): boolean {
   return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
 }
 
-function hostAllowed(config: AccessConfig, hostHeader: string): boolean {
-  const host = hostHeader.replace(/:\d{1,5}$/, '').toLowerCase();
-  if (host === 'localhost' || host === config.host.toLowerCase()) return true;
-  if (config.adminHosts.includes(host)) return true;
-  const bare = host.replace(/^\[(.*)\]$/, '$1');
-  return ipaddr.IPv4.isValidFourPartDecimal(bare) || (host !== bare && ipaddr.IPv6.isValid(bare));
+const refuse = (status: Refusal['status'], reason: Refusal['reason'], message: string): Refusal => ({
+  status,
+  message,
+  reason,
+});
+
+/** All values of a field, in the order they came. */
+export function valuesOf({ rawHeaders }: AdminRequest, lowerName: string): string[] {
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]!.toLowerCase() === lowerName) values.push(rawHeaders[index + 1]!);
+  return values;
 }
 
-function tokenMatches(token: string, authorization: string): boolean {
-  const match = /^Bearer +(\S+)\s*$/i.exec(authorization);
-  const given = Buffer.from(match?.[1] ?? '');
-  const wanted = Buffer.from(token);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
+const fieldNames = ({ rawHeaders }: AdminRequest): string[] =>
+  rawHeaders.filter((_, index) => index % 2 === 0).map(name => name.toLowerCase());

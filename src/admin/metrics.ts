@@ -11,6 +11,8 @@ export interface MetricsSource {
   readonly epoch: number;
   readonly workerRestarts: number;
   readonly replacements: number;
+  /** Control requests that were refused, by reason. */
+  readonly refusals: ReadonlyMap<string, number>;
   readonly inFlight: (slot: string) => number;
 }
 
@@ -36,6 +38,11 @@ export class Metrics {
   );
   readonly #replaced = this.#counter('torc_replacements_total', 'replicas replaced since the start', []);
   readonly #restarts = this.#counter('torc_worker_restarts_total', 'workers that died and were replaced', []);
+  readonly #controlRefused = this.#counter(
+    'torc_control_refusals_total',
+    'control requests that were refused, by reason',
+    ['reason'],
+  );
   readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', [
     'slot',
     'quantile',
@@ -59,6 +66,7 @@ export class Metrics {
       this.#requests,
       this.#attemptErrors,
       this.#errors,
+      this.#controlRefused,
       this.#latency,
       this.#inFlight,
       this.#state,
@@ -79,6 +87,7 @@ export class Metrics {
       this.#inFlight.set({ slot: slot.name }, source.inFlight(slot.name));
       this.#state.set({ slot: slot.name, state: slot.state }, slot.state === 'ready' ? 1 : 0);
     }
+    for (const [reason, count] of source.refusals) this.#controlRefused.inc({ reason }, count);
     setTo(this.#retries, totals.retries);
     setTo(this.#refused, totals.budgetRefusals);
     setTo(this.#replaced, source.replacements);

@@ -7,11 +7,23 @@ import type { Config } from '../config/fields.ts';
 import type { Outcome } from '../control/membership.ts';
 import { isNotice, type JournalEntry, type Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
+import { splitTarget } from '../core/control-path.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
 import type { Totals } from '../routing/counters.ts';
-import { commandRefusal, type Refusal, refusal } from './access.ts';
+import {
+  type AccessRules,
+  commandRefusal,
+  isRefusal,
+  judge,
+  mayRead,
+  type Need,
+  type Refusal,
+  valuesOf,
+} from './access.ts';
+import type { Audit } from './audit.ts';
 import { Metrics } from './metrics.ts';
 import { readMembership, readRollout } from './payload.ts';
+import { isOpenFor, keyView, requestsPage } from './requests.ts';
 import { explainView, ringView, rolloutView, slotsView } from './views.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
@@ -21,56 +33,74 @@ export interface AdminContext {
   readonly supervisor: Supervisor;
   readonly totals: Totals;
   readonly driver: string;
+  readonly audit: Audit;
+  /** Hashes of keys are made with it. */
+  readonly secret: Buffer;
   collect(): Promise<boolean>;
   inFlight(slot: string): number;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
 }
 
-type Handler = (
-  admin: Admin,
-  request: AdminRequest,
-  url: URL,
-  channel: AdminChannel,
-) => Promise<AdminReply> | AdminReply;
+/** One request with what its handler may need of it. */
+interface Asked {
+  readonly request: AdminRequest;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** '' where the route takes none. */
+  readonly body: string;
+  readonly rules: AccessRules;
+  readonly channel: AdminChannel;
+}
+
+type Handler = (admin: Admin, asked: Asked) => Promise<AdminReply> | AdminReply;
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: RegExp;
-  /** Needs no token: it only reads the public counts. */
-  readonly open: boolean;
+  readonly need: Need;
   readonly handler: Handler;
 }
 
-const route = (method: Route['method'], path: RegExp, handler: Handler, open = false): Route => ({
+const look = (path: RegExp, handler: Handler, need: Need = 'read'): Route => ({
+  method: 'GET',
+  path,
+  need,
+  handler,
+});
+const change = (method: 'POST' | 'DELETE', path: RegExp, handler: Handler): Route => ({
   method,
   path,
-  open,
+  need: 'operate',
   handler,
 });
 
+/** Paths as bytes: core/control-path.ts tells them from a client's by the same bytes. */
 const routes: readonly Route[] = [
-  route('GET', /^\/rep$/, admin => admin.rep(), true),
-  route('GET', /^\/requests\/([^/]*)$/, (admin, _request, url) => admin.requests(url), true),
-  route('POST', /^\/add$/, (admin, request) => admin.change(request, 'add')),
-  route('DELETE', /^\/rm$/, (admin, request) => admin.change(request, 'remove')),
-  route('GET', /^\/admin\/slots$/, admin => admin.slots()),
-  route('GET', /^\/admin\/explain$/, (admin, _request, url) => admin.explain(url)),
-  route('GET', /^\/admin\/whatif$/, (admin, _request, url) => admin.whatIf(url)),
-  route('GET', /^\/admin\/ring$/, admin => admin.ring()),
-  route('GET', /^\/admin\/events$/, (admin, request, _url, channel) => admin.events(request, channel)),
-  route('GET', /^\/admin\/rollout$/, admin => admin.rollout()),
-  route('POST', /^\/admin\/rollout$/, (admin, request) => admin.beginRollout(request)),
-  route('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
-  route('GET', /^\/admin\/live$/, () => json(200, { status: 'alive' })),
-  route('GET', /^\/admin\/ready$/, admin => admin.ready()),
-  route('GET', /^\/metrics$/, admin => admin.metrics()),
+  look(/^\/rep$/, admin => admin.rep(), 'nothing'),
+  look(/^\/requests\/([^/]+)$/, (admin, asked) => admin.requests(asked), 'nothing'),
+  change('POST', /^\/add$/, (admin, asked) => admin.change(asked, 'add')),
+  change('DELETE', /^\/rm$/, (admin, asked) => admin.change(asked, 'remove')),
+  look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
+  look(/^\/admin\/explain$/, (admin, { query }) => admin.explain(query)),
+  look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
+  look(/^\/admin\/ring$/, admin => admin.ring()),
+  look(/^\/admin\/events$/, (admin, { request, channel }) => admin.events(request, channel)),
+  look(/^\/admin\/rollout$/, admin => admin.rollout()),
+  change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
+  change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
+  look(/^\/admin\/live$/, () => json(200, { status: 'alive' })),
+  look(/^\/admin\/ready$/, admin => admin.ready()),
+  look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
 ];
 
 const MAX_EVENT_READERS = 100;
 /** A comment line this often keeps proxies and readers from taking a quiet stream for a dead one. */
 const EVENT_COMMENT_MS = 15_000;
 const MAX_WHATIF_SLOTS = 1000;
+/** Ids of one /requests page unless it asks for more or fewer. */
+const REQUESTS_LIMIT = 1_000;
+const MOST_REQUESTS = 10_000;
 /** The largest moves say it; a thousand slots have a million pairs. */
 const MAX_WHATIF_PAIRS = 100;
 
@@ -86,6 +116,8 @@ const failure = (status: number, message: string, headers: Record<string, string
 export class Admin {
   readonly #context: AdminContext;
   readonly #metrics = new Metrics();
+  /** What is being built right now: two readers at once share it. */
+  readonly #building = new Map<string, Promise<AdminReply>>();
   #eventReaders = 0;
   #replacements = 0;
 
@@ -97,29 +129,50 @@ export class Admin {
     });
   }
 
-  /** Answers one request; never throws, whatever the request says. */
-  async handle(request: AdminRequest, channel: AdminChannel): Promise<void> {
+  /** Answers one request; never throws, whatever the request says. `rules` are those of the listener it came through. */
+  async handle(request: AdminRequest, channel: AdminChannel, rules: AccessRules): Promise<void> {
     try {
-      channel.reply(withoutBodyFor(request.method, await this.#answer(request, channel)));
+      const reply = await this.#answer(request, channel, rules);
+      if (reply !== null) channel.reply(withoutBodyFor(request.method, reply));
     } catch (error) {
       channel.reply(failure(500, `the request failed: ${(error as Error).message}`));
     }
   }
 
-  async #answer(request: AdminRequest, channel: AdminChannel): Promise<AdminReply> {
-    const url = parseTarget(request.target);
-    if (url === null) return failure(400, 'the target is no valid path');
+  /** Null where the client is gone before it said everything. */
+  async #answer(
+    request: AdminRequest,
+    channel: AdminChannel,
+    rules: AccessRules,
+  ): Promise<AdminReply | null> {
+    const { path, query } = splitTarget(request.target);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    const matching = routes.filter(candidate => candidate.path.test(url.pathname));
+    const matching = routes.filter(candidate => candidate.path.test(path));
     const found = matching.find(candidate => candidate.method === method);
-    const refused = refusal(this.#context.config, request, found?.open ?? false);
-    if (refused) return refusedReply(refused);
-    if (found) return found.handler(this, request, url, channel);
-    if (matching.length > 0) {
-      const allowed = matching.map(each => each.method).join(', ');
-      return failure(405, `${url.pathname} takes ${allowed}`, { allow: allowed });
-    }
-    return failure(404, `no such endpoint; there are ${endpointNames()}`);
+    const caller = judge(rules, request, found?.need ?? 'read');
+    if (isRefusal(caller)) return this.#refuse(request, caller);
+    if (found === undefined) return unknown(path, matching);
+    const changes = found.need === 'operate';
+    const body = changes && request.hasBody ? await channel.readBody() : '';
+    if (body === null) return null;
+    const asked = { request, path, query: new URLSearchParams(query), body, rules, channel };
+    const reply = await found.handler(this, asked);
+    if (changes) this.#context.audit.changed(request, caller.who, body, reply.status);
+    return reply;
+  }
+
+  #refuse(request: AdminRequest, refusal: Refusal): AdminReply {
+    const { status, message } = refusal;
+    this.#context.audit.refused(request, refusal);
+    return failure(status, message, status === 401 ? { 'www-authenticate': 'Bearer realm="torc"' } : {});
+  }
+
+  shared(what: string, build: () => Promise<AdminReply>): Promise<AdminReply> {
+    const current = this.#building.get(what);
+    if (current !== undefined) return current;
+    const reply = build().finally(() => this.#building.delete(what));
+    this.#building.set(what, reply);
+    return reply;
   }
 
   rep(): AdminReply {
@@ -127,23 +180,29 @@ export class Admin {
     return json(200, { message: { N: names.length, replicas: names }, status: 'successful' });
   }
 
-  async requests(url: URL): Promise<AdminReply> {
-    const { supervisor, totals } = this.#context;
-    const slot = safeDecode(url.pathname.slice('/requests/'.length));
+  async requests({ request, path, query, rules }: Asked): Promise<AdminReply> {
+    const { supervisor, totals, config, secret } = this.#context;
+    const isReader = mayRead(rules, request);
+    if (!isReader && !isOpenFor(config.key)) {
+      const caller = judge(rules, request, 'read');
+      if (isRefusal(caller)) return this.#refuse(request, caller);
+    }
+    const limit = Number(query.get('limit') ?? REQUESTS_LIMIT);
+    if (!Number.isInteger(limit) || limit < 0 || limit > MOST_REQUESTS)
+      return failure(400, `limit is a whole number, 0 to ${MOST_REQUESTS}`);
+    const slot = path.slice('/requests/'.length);
     if (!supervisor.names().includes(slot))
       return json(404, { message: 'Server ID not found', status: 'failure' });
     if (!(await this.#context.collect()))
       return failure(503, 'a worker did not hand in its counts in time; ask again');
     const sums = totals.slots.get(slot);
-    return json(200, {
-      requests: (sums?.keys ?? []).map(numberWhereExact),
-      count: sums?.requests ?? 0,
-      status: 'successful',
-    });
+    const keys = limit === 0 ? [] : (sums?.keys ?? []).slice(-limit);
+    const view = keyView(config.key, isReader, config.showKeys);
+    return { ...json(200, null), body: requestsPage(keys, sums?.requests ?? 0, view, secret) };
   }
 
-  async change(request: AdminRequest, what: 'add' | 'remove'): Promise<AdminReply> {
-    const wanted = readMembership(request.body);
+  async change({ body }: Asked, what: 'add' | 'remove'): Promise<AdminReply> {
+    const wanted = readMembership(body);
     if (typeof wanted === 'string') return failure(400, wanted);
     const outcome: Outcome = await this.#context.supervisor[what](wanted);
     if (!outcome.ok) return failure(outcome.status, outcome.message);
@@ -161,17 +220,17 @@ export class Admin {
     return json(200, { driver, ...view });
   }
 
-  explain(url: URL): AdminReply {
-    const key = url.searchParams.get('key');
+  explain(query: URLSearchParams): AdminReply {
+    const key = query.get('key');
     if (key === null || key.length > 8192)
       return failure(400, 'say which key: /admin/explain?key=K (at most 8192 characters)');
     const { supervisor } = this.#context;
     return json(200, explainView(supervisor.snapshot(), supervisor.slots(), key));
   }
 
-  async whatIf(url: URL): Promise<AdminReply> {
+  async whatIf(query: URLSearchParams): Promise<AdminReply> {
     const { supervisor, config } = this.#context;
-    const text = url.searchParams.get('n') ?? '';
+    const text = query.get('n') ?? '';
     const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
     if (wanted < 1 || wanted > MAX_WHATIF_SLOTS) {
       return failure(
@@ -199,13 +258,13 @@ export class Admin {
     return json(200, rolloutView(this.#context.supervisor.rolloutView()));
   }
 
-  async beginRollout(request: AdminRequest): Promise<AdminReply> {
-    const { supervisor, config, driver } = this.#context;
+  async beginRollout({ request, body, rules }: Asked): Promise<AdminReply> {
+    const { supervisor, driver } = this.#context;
     if (driver === 'process') {
-      const refused = commandRefusal(config, request);
-      if (refused) return refusedReply(refused);
+      const refused = commandRefusal(rules);
+      if (refused) return this.#refuse(request, refused);
     }
-    const wanted = readRollout(request.body, driver);
+    const wanted = readRollout(body, driver);
     if ('fault' in wanted) return failure(400, wanted.fault);
     const outcome = await supervisor.rollout(wanted.version);
     if (!outcome.ok) return failure(outcome.status, outcome.message);
@@ -236,6 +295,7 @@ export class Admin {
       slots: supervisor.slots(),
       epoch: supervisor.snapshot().epoch,
       workerRestarts: this.#context.workerRestarts(),
+      refusals: this.#context.audit.refusals,
       replacements: this.#replacements,
       inFlight: slot => this.#context.inFlight(slot),
     });
@@ -250,7 +310,7 @@ export class Admin {
     if (this.#eventReaders >= MAX_EVENT_READERS)
       return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
     this.#eventReaders++;
-    const since = Number(request.lastEventId) || 0;
+    const since = Number(valuesOf(request, 'last-event-id')[0]) || 0;
     const past = supervisor.events().filter(event => event.seq > since);
     const unsubscribe = supervisor.subscribe(event => channel.chunk(eventText(event), false));
     let timer = clock.after(EVENT_COMMENT_MS, comment);
@@ -268,34 +328,22 @@ export class Admin {
   }
 }
 
-const refusedReply = ({ status, message }: Refusal): AdminReply =>
-  failure(status, message, status === 401 ? { 'www-authenticate': 'Bearer realm="torc"' } : undefined);
+function unknown(path: string, matching: readonly Route[]): AdminReply {
+  if (matching.length === 0) return failure(404, `no such endpoint; there are ${endpointNames()}`);
+  const allowed = [
+    ...new Set(matching.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))),
+  ];
+  return failure(405, `${path} takes ${allowed.join(', ')}`, { allow: allowed.join(', ') });
+}
 
 const eventText = (event: JournalEntry): string =>
   `id: ${event.seq}\nevent: ${isNotice(event) ? event.topic : event.to}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /** Node leaves a HEAD reply's body out by itself; a stream must not begin for it. */
 const withoutBodyFor = (method: string, reply: AdminReply): AdminReply =>
-  method === 'HEAD' ? { ...reply, more: false } : reply;
-
-/** Path and query of an origin-form or absolute-form target (RFC 9112 section 3.2). */
-function parseTarget(target: string): URL | null {
-  return target.startsWith('/') ? URL.parse(`http://torc${target}`) : URL.parse(target);
-}
-
-function safeDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Ids are numbers where nothing is lost by it: "7" is 7, "007" stays "007". */
-function numberWhereExact(key: string): string | number {
-  const value = Number(key);
-  return Number.isSafeInteger(value) && String(value) === key ? value : key;
-}
+  method === 'HEAD'
+    ? { ...reply, body: typeof reply.body === 'string' ? reply.body : '', more: false }
+    : reply;
 
 const endpointNames = (): string =>
   routes

@@ -13,14 +13,22 @@ export function checkAddress(host: string, port: number): Promise<void> {
   });
 }
 
-/** Why listening failed, in one line that says what to do. */
-export function listenFault(host: string, port: number, error: unknown): string {
+/** Why listening failed, in one line that says what to do; the settings are those of the listener. */
+export function listenFault(
+  host: string,
+  port: number,
+  error: unknown,
+  portSetting = 'PORT',
+  hostSetting = 'HOST',
+): string {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   if (code === 'EADDRINUSE')
-    return `${host}:${port} is taken by another program: end it, or set PORT to a free port`;
-  if (code === 'EACCES') return `${host}:${port} may not be used: ports below 1024 need privileges; set PORT`;
-  if (code === 'EADDRNOTAVAIL') return `${host} is no address of this machine: set HOST to one that is`;
+    return `${host}:${port} is taken by another program: end it, or set ${portSetting} to a free port`;
+  if (code === 'EACCES')
+    return `${host}:${port} may not be used: ports below 1024 need privileges; set ${portSetting}`;
+  if (code === 'EADDRNOTAVAIL')
+    return `${host} is no address of this machine: set ${hostSetting} to one that is`;
   if (code === 'ENOTFOUND')
-    return `${host} does not resolve to an address: set HOST to one of this machine's`;
+    return `${host} does not resolve to an address: set ${hostSetting} to one of this machine's`;
   return `cannot listen on ${host}:${port}: ${code}`;
 }

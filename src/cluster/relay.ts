@@ -1,102 +1,183 @@
-// Carries control requests that arrived on the public port to the primary and its answers back. The worker checks only
-// what protects itself: the body's size and the number of requests waiting. Who may do what is decided in one place,
-// the primary (admin/).
+// The client's side of a control request: the head goes to the primary at once, which decides by it who may ask; only
+// then is the body read, under a bound and a deadline, so nobody without a right to it can hold more than a connection
+// for a moment. Answers go out piece by piece, the next when the reader has taken the last, and a reader that takes
+// nothing for a while loses its connection: what a slow reader pins is one piece. Used by each worker for the public
+// port, and by the primary for the listener of the control endpoints alone (admin-listener.ts).
 
-import type { ServerResponse } from 'node:http';
-import type { AdminReply, AdminRequest, ToPrimary } from '../core/messages.ts';
-import type { ProxyRequest } from '../proxy/http-messages.ts';
-import type { CountersDelta } from '../routing/counters.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, Timer } from '../core/clock.ts';
+import type { AdminReplyHead, FromRelay, ToRelay } from '../core/messages.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-/** Control requests of one worker waiting at once, streams included. */
+/** Control requests of one relay that have no complete answer yet, streams included. */
 const WAITING_LIMIT = 256;
+/** An answer of which nothing more was taken for this long ends with its connection. */
+const STALL_MS = 10_000;
+/** How long what a refused client still sends is read and dropped, so that it can read the refusal. */
+const LINGER_MS = 1_000;
+/** Events that wait for their reader; it comes back with Last-Event-ID instead of filling our memory. */
+const LONGEST_BACKLOG_BYTES = 1024 * 1024;
+
+interface Waiting {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Of the body, then of the answer. */
+  deadline: Timer | null;
+  unread: number;
+}
+
+export interface RelayOptions {
+  readonly send: (message: FromRelay) => void;
+  readonly clock: Clock;
+  /** For the whole body of a control request. */
+  readonly bodyTimeoutMs: number;
+}
 
 export class AdminRelay {
-  readonly #send: (message: ToPrimary<CountersDelta>) => void;
-  readonly #waiting = new Map<number, ServerResponse>();
+  readonly #options: RelayOptions;
+  readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
 
-  constructor(send: (message: ToPrimary<CountersDelta>) => void) {
-    this.#send = send;
+  constructor(options: RelayOptions) {
+    this.#options = options;
   }
 
-  handle(request: ProxyRequest, response: ServerResponse): void {
+  /** `peer` is the address that the connection came from, '' where it has none. */
+  handle(request: IncomingMessage, response: ServerResponse, peer: string): void {
     if (this.#waiting.size >= WAITING_LIMIT) {
-      refuse(response, 503, 'too many control requests at once');
+      this.#refuse(request, response, 503, 'too many control requests at once: try again later');
       return;
     }
-    if (request.readableEnded) {
-      // The server's optimizeEmptyRequests: a request without a body has no events.
-      this.#ask(request, response, '');
-      return;
-    }
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= BODY_LIMIT_BYTES) chunks.push(chunk);
-      else if (!response.headersSent) refuse(response, 413, 'the body is over 64 KiB');
+    const id = ++this.#nextId;
+    this.#waiting.set(id, { request, response, deadline: null, unread: 0 });
+    response.on('close', () => this.#closed(id));
+    this.#options.send({
+      type: 'admin',
+      id,
+      request: {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        rawHeaders: request.rawHeaders,
+        peer,
+        hasBody: !request.readableEnded && announcesBody(request.rawHeaders),
+      },
     });
-    request.on('end', () => {
-      if (response.headersSent || response.destroyed) return;
-      this.#ask(request, response, Buffer.concat(chunks).toString('utf8'));
-    });
-    request.on('error', () => response.destroy());
   }
 
-  onReply(id: number, reply: AdminReply): void {
-    const response = this.#waiting.get(id);
-    if (!response) return;
-    if (!reply.more) this.#waiting.delete(id);
-    if (reply.more) {
-      response.writeHead(reply.status, reply.headers);
-      response.write(reply.body);
-    } else {
-      response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) });
-      response.end(reply.body);
-    }
-  }
-
-  onChunk(id: number, chunk: string, end: boolean): void {
-    const response = this.#waiting.get(id);
-    if (!response) return;
-    if (end) {
-      this.#waiting.delete(id);
-      response.end(chunk);
-    } else if (response.writableLength > 1024 * 1024) {
-      // A reader that does not read: it comes back with Last-Event-ID instead of filling our memory.
-      response.destroy();
-    } else {
-      response.write(chunk);
-    }
+  onMessage(message: ToRelay): void {
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    if (message.type === 'admin-ask-body') this.#readBody(message.id, waiting);
+    else if (message.type === 'admin-reply') this.#reply(waiting, message.reply);
+    else if (message.end) waiting.response.end(message.chunk);
+    else if (message.pull) this.#writePiece(message.id, waiting, message.chunk);
+    else this.#writeEvent(waiting, message.chunk);
   }
 
   /** Ends the streams, so that a shutdown need not wait for readers of events. */
   close(): void {
-    for (const response of this.#waiting.values()) if (response.headersSent) response.end();
+    for (const { response } of this.#waiting.values()) if (response.headersSent) response.end();
   }
 
-  #ask(request: ProxyRequest, response: ServerResponse, body: string): void {
-    const id = ++this.#nextId;
-    this.#waiting.set(id, response);
-    response.on('close', () => {
-      if (this.#waiting.delete(id)) this.#send({ type: 'admin-cancel', id });
-    });
-    const headers = request.allHeaders;
-    const asked: AdminRequest = {
-      method: request.method ?? '',
-      target: request.url ?? '',
-      host: headers.host ?? '',
-      authorization: headers.authorization ?? '',
-      contentType: headers['content-type'] ?? '',
-      lastEventId: String(headers['last-event-id'] ?? ''),
-      body,
+  #readBody(id: number, waiting: Waiting): void {
+    const { request, response } = waiting;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const fail = (status: number, why: string): void => {
+      if (response.headersSent) return;
+      this.#options.send({ type: 'admin-cancel', id });
+      this.#refuse(request, response, status, why);
     };
-    this.#send({ type: 'admin', id, request: asked });
+    waiting.deadline = this.#options.clock.after(this.#options.bodyTimeoutMs, () =>
+      fail(408, `the body did not arrive within ${this.#options.bodyTimeoutMs} ms`),
+    );
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= BODY_LIMIT_BYTES) chunks.push(chunk);
+      else fail(413, 'the body is over 64 KiB');
+    });
+    request.on('end', () => {
+      waiting.deadline?.cancel();
+      if (response.headersSent || response.destroyed) return;
+      this.#options.send({ type: 'admin-body', id, body: Buffer.concat(chunks).toString('utf8') });
+    });
+    request.on('error', () => response.destroy());
+    if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+  }
+
+  #reply(waiting: Waiting, { status, headers, piece, more }: AdminReplyHead): void {
+    const { request, response } = waiting;
+    this.#letGo(request, response);
+    this.#watch(waiting);
+    if (more) {
+      response.writeHead(status, headers);
+      response.write(piece);
+    } else {
+      response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(piece) });
+      response.end(piece);
+    }
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, status: number, why: string): void {
+    this.#letGo(request, response);
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(`${JSON.stringify({ message: `<Error> ${why}`, status: 'failure' }, null, 2)}\n`);
+  }
+
+  #writePiece(id: number, { response }: Waiting, piece: string): void {
+    const pull = (): void => this.#options.send({ type: 'admin-pull', id });
+    if (response.write(piece)) pull();
+    else response.once('drain', pull);
+  }
+
+  #writeEvent({ response }: Waiting, chunk: string): void {
+    if (response.writableLength > LONGEST_BACKLOG_BYTES) response.destroy();
+    else response.write(chunk);
+  }
+
+  /** Ends an answer of which nothing was taken between two looks, while there was something to take. */
+  #watch(waiting: Waiting): void {
+    const { response } = waiting;
+    waiting.deadline?.cancel();
+    waiting.unread = 0;
+    const look = (): void => {
+      const unread = (response.socket?.writableLength ?? 0) + response.writableLength;
+      if (unread > 0 && unread === waiting.unread) response.destroy();
+      waiting.unread = unread;
+      waiting.deadline = this.#options.clock.after(STALL_MS, look);
+    };
+    waiting.deadline = this.#options.clock.after(STALL_MS, look);
+  }
+
+  /**
+   * An answer before the end of its request is the last of its connection. A close while the client still sends would
+   * reset it and take the answer away again (RFC 9112 section 9.6): what comes is dropped for a moment first.
+   */
+  #letGo(request: IncomingMessage, response: ServerResponse): void {
+    if (request.complete || request.readableEnded) return;
+    const { socket } = request;
+    response.shouldKeepAlive = false;
+    request.resume();
+    socket.destroySoon = () => socket.end();
+    const timer = this.#options.clock.after(LINGER_MS, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
+  }
+
+  #closed(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    waiting.deadline?.cancel();
+    this.#options.send({ type: 'admin-cancel', id });
   }
 }
 
-function refuse(response: ServerResponse, status: number, why: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(`${JSON.stringify({ message: `<Error> ${why}`, status: 'failure' }, null, 2)}\n`);
+/** Whether bytes of a body are to come: a length above 0, or a transfer coding. */
+function announcesBody(rawHeaders: readonly string[]): boolean {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!.toLowerCase();
+    if (name === 'transfer-encoding') return true;
+    if (name === 'content-length' && rawHeaders[index + 1] !== '0') return true;
+  }
+  return false;
 }

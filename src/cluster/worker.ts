@@ -3,6 +3,7 @@
 // alone decides when a worker drains. When the primary is gone, node:cluster ends the worker.
 
 import type { Config } from '../config/fields.ts';
+import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
 import { createProxy } from '../proxy/server.ts';
@@ -19,7 +20,7 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
   };
   const counters = new Counters();
   const snapshots = new SnapshotHolder(config, log);
-  const relay = new AdminRelay(send);
+  const relay = new AdminRelay({ send, clock: systemClock, bodyTimeoutMs: config.headerTimeoutMs });
   const proxy = createProxy({
     config,
     snapshots,
@@ -42,15 +43,12 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
         case 'drain-upstream':
           snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));
           return;
-        case 'admin-reply':
-          relay.onReply(message.id, message.reply);
-          return;
-        case 'admin-chunk':
-          relay.onChunk(message.id, message.chunk, message.end);
-          return;
         case 'shutdown':
           relay.close();
           void proxy.drain(message.graceMs).then(() => process.exit(0));
+          return;
+        default:
+          relay.onMessage(message);
       }
     });
   });

@@ -9,9 +9,10 @@ import type { DataPlane } from '../control/data-plane.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { AdminChannel, AdminRequest, ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
+import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
+import { type AdminHandler, AdminHub } from './hub.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;
@@ -27,7 +28,7 @@ export interface WorkersOptions {
   /** The snapshot that a new worker starts with. */
   readonly snapshot: () => SnapshotMessage;
   readonly onHint: (hint: SuspectHint) => void;
-  readonly onAdmin: (request: AdminRequest, channel: AdminChannel) => void;
+  readonly onAdmin: AdminHandler;
   readonly onDelta: (delta: CountersDelta) => void;
 }
 
@@ -40,7 +41,7 @@ interface Member {
   /** Requests in flight per slot, as of the last collection. */
   inFlight: ReadonlyMap<string, number>;
   readonly waiting: Map<number, () => void>;
-  readonly channels: Map<number, AdminChannel>;
+  readonly hub: AdminHub;
 }
 
 /**
@@ -115,7 +116,7 @@ export class Workers implements DataPlane {
       member => new Promise<void>(resolve => member.worker.once('exit', () => resolve())),
     );
     for (const member of this.#members.values()) {
-      for (const channel of member.channels.values()) channel.onCancel?.();
+      member.hub.close();
       this.#send(member, { type: 'shutdown', graceMs });
     }
     // A worker bounds its own drain; one that hangs past it is ended here.
@@ -140,7 +141,7 @@ export class Workers implements DataPlane {
       listening: false,
       inFlight: new Map(),
       waiting: new Map(),
-      channels: new Map(),
+      hub: new AdminHub(this.#options.onAdmin, message => this.#send(member, message)),
     };
     this.#members.set(worker.id, member);
     worker.on('message', (message: ToPrimary<CountersDelta>) => this.#onMessage(member, message));
@@ -206,29 +207,9 @@ export class Workers implements DataPlane {
       case 'upstream-drained':
         member.waiting.get(message.id)?.();
         return;
-      case 'admin':
-        this.#onAdmin(member, message.id, message.request);
-        return;
-      case 'admin-cancel':
-        member.channels.get(message.id)?.onCancel?.();
-        member.channels.delete(message.id);
+      default:
+        member.hub.onMessage(message);
     }
-  }
-
-  #onAdmin(member: Member, id: number, request: AdminRequest): void {
-    const channel: AdminChannel = {
-      reply: reply => {
-        if (!reply.more) member.channels.delete(id);
-        this.#send(member, { type: 'admin-reply', id, reply });
-      },
-      chunk: (chunk, end) => {
-        if (end) member.channels.delete(id);
-        this.#send(member, { type: 'admin-chunk', id, chunk, end });
-      },
-      onCancel: null,
-    };
-    member.channels.set(id, channel);
-    this.#options.onAdmin(request, channel);
   }
 
   #started(error: Error | null): void {
@@ -241,7 +222,7 @@ export class Workers implements DataPlane {
   #onExit(member: Member, cause: string): void {
     this.#members.delete(member.worker.id);
     for (const answer of member.waiting.values()) answer();
-    for (const channel of member.channels.values()) channel.onCancel?.();
+    member.hub.close();
     if (this.#stopping) return;
     if (!member.listening && this.#onStarted) {
       this.#started(new StartError(`a worker ended before it could listen: ${cause}`));

@@ -63,6 +63,10 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
     if (token.name === 'help' || token.name === 'h') return 'help';
     const key = keyOf.get(token.rawName);
     if (key === undefined) faults.push(unknownName(token.rawName, [...keyOf.keys()], 'npm start -- --help'));
+    else if (key === 'adminToken')
+      faults.push(
+        '--admin-token: a token on the command line is in every process list; allowed: TORC_ADMIN_TOKEN in the environment, --admin-token-file',
+      );
     else if (token.value === undefined)
       faults.push(`${token.rawName}: has no value; allowed: ${fields[key].allowed}`);
     else flags.set(key, token.value);
@@ -102,7 +106,24 @@ function checkTogether(config: Config, faults: string[]): void {
     );
   }
   checkScaling(config, faults);
+  checkAdmin(config, faults);
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
+}
+
+function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {
+  const isSocket = adminListen?.startsWith('unix:') === true;
+  if (isSocket && adminPort !== null)
+    faults.push(
+      'TORC_ADMIN_PORT: a unix socket (TORC_ADMIN_LISTEN) has no port; allowed: unset one of the two',
+    );
+  if (typeof adminListen === 'string' && !isSocket && adminPort === null)
+    faults.push(
+      'TORC_ADMIN_LISTEN: is an address without a port; allowed: TORC_ADMIN_PORT beside it, or unix:PATH',
+    );
+  if (adminPaths === 'separate' && adminPort === null && !isSocket)
+    faults.push(
+      'TORC_ADMIN_PATHS: separate needs a listener of its own; allowed: TORC_ADMIN_PORT or TORC_ADMIN_LISTEN=unix:PATH beside it',
+    );
 }
 
 function checkScaling({ least, most, replicas, driver, upstreams }: Config, faults: string[]): void {

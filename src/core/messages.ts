@@ -3,30 +3,56 @@
 
 import type { SnapshotMessage, SuspectHint } from './types.ts';
 
-/** A control-plane request (/rep, /add, /admin/...) that arrived on the public port, handed to the primary whole. */
+/** The head of a control request (/rep, /add, /admin/...), whichever listener it came through. Its body is asked for. */
 export interface AdminRequest {
   readonly method: string;
   /** Path and query, as the client sent them. */
   readonly target: string;
-  readonly host: string;
-  readonly authorization: string;
-  readonly contentType: string;
-  readonly lastEventId: string;
-  readonly body: string;
+  /** [name, value, ...], as the client sent them. */
+  readonly rawHeaders: readonly string[];
+  /** The peer's address; '' on a unix socket. */
+  readonly peer: string;
+  readonly hasBody: boolean;
 }
 
-/** The primary's answer; with `more`, chunks follow until one says `end` (server-sent events). */
+/** The primary's answer. A body of pieces is made while it is read; with `more`, chunks follow as they come (events). */
 export interface AdminReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Iterable<string>;
   readonly more: boolean;
 }
 
+/** The same on its way: a first piece, and how long the whole is (-1: not known; then chunks follow). */
+export interface AdminReplyHead {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly piece: string;
+  readonly more: boolean;
+}
+
+/** What a worker (or the listener of the control endpoints alone) is told about a control request. */
+export type ToRelay =
+  | { readonly type: 'admin-ask-body'; readonly id: number }
+  | { readonly type: 'admin-reply'; readonly id: number; readonly reply: AdminReplyHead }
+  | {
+      readonly type: 'admin-chunk';
+      readonly id: number;
+      readonly chunk: string;
+      readonly end: boolean;
+      /** It is to be said when the reader has taken it: then the next one is made. */
+      readonly pull: boolean;
+    };
+
+export type FromRelay =
+  | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
+  | { readonly type: 'admin-body'; readonly id: number; readonly body: string }
+  | { readonly type: 'admin-pull'; readonly id: number }
+  | { readonly type: 'admin-cancel'; readonly id: number };
+
 export type ToWorker =
   | { readonly type: 'publish'; readonly snapshot: SnapshotMessage }
-  | { readonly type: 'admin-reply'; readonly id: number; readonly reply: AdminReply }
-  | { readonly type: 'admin-chunk'; readonly id: number; readonly chunk: string; readonly end: boolean }
+  | ToRelay
   | { readonly type: 'collect'; readonly id: number }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'shutdown'; readonly graceMs: number };
@@ -36,8 +62,7 @@ export type ToPrimary<Delta> =
   | { readonly type: 'listen-failed'; readonly message: string }
   | { readonly type: 'applied'; readonly epoch: number; readonly checksum: number }
   | { readonly type: 'suspect'; readonly hint: SuspectHint }
-  | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
-  | { readonly type: 'admin-cancel'; readonly id: number }
+  | FromRelay
   | { readonly type: 'collected'; readonly id: number; readonly delta: Delta }
   | { readonly type: 'upstream-drained'; readonly id: number };
 
@@ -49,8 +74,10 @@ export interface WorkerRing {
   readonly checksum: number;
 }
 
-/** Where an admin answer goes: one reply, then chunks if it said `more`. */
+/** One control request as the primary serves it: its body on demand, one reply, then chunks if it said `more`. */
 export interface AdminChannel {
+  /** The whole body; null when it did not come whole (too long, too slow, the client gone): then nothing is replied. */
+  readBody(): Promise<string | null>;
   reply(reply: AdminReply): void;
   chunk(chunk: string, end: boolean): void;
   /** Set by the handler of a stream: called when the client is gone. */

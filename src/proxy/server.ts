@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Server as NetServer, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
+import { isControl } from '../core/control-path.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
@@ -52,7 +53,8 @@ const HALF_CLOSED_MS = 500;
 const NOTHING = Buffer.alloc(0);
 
 export interface AdminGateway {
-  handle(request: ProxyRequest, response: ServerResponse): void;
+  /** `peer` is the address that the connection came from. */
+  handle(request: ProxyRequest, response: ServerResponse, peer: string): void;
 }
 
 export interface ProxyOptions {
@@ -125,7 +127,8 @@ class ProxyServer implements DataPlane {
       keepAliveTimeout: 0,
       noDelay: true,
       optimizeEmptyRequests: true,
-      shouldUpgradeCallback: mayUpgrade,
+      // A control path is torc's whatever it is to become.
+      shouldUpgradeCallback: request => mayUpgrade(request) && !isControl(request.url!, config.adminPaths),
     });
     const server = this.#server;
     server.maxHeadersCount = 0;
@@ -207,7 +210,7 @@ class ProxyServer implements DataPlane {
     }
     if (client.closing) return;
     if (client.method !== '') restoreMethod(request, client);
-    if (isControl(request.method!, request.url!)) {
+    if (isControl(request.url!, this.#shared.config.adminPaths)) {
       this.#onControl(request, response);
       return;
     }
@@ -233,10 +236,13 @@ class ProxyServer implements DataPlane {
     if (this.#shared.draining) response.shouldKeepAlive = false;
     const client = (request.socket as ClientSocket).client!;
     client.idleSinceMs = Number.POSITIVE_INFINITY;
+    response.on('finish', () => {
+      client.closing ||= !response.shouldKeepAlive;
+    });
     response.on('close', () => {
       client.idleSinceMs = this.#shared.soonMs;
     });
-    this.#admin.handle(request, response);
+    this.#admin.handle(request, response, client.ip);
   }
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
@@ -410,25 +416,4 @@ function mayUpgrade(request: IncomingMessage): boolean {
 function restoreMethod(request: ProxyRequest, client: Client): void {
   request.method = client.method;
   client.method = '';
-}
-
-/** What tells most targets apart before anything is cut. */
-const CONTROL = /^\/(?:rep|rm|add|admin|metrics|requests\/)/;
-
-/** Exactly the control requests of CONTRACT.md; the target's path is compared, in origin or absolute form. */
-export function isControl(method: string, target: string): boolean {
-  if (target.charCodeAt(0) === 0x2f && !CONTROL.test(target)) return false;
-  const path = pathOf(target);
-  const reads = method === 'GET' || method === 'HEAD';
-  if (path === '/rep' || path === '/metrics') return reads;
-  if (path === '/add') return method === 'POST';
-  if (path === '/rm') return method === 'DELETE';
-  if (path.startsWith('/requests/')) return reads && path.length > 10 && !path.includes('/', 10);
-  return path === '/admin' || path.startsWith('/admin/');
-}
-
-function pathOf(target: string): string {
-  const origin = target.charCodeAt(0) === 0x2f ? target : target.replace(/^https?:\/\/[^/?#]*/i, '');
-  const end = origin.search(/[?#]/);
-  return end === -1 ? origin : origin.slice(0, end);
 }

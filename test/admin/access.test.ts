@@ -1,38 +1,53 @@
-// Who may ask the control endpoints what: the token, the loopback listener, the Host and the content type.
+// Who may ask the control endpoints what: tokens and roles, the local listener, what came through a proxy or from a
+// replica, the Host, foreign pages and the body's head.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isLoopback, refusal } from '../../src/admin/access.ts';
+import { type AccessRules, isLoopback, isRefusal, judge, type Need } from '../../src/admin/access.ts';
+import { parseTokens, type Token } from '../../src/admin/tokens.ts';
 import type { AdminRequest } from '../../src/core/messages.ts';
 
 const access = suite('access');
 
-const asked = (over: Partial<AdminRequest> = {}): AdminRequest => ({
-  method: 'GET',
-  target: '/admin/slots',
-  host: '127.0.0.1:5000',
-  authorization: '',
-  contentType: '',
-  lastEventId: '',
-  body: '',
-  ...over,
-});
-const loopback = { host: '127.0.0.1', adminToken: null, adminOpen: false, adminHosts: [] };
-const everywhere = { ...loopback, host: '0.0.0.0' };
-const status = (config: typeof loopback | object, request: AdminRequest, open = false): number =>
-  refusal({ ...loopback, ...config }, request, open)?.status ?? 200;
+type Fields = Record<string, string | string[]>;
 
-access('a loopback listener is open, any other needs more', () => {
-  assert.is(status(loopback, asked()), 200);
+function asked(fields: Fields = {}, over: Partial<AdminRequest> = {}): AdminRequest {
+  const all = { host: '127.0.0.1:5000', ...fields };
+  const rawHeaders = Object.entries(all).flatMap(([name, values]) =>
+    [values].flat().flatMap(value => [name, value]),
+  );
+  return { method: 'GET', target: '/admin/slots', peer: '127.0.0.1', hasBody: false, ...over, rawHeaders };
+}
+
+const tokensOf = (text: string): readonly Token[] => parseTokens(text) as readonly Token[];
+const local: AccessRules = {
+  isLocal: true,
+  host: '127.0.0.1',
+  tokens: [],
+  adminOpen: false,
+  adminHosts: [],
+  isReplicaPeer: () => false,
+};
+const everywhere = { ...local, isLocal: false, host: '0.0.0.0' };
+const guarded = { ...local, tokens: tokensOf('correct-horse') };
+
+function status(rules: AccessRules, request: AdminRequest, need: Need = 'read'): number {
+  const verdict = judge(rules, request, need);
+  return isRefusal(verdict) ? verdict.status : 200;
+}
+
+access('a local listener is open, any other needs more', () => {
+  assert.is(status(local, asked()), 200);
   assert.is(status(everywhere, asked()), 403);
   assert.is(status({ ...everywhere, adminOpen: true }, asked()), 200);
-  assert.is(status(everywhere, asked(), true), 200, 'a route that only reads');
+  assert.is(status(everywhere, asked(), 'nothing'), 200, 'what everybody may read');
 });
 
-access('the token opens, nothing like it does', () => {
-  const guarded = { ...everywhere, adminToken: 'correct-horse' };
-  assert.is(status(guarded, asked()), 401);
-  assert.is(status(guarded, asked({ authorization: 'Bearer correct-horse' })), 200);
+access('a token that is set is asked for on every listener, and beats TORC_ADMIN_OPEN', () => {
+  for (const rules of [guarded, { ...guarded, isLocal: false }, { ...guarded, adminOpen: true }]) {
+    assert.is(status(rules, asked()), 401);
+    assert.is(status(rules, asked({ authorization: 'Bearer correct-horse' })), 200);
+  }
   for (const authorization of [
     'Bearer correct-hors',
     'Bearer correct-horsf',
@@ -42,43 +57,122 @@ access('the token opens, nothing like it does', () => {
   ]) {
     assert.is(status(guarded, asked({ authorization })), 401, authorization);
   }
+  const twice = ['Bearer correct-horse', 'Bearer correct-horse'];
+  assert.is(status(guarded, asked({ authorization: twice })), 401, 'two fields');
 });
 
-access('a Host that is no address, localhost or configured name is refused', () => {
-  for (const host of [
-    '127.0.0.1',
-    '127.0.0.1:5000',
-    'localhost:5000',
-    '[::1]:5000',
-    '192.0.2.7',
-    'LOCALHOST',
-  ]) {
-    assert.is(status(loopback, asked({ host })), 200, host);
-  }
-  for (const host of [
-    'evil.example',
-    'evil.example:5000',
-    '',
-    '127.0.0.1.evil.example',
-    'localhost.evil.example',
-    '0x7f.1',
-  ]) {
-    assert.is(status(loopback, asked({ host })), 403, host);
-    assert.is(status(loopback, asked({ host }), true), 403, `${host}, reading`);
-  }
-  assert.is(status({ adminHosts: ['torc.internal'] }, asked({ host: 'torc.internal:80' })), 200);
+access('a role that reads does not operate, and the log learns the name', () => {
+  const rules = { ...local, tokens: tokensOf('prometheus read scrape-me-please\nanna operate let-anna-in') };
+  const reader = asked({ authorization: 'Bearer scrape-me-please' });
+  assert.is(status(rules, reader), 200);
+  assert.is(status(rules, reader, 'operate'), 403);
+  assert.equal(judge(rules, asked({ authorization: 'Bearer let-anna-in' }), 'operate'), { who: 'anna' });
 });
 
-access('a body must be sent as JSON', () => {
-  assert.is(status(loopback, asked({ body: '{}', contentType: 'application/json; charset=utf-8' })), 200);
-  for (const contentType of [
-    '',
+access('without a token, what came through a proxy is not local', () => {
+  for (const name of ['X-Forwarded-For', 'x-forwarded-prefix', 'Forwarded', 'Via', 'X-Real-IP']) {
+    assert.is(status(local, asked({ [name]: '127.0.0.1' })), 403, name);
+    assert.is(
+      status(local, asked({ [name]: '127.0.0.1' }), 'nothing'),
+      200,
+      `${name}, what everybody may read`,
+    );
+    const withToken = { [name]: 'x', authorization: 'Bearer correct-horse' };
+    assert.is(status(guarded, asked(withToken)), 200, `${name}, with the token`);
+  }
+});
+
+access("nothing is answered to the replicas' network, with or without a token", () => {
+  const inside = { isReplicaPeer: (address: string) => address === '172.18.0.5' };
+  const request = asked({ authorization: 'Bearer correct-horse' }, { peer: '172.18.0.5' });
+  for (const rules of [guarded, { ...everywhere, adminOpen: true }, local])
+    assert.is(status({ ...rules, ...inside }, request), 403);
+  assert.is(status({ ...guarded, ...inside }, { ...request, peer: '172.18.0.1' }), 200, 'the gateway');
+});
+
+access(
+  'a Host that is no address, localhost or configured name is refused; none or two are malformed',
+  () => {
+    for (const host of [
+      '127.0.0.1',
+      '127.0.0.1:5000',
+      'localhost:5000',
+      '[::1]:5000',
+      '192.0.2.7',
+      'LOCALHOST',
+    ])
+      assert.is(status(local, asked({ host })), 200, host);
+    for (const host of [
+      'evil.example',
+      'evil.example:5000',
+      '',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      '0x7f.1',
+    ]) {
+      assert.is(status(local, asked({ host })), 403, host);
+      assert.is(status(local, asked({ host }), 'nothing'), 403, `${host}, reading`);
+    }
+    assert.is(status({ ...local, adminHosts: ['torc.internal'] }, asked({ host: 'torc.internal:80' })), 200);
+    assert.is(status(local, asked({ host: [] })), 400);
+    assert.is(status(local, asked({ host: ['127.0.0.1', '127.0.0.1'] })), 400);
+  },
+);
+
+access('a foreign page changes nothing', () => {
+  const post = (fields: Fields): number => status(local, asked(fields, { method: 'POST' }), 'operate');
+  assert.is(post({}), 200, 'no browser');
+  assert.is(post({ origin: 'http://127.0.0.1:5000', 'sec-fetch-site': 'same-origin' }), 200, 'our own page');
+  assert.is(post({ origin: 'http://evil.example' }), 403);
+  assert.is(post({ origin: 'null' }), 403);
+  assert.is(post({ origin: 'http://127.0.0.1:8080' }), 403, 'another port');
+  assert.is(post({ 'sec-fetch-site': 'cross-site' }), 403);
+  assert.is(post({ 'sec-fetch-site': 'same-site' }), 403);
+  assert.is(
+    status(local, asked({ origin: 'http://evil.example' })),
+    200,
+    'reading: it cannot see the answer',
+  );
+});
+
+access('a body is refused by its head', () => {
+  const body = (fields: Fields): number => status(local, asked(fields, { hasBody: true, method: 'POST' }));
+  assert.is(body({ 'content-type': 'application/json; charset=utf-8' }), 200);
+  for (const type of [
     'text/plain',
     'application/x-www-form-urlencoded',
     'application/jsonp',
     'text/plain; application/json',
-  ]) {
-    assert.is(status(loopback, asked({ body: '{}', contentType })), 415, contentType);
+  ])
+    assert.is(body({ 'content-type': type }), 415, type);
+  assert.is(body({}), 415);
+  assert.is(body({ 'content-type': ['application/json', 'text/plain'] }), 415);
+  assert.is(body({ 'content-type': 'application/json', 'content-length': '65537' }), 413);
+});
+
+access('the file of tokens: one alone, or one a line; what is wrong is said with its line', () => {
+  assert.equal(
+    tokensOf('# who\nprometheus read scrape-me-please\n\nanna operate let-anna-in\n').map(
+      ({ name, role }) => [name, role],
+    ),
+    [
+      ['prometheus', 'read'],
+      ['anna', 'operate'],
+    ],
+  );
+  assert.equal(
+    tokensOf('correct-horse\n').map(({ role }) => role),
+    ['operate'],
+  );
+  for (const [text, wrong] of [
+    ['', /no token/],
+    ['short', /line 1: a token has/],
+    ['a read', /line 1 is neither/],
+    ['\nanna admin let-anna-in', /line 2: the role/],
+    ['anna read let-anna-in\nanna operate other-token', /line 2: the name anna is there twice/],
+    ['an/na read let-anna-in', /line 1: a name/],
+  ] as const) {
+    assert.match(String(parseTokens(text)), wrong);
   }
 });
 

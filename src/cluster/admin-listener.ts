@@ -1,0 +1,101 @@
+// The listener for the control endpoints alone (TORC_ADMIN_PORT, TORC_ADMIN_LISTEN): a plain node:http server in the
+// primary, which also answers when no worker does. Requests take the same way as those of the public port, through a
+// relay and a hub that are put back to back here, so bounds, deadlines and rules are written once. A socket file is made
+// for its owner alone, and one that a crash left behind is taken over when nobody answers on it.
+
+import { lstatSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import { StartError } from '../core/errors.ts';
+import { type AdminHandler, AdminHub } from './hub.ts';
+import { listenFault } from './listen.ts';
+import { AdminRelay } from './relay.ts';
+
+/** An address and port, or the path of a unix socket. */
+export type AdminAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export interface AdminListenerOptions {
+  readonly clock: Clock;
+  /** For the head of a request, and for its body. */
+  readonly timeoutMs: number;
+  readonly onAdmin: AdminHandler;
+}
+
+const MOST_CONNECTIONS = 512;
+const MAX_HEAD_BYTES = 32 * 1024;
+/** Of what a socket file may not have: it is made for its owner alone. */
+const OWNER_ONLY = 0o177;
+
+export class AdminListener {
+  readonly #server: Server;
+  readonly #hub: AdminHub;
+  readonly #address: AdminAddress;
+
+  constructor(address: AdminAddress, { clock, timeoutMs, onAdmin }: AdminListenerOptions) {
+    this.#address = address;
+    const relay = new AdminRelay({
+      send: message => this.#hub.onMessage(message),
+      clock,
+      bodyTimeoutMs: timeoutMs,
+    });
+    this.#hub = new AdminHub(onAdmin, message => relay.onMessage(message));
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: timeoutMs,
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1000,
+      // Refused with the other faults of a head, in torc's own words.
+      requireHostHeader: false,
+    });
+    this.#server.maxConnections = MOST_CONNECTIONS;
+    const onRequest: Parameters<Server['on']>[1] = (request, response) =>
+      relay.handle(request, response, request.socket.remoteAddress ?? '');
+    this.#server.on('request', onRequest);
+    // The relay sends 100 (Continue) itself, once the head may have a body.
+    this.#server.on('checkContinue', onRequest);
+  }
+
+  /** Rejects with StartError when the address cannot be had. */
+  async listen(): Promise<void> {
+    const address = this.#address;
+    if ('path' in address) await clearSocket(address.path);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', error => reject(new StartError(faultOf(address, error))));
+      const before = process.umask(OWNER_ONLY);
+      this.#server.listen(address, resolve);
+      process.umask(before);
+    });
+  }
+
+  close(): void {
+    this.#hub.close();
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+function faultOf(address: AdminAddress, error: unknown): string {
+  if ('path' in address)
+    return `cannot listen on unix:${address.path} (${(error as NodeJS.ErrnoException).code}): set TORC_ADMIN_LISTEN to a path in a directory of this user`;
+  return listenFault(address.host, address.port, error, 'TORC_ADMIN_PORT', 'TORC_ADMIN_LISTEN');
+}
+
+/** Removes a socket that nobody listens on; StartError where somebody does, or where it is no socket. */
+async function clearSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new StartError(`${path} is no socket: remove it, or set TORC_ADMIN_LISTEN to another path`);
+  const isTaken = await new Promise<boolean>(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  if (isTaken)
+    throw new StartError(`${path} is taken by another program: set TORC_ADMIN_LISTEN to another path`);
+  rmSync(path);
+}
