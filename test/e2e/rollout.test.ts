@@ -20,7 +20,11 @@ const replica = `exec ${process.execPath} ${join(import.meta.dirname, '..', '..'
 async function startWithToken(settings: Record<string, string>): Promise<Torc> {
   const torc = await startTorc({ TORC_ADMIN_TOKEN: TOKEN, ...settings });
   const headers = { authorization: `Bearer ${TOKEN}` };
-  return { ...torc, send: (method, path, payload) => torc.send(method, path, payload, headers) };
+  return {
+    ...torc,
+    get: path => torc.get(path, headers),
+    send: (method, path, payload) => torc.send(method, path, payload, headers),
+  };
 }
 
 const rollout = suite('roll-out of processes');

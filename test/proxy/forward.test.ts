@@ -291,20 +291,24 @@ forward('control requests go to the admin gateway, and only they', async () => {
     'GET /metrics',
     'PUT /admin/x',
     'GET http://a/rep',
+    'POST /rep',
+    'OPTIONS /add',
+    'FOO /rm',
   ]) {
     assert.is((await ask(torc.port, `${line} HTTP/1.1\r\nHost: a\r\n\r\n`)).body, 'admin', line);
   }
   for (const line of [
-    'POST /rep',
-    'GET /add',
     'GET /report',
+    'GET /re%70',
+    'GET /\\rep',
+    'GET /./rep',
     'GET /requests',
     'GET /administrator',
     'GET /x?/rep',
   ]) {
     assert.is((await ask(torc.port, `${line} HTTP/1.1\r\nHost: a\r\n\r\n`)).body, 'hello', line);
   }
-  assert.is(torc.adminCalls.length, 7);
+  assert.is(torc.adminCalls.length, 10);
 });
 
 forward('64 KiB + and chunk by chunk both ways', async () => {

@@ -1,0 +1,316 @@
+// The control side from outside, as somebody with no right to it would try: tokens on loopback, what came through a
+// proxy, other methods, other spellings, upgrades, bodies that never come, readers that never read; and the listener of
+// its own. A real torc with a given upstream that answers everything, so whatever reaches it shows.
+
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ask, get, rawClient } from '../support/raw.ts';
+import { freePort, spawnTorc, startTorc, type Torc } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
+
+const control = suite('control side');
+
+let app: Server;
+const reached: string[] = [];
+
+control.before(async () => {
+  app = createServer((request, response) => {
+    if (request.url !== '/heartbeat') reached.push(`${request.method} ${request.url}`);
+    response.setHeader('access-control-allow-origin', '*');
+    response.end('the app');
+  });
+  app.on('upgrade', (request, socket) => {
+    reached.push(`upgrade ${request.url}`);
+    socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  });
+  await new Promise<void>(resolve => app.listen(0, '127.0.0.1', resolve));
+});
+
+control.after(() => {
+  app.closeAllConnections();
+  app.close();
+});
+
+async function withTorc(settings: Record<string, string>, use: (torc: Torc) => Promise<void>): Promise<void> {
+  const { port } = app.address() as AddressInfo;
+  const torc = await startTorc({
+    TORC_DRIVER: 'static',
+    TORC_UPSTREAMS: `127.0.0.1:${port}`,
+    TORC_WORKERS: '1',
+    ...settings,
+  });
+  reached.length = 0;
+  try {
+    await use(torc);
+  } finally {
+    await torc.close();
+  }
+}
+
+const LOCAL = 'Host: 127.0.0.1';
+const JSON_TYPE = 'content-type: application/json';
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const asks = (method: string, target: string, fields: readonly string[] = []): string =>
+  `${method} ${target} HTTP/1.1\r\n${[LOCAL, ...fields].join('\r\n')}\r\n\r\n`;
+
+control(
+  'a token is asked for on loopback too, by name and role; changes and refusals are logged',
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'torc-test-tokens-'));
+    const file = join(directory, 'tokens');
+    writeFileSync(file, 'prometheus read scrape-me-please\nanna operate let-anna-in\n');
+    try {
+      await withTorc({ TORC_ADMIN_TOKEN_FILE: file, TORC_ADMIN_OPEN: 'true' }, async torc => {
+        for (const path of ['/admin/slots', '/metrics', '/admin/live'])
+          assert.is((await torc.get(path)).status, 401, path);
+        assert.is((await torc.get('/rep')).status, 200, 'everybody may read it');
+        assert.is((await torc.get('/metrics', bearer('scrape-me-please'))).status, 200);
+        const payload = { n: 1, hostnames: ['1'] };
+        assert.is((await torc.send('DELETE', '/rm', payload, bearer('scrape-me-please'))).status, 403);
+        assert.is((await torc.send('POST', '/add', payload, bearer('let-anna-in'))).status, 409);
+        const { text } = await torc.get('/metrics', bearer('scrape-me-please'));
+        assert.match(text, /torc_control_refusals_total\{reason="token"\} 3/);
+        assert.match(text, /torc_control_refusals_total\{reason="role"\} 1/);
+        await waitFor(() => torc.lines().some(line => line.who === 'anna'), {
+          timeoutMs: 20_000,
+          what: 'the line of the change',
+        });
+        const change = torc.lines().find(line => line.who === 'anna')!;
+        assert.is(change.from, '127.0.0.1');
+        assert.is(change.body, JSON.stringify(payload));
+        assert.is(torc.lines().filter(line => /was refused/.test(String(line.msg))).length, 1, 'bounded');
+        assert.not.match(torc.output(), /let-anna-in|scrape-me/);
+      });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+);
+
+control(
+  'a token is no flag, and a wrong file stops the start with a line that says what is wrong',
+  async () => {
+    const flagged = await spawnTorc({}, ['--admin-token', 'correct-horse']);
+    assert.is(await flagged.exited(), 2);
+    assert.match(flagged.errors(), /--admin-token: .*--admin-token-file/);
+    const missing = await spawnTorc({ TORC_ADMIN_TOKEN_FILE: '/nowhere/tokens' });
+    assert.is(await missing.exited(), 1);
+    assert.match(missing.errors(), /TORC_ADMIN_TOKEN_FILE: \/nowhere\/tokens cannot be read \(ENOENT\)/);
+  },
+);
+
+control('every method and no other spelling of a control path is torc s', async () => {
+  await withTorc({}, async torc => {
+    for (const method of ['OPTIONS', 'GET', 'PUT', 'PATCH', 'QUUX']) {
+      const answer = await ask(torc.port, asks(method, '/add', ['Origin: http://127.0.0.1']));
+      assert.is(answer.status, 405, method);
+      assert.not.match(answer.fields.join('\n'), /access-control/i, method);
+    }
+    const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
+    assert.is((await ask(torc.port, asks('GET', '/admin/slots', upgrade))).status, 200);
+    assert.is((await ask(torc.port, asks('GET', 'http://127.0.0.1/rep'))).status, 200);
+    assert.equal(reached, [], 'none of them reached a replica');
+    for (const target of [
+      '/admin%2fslots',
+      '/x/../admin/slots',
+      '/./rep',
+      '/\\admin\\slots',
+      '//rep',
+      '/re%70',
+    ])
+      assert.is((await ask(torc.port, asks('GET', target))).body, 'the app', target);
+    const dots = await ask(torc.port, asks('GET', '/admin/../rep'));
+    assert.is(dots.status, 404, 'one of torc, and there is none of that name');
+  });
+});
+
+control(
+  'what came through a proxy, without Host or with two, or from a foreign page is refused',
+  async () => {
+    await withTorc({}, async torc => {
+      for (const field of [
+        'X-Forwarded-For: 127.0.0.1',
+        'Forwarded: for=x',
+        'Via: 1.1 front',
+        'X-Real-IP: ::1',
+      ])
+        assert.is((await ask(torc.port, asks('GET', '/admin/slots', [field]))).status, 403, field);
+      assert.is((await ask(torc.port, asks('GET', '/rep', ['Via: 1.1 front']))).status, 200);
+      assert.is((await ask(torc.port, 'GET /rep HTTP/1.1\r\n\r\n')).status, 400);
+      assert.is((await ask(torc.port, asks('GET', '/rep', [LOCAL]))).status, 400);
+      assert.is((await ask(torc.port, get('/rep'))).status, 403, 'a name');
+      const rm = (...fields: string[]) =>
+        ask(torc.port, `${asks('DELETE', '/rm', [JSON_TYPE, 'content-length: 7', ...fields])}{"n":1}`);
+      assert.is((await rm('Origin: http://evil.example')).status, 403);
+      assert.is((await rm('Sec-Fetch-Site: cross-site')).status, 403);
+      assert.is(JSON.parse((await torc.get('/rep')).text).message.N, 1, 'nothing changed');
+    });
+  },
+);
+
+control('the app gets its own paths back', async () => {
+  const paths = [
+    ['GET', '/admin/login/?next=/admin/'],
+    ['GET', '/metrics'],
+    ['POST', '/add'],
+    ['DELETE', '/rm'],
+    ['GET', '/requests/5'],
+    ['GET', '/rep'],
+  ] as const;
+  const answers = (torc: Torc) =>
+    Promise.all(
+      paths.map(
+        async ([method, target]) => (await ask(torc.port, asks(method, target, ['content-length: 0']))).body,
+      ),
+    );
+  const adminPort = String(await freePort());
+  await withTorc({ TORC_ADMIN_PORT: adminPort, TORC_ADMIN_PATHS: 'off-public' }, async torc => {
+    assert.equal(
+      await answers(torc),
+      paths.map(() => 'the app'),
+    );
+    const admin = `http://127.0.0.1:${adminPort}`;
+    for (const path of ['/admin/slots', '/metrics', '/rep', '/admin/ready'])
+      assert.is((await fetch(admin + path)).status, 200, path);
+    assert.is((await fetch(`${admin}/home`)).status, 404, 'no traffic there');
+    assert.match(torc.output(), new RegExp(`"admin":"${admin}/admin/slots"`));
+  });
+  await withTorc({ TORC_ADMIN_PORT: adminPort, TORC_ADMIN_PATHS: 'separate' }, async torc => {
+    const [login, metrics, add, , requests, rep] = await answers(torc);
+    assert.equal([login, metrics], ['the app', 'the app']);
+    assert.match(add!, /JSON/);
+    assert.match(requests! + rep, /Server ID not found.*"N": 1/s);
+  });
+});
+
+control('a unix socket is a local listener of its own, for its owner alone', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'torc-test-socket-'));
+  const socketPath = join(directory, 'admin.sock');
+  const statusOf = (path: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asked = httpRequest({ socketPath, path, headers: { host: 'localhost' } }, response => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  try {
+    const settings = { TORC_ADMIN_LISTEN: `unix:${socketPath}`, TORC_ADMIN_PATHS: 'off-public' };
+    await withTorc(settings, async torc => {
+      assert.is(statSync(socketPath).mode & 0o777, 0o600);
+      assert.is(await statusOf('/admin/slots'), 200);
+      torc.process.kill('SIGKILL');
+      await torc.exited();
+      assert.ok(existsSync(socketPath), 'a crash leaves it');
+    });
+    await withTorc(settings, async () => assert.is(await statusOf('/admin/slots'), 200));
+    assert.not.ok(existsSync(socketPath), 'a stop does not');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+control('bodies that never come hold nothing: refused by their head, or after a time', async () => {
+  await withTorc({ TORC_ADMIN_TOKEN: 'correct-horse', TORC_HEADER_TIMEOUT_MS: '500' }, async torc => {
+    const unfinished = (fields: readonly string[]): string => asks('POST', '/add', fields);
+    const sockets: Socket[] = [];
+    // More than a worker lets wait at once, and all without a right to it.
+    for (let index = 0; index < 400; index++) {
+      const socket = connect(torc.port, '127.0.0.1');
+      socket.resume();
+      socket.on('error', () => {});
+      socket.write(unfinished([JSON_TYPE, 'content-length: 100']));
+      sockets.push(socket);
+    }
+    const closed = await rawClient(torc.port);
+    closed.send(unfinished([JSON_TYPE, 'content-length: 100']));
+    assert.is((await closed.answer()).status, 401, 'by its head');
+    await closed.gone();
+    assert.is((await torc.get('/admin/slots', bearer('correct-horse'))).status, 200);
+    for (const [fields, status] of [
+      [['content-type: text/plain', 'content-length: 10'], 415],
+      [[JSON_TYPE, 'content-length: 70000'], 413],
+      [[JSON_TYPE, 'content-length: 10'], 408],
+    ] as const) {
+      const client = await rawClient(torc.port);
+      client.send(unfinished(['authorization: Bearer correct-horse', ...fields]));
+      assert.is((await client.answer()).status, status);
+      await client.gone();
+    }
+    await waitFor(() => sockets.every(socket => socket.destroyed), {
+      timeoutMs: 20_000,
+      what: 'all to be closed',
+    });
+    const expecting = await rawClient(torc.port);
+    expecting.send(
+      unfinished([
+        'authorization: Bearer correct-horse',
+        JSON_TYPE,
+        'content-length: 7',
+        'expect: 100-continue',
+      ]),
+    );
+    await expecting.has('100 Continue');
+    expecting.send('{"n":1}');
+    assert.is((await expecting.answer()).status, 409);
+    expecting.close();
+  });
+});
+
+control('a long answer goes out as it is read, and a reader that stops loses its connection', async () => {
+  await withTorc({ TORC_SHOW_KEYS: 'true', TORC_KEY: 'uri' }, async torc => {
+    const padding = 'x'.repeat(400);
+    const batch = (start: number) =>
+      Promise.all(Array.from({ length: 50 }, (_, index) => torc.get(`/${start + index}?${padding}`)));
+    for (let start = 0; start < 10_000; start += 50) await batch(start);
+    const short = JSON.parse((await torc.get('/requests/1')).text);
+    assert.is(short.requests.length, 1000);
+    assert.is(short.count, 10_000, 'the count is exact');
+    assert.is((await torc.get('/requests/1?limit=10001')).status, 400);
+    const whole = JSON.parse((await torc.get('/requests/1?limit=10000')).text);
+    assert.is(whole.requests.length, 10_000);
+    assert.is(new Set(whole.requests).size, 10_000);
+    const readers = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const client = await rawClient(torc.port);
+        client.socket.pause();
+        client.send(asks('GET', '/requests/1?limit=10000'));
+        return client;
+      }),
+    );
+    assert.is((await torc.get('/requests/1?limit=1')).status, 200, 'others are served');
+    // Paused, so that a close is seen by what can still be written.
+    await waitFor(
+      () => {
+        for (const { socket } of readers) if (!socket.destroyed) socket.write('x');
+        return readers.every(({ closed }) => closed);
+      },
+      { timeoutMs: 60_000, what: 'the readers that do not read to be cut off' },
+    );
+  });
+});
+
+control('keys are shown to who may see them', async () => {
+  await withTorc({ TORC_KEY: 'cookie:sid', TORC_ADMIN_TOKEN: 'correct-horse' }, async torc => {
+    await torc.get('/a', { cookie: 'sid=secret-session' });
+    assert.is((await torc.get('/requests/1')).status, 401);
+    const { text } = await torc.get('/requests/1', bearer('correct-horse'));
+    assert.match(text, /hash:[0-9a-f]{16}/);
+    assert.not.match(text, /secret-session/);
+  });
+  await withTorc({}, async torc => {
+    await torc.get('/reset/abc');
+    await torc.get('/x?request_id=7');
+    assert.equal(JSON.parse((await torc.get('/requests/1')).text).requests, ['/reset/abc', 7]);
+    const open = JSON.parse((await torc.get('/requests/1', { via: '1.1 front' })).text);
+    assert.equal(open, { requests: [7], count: 2, status: 'successful' });
+  });
+});
+
+control.run();
