@@ -15,13 +15,13 @@ export interface ControlTarget {
 }
 
 /** What tells most targets apart before anything is cut. */
-const MAYBE = /^(?:\/(?:rep|rm|add|admin|metrics|requests\/)|https?:\/\/)/i;
+const MAYBE = /^\/(?:rep|rm|add|admin|metrics|requests\/)/;
 const ASSIGNMENT = /^\/(?:rep|add|rm|requests\/[^/]+)$/;
 const ADMIN = /^\/(?:metrics$|admin$|admin\/)/;
 
 /** Whether the public port answers `target` itself. Hot: runs per request. */
 export function isControl(target: string, paths: AdminPaths): boolean {
-  if (!MAYBE.test(target) || paths === 'off-public') return false;
+  if (paths === 'off-public' || (target.charCodeAt(0) === 0x2f && !MAYBE.test(target))) return false;
   const { path } = splitTarget(target);
   return ASSIGNMENT.test(path) || (paths === 'both' && ADMIN.test(path));
 }
