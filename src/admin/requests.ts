@@ -14,7 +14,7 @@ const SECRET_NAMES =
   /^(?:authorization|proxy-authorization|cookie|.*(?:token|secret|session|api-?key|auth).*)$/;
 const HASH_LENGTH = 16;
 /** Ids of one piece of the page. */
-const PIECE_KEYS = 500;
+const PIECE_KEYS = 50;
 
 /** Whether all keys are the assignment's own kind: from `request_id`, a path, or drawn by torc. */
 export const isOpenFor = (sources: readonly KeySource[]): boolean =>

@@ -3,10 +3,19 @@
 // into pieces, and a piece is sent when the reader has taken the one before, so an answer of megabytes never waits
 // whole anywhere for a client that does not read.
 
-import type { AdminChannel, AdminReply, AdminRequest, FromRelay, ToRelay } from '../core/messages.ts';
+import type {
+  AdminChannel,
+  AdminReply,
+  AdminReplyHead,
+  AdminRequest,
+  FromRelay,
+  ToRelay,
+} from '../core/messages.ts';
 
 /** In UTF-16 units; a body that is no longer goes out in one message. */
 const PIECE_LENGTH = 32 * 1024;
+/** Longer answers of one relay at once; many readers of long pages must not keep the primary from its work. */
+const MOST_LONG = 16;
 
 interface Channel extends AdminChannel {
   onBody: ((body: string | null) => void) | null;
@@ -59,7 +68,7 @@ export class AdminHub {
       reply: reply => this.#reply(id, channel, reply),
       chunk: (chunk, end) => {
         if (end) this.#channels.delete(id);
-        this.#send({ type: 'admin-chunk', id, chunk, end, pull: false });
+        this.#send({ type: 'admin-chunk', id, chunk, end });
       },
     };
     this.#channels.set(id, channel);
@@ -67,22 +76,31 @@ export class AdminHub {
   }
 
   #reply(id: number, channel: Channel, { status, headers, body, more }: AdminReply): void {
-    if (typeof body === 'string' && (more || body.length <= PIECE_LENGTH)) {
-      if (!more) this.#channels.delete(id);
-      this.#send({ type: 'admin-reply', id, reply: { status, headers, piece: body, more } });
+    const pieces = more || typeof body !== 'string' ? null : piecesOf(body);
+    channel.pieces = typeof body === 'string' ? pieces : body[Symbol.iterator]();
+    const first = channel.pieces === null ? (body as string) : gather(channel.pieces);
+    const isLong = channel.pieces !== null && first.length >= PIECE_LENGTH;
+    if (isLong && this.#longCount() > MOST_LONG) {
+      this.#channels.delete(id);
+      this.#send({ type: 'admin-reply', id, reply: tooMany });
       return;
     }
-    channel.pieces = typeof body === 'string' ? piecesOf(body) : body[Symbol.iterator]();
-    this.#send({ type: 'admin-reply', id, reply: { status, headers, piece: '', more: true } });
-    this.#sendPiece(id, channel);
+    if (!more && !isLong) this.#channels.delete(id);
+    this.#send({ type: 'admin-reply', id, reply: { status, headers, piece: first, more: more || isLong } });
   }
 
   #sendPiece(id: number, channel: Channel): void {
-    const next = channel.pieces?.next();
-    if (next === undefined) return;
-    if (next.done === true) this.#channels.delete(id);
-    const chunk = next.done === true ? '' : next.value;
-    this.#send({ type: 'admin-chunk', id, chunk, end: next.done === true, pull: true });
+    if (channel.pieces === null) return;
+    const chunk = gather(channel.pieces);
+    const end = chunk.length < PIECE_LENGTH;
+    if (end) this.#channels.delete(id);
+    this.#send({ type: 'admin-chunk', id, chunk, end });
+  }
+
+  #longCount(): number {
+    let count = 0;
+    for (const channel of this.#channels.values()) if (channel.pieces !== null) count++;
+    return count;
   }
 
   #cancel(id: number, channel: Channel): void {
@@ -98,11 +116,29 @@ function settleBody(channel: Channel, body: string | null): void {
   onBody?.(body);
 }
 
+const tooMany: AdminReplyHead = {
+  status: 503,
+  headers: { 'content-type': 'application/json', 'retry-after': '5' },
+  piece: `${JSON.stringify({ message: '<Error> too many long answers at once: try again later', status: 'failure' }, null, 2)}\n`,
+  more: false,
+};
+
+/** The next piece: shorter than PIECE_LENGTH only at the end. */
+function gather(pieces: Iterator<string>): string {
+  let text = '';
+  while (text.length < PIECE_LENGTH) {
+    const next = pieces.next();
+    if (next.done === true) break;
+    text += next.value;
+  }
+  return text;
+}
+
 /** Cut so that no pair of surrogates is torn: each piece is encoded on its own. */
 function* piecesOf(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + PIECE_LENGTH);
-    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--;
+    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end++;
     yield text.slice(start, end);
     start = end;
   }

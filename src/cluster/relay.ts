@@ -68,10 +68,9 @@ export class AdminRelay {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.type === 'admin-ask-body') this.#readBody(message.id, waiting);
-    else if (message.type === 'admin-reply') this.#reply(waiting, message.reply);
+    else if (message.type === 'admin-reply') this.#reply(message.id, waiting, message.reply);
     else if (message.end) waiting.response.end(message.chunk);
-    else if (message.pull) this.#writePiece(message.id, waiting, message.chunk);
-    else this.#writeEvent(waiting, message.chunk);
+    else this.#write(message.id, waiting, message.chunk);
   }
 
   /** Ends the streams, so that a shutdown need not wait for readers of events. */
@@ -105,13 +104,13 @@ export class AdminRelay {
     if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
   }
 
-  #reply(waiting: Waiting, { status, headers, piece, more }: AdminReplyHead): void {
+  #reply(id: number, waiting: Waiting, { status, headers, piece, more }: AdminReplyHead): void {
     const { request, response } = waiting;
     this.#letGo(request, response);
     this.#watch(waiting);
     if (more) {
       response.writeHead(status, headers);
-      response.write(piece);
+      this.#write(id, waiting, piece);
     } else {
       response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(piece) });
       response.end(piece);
@@ -124,15 +123,15 @@ export class AdminRelay {
     response.end(`${JSON.stringify({ message: `<Error> ${why}`, status: 'failure' }, null, 2)}\n`);
   }
 
-  #writePiece(id: number, { response }: Waiting, piece: string): void {
+  /** Says when all is taken: a page's next piece is made then. Events come unasked and wait only so far. */
+  #write(id: number, { response }: Waiting, chunk: string): void {
+    if (response.writableLength > LONGEST_BACKLOG_BYTES) {
+      response.destroy();
+      return;
+    }
     const pull = (): void => this.#options.send({ type: 'admin-pull', id });
-    if (response.write(piece)) pull();
-    else response.once('drain', pull);
-  }
-
-  #writeEvent({ response }: Waiting, chunk: string): void {
-    if (response.writableLength > LONGEST_BACKLOG_BYTES) response.destroy();
-    else response.write(chunk);
+    if (response.write(chunk)) pull();
+    else if (response.listenerCount('drain') === 0) response.once('drain', pull);
   }
 
   /** Ends an answer of which nothing was taken between two looks, while there was something to take. */

@@ -23,7 +23,7 @@ export interface AdminReply {
   readonly more: boolean;
 }
 
-/** The same on its way: a first piece, and how long the whole is (-1: not known; then chunks follow). */
+/** The same on its way: the first piece, or all of it. */
 export interface AdminReplyHead {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -35,18 +35,12 @@ export interface AdminReplyHead {
 export type ToRelay =
   | { readonly type: 'admin-ask-body'; readonly id: number }
   | { readonly type: 'admin-reply'; readonly id: number; readonly reply: AdminReplyHead }
-  | {
-      readonly type: 'admin-chunk';
-      readonly id: number;
-      readonly chunk: string;
-      readonly end: boolean;
-      /** It is to be said when the reader has taken it: then the next one is made. */
-      readonly pull: boolean;
-    };
+  | { readonly type: 'admin-chunk'; readonly id: number; readonly chunk: string; readonly end: boolean };
 
 export type FromRelay =
   | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
   | { readonly type: 'admin-body'; readonly id: number; readonly body: string }
+  /** The reader has taken all there was. */
   | { readonly type: 'admin-pull'; readonly id: number }
   | { readonly type: 'admin-cancel'; readonly id: number };
 
