@@ -23,7 +23,8 @@ const SAME_SIGNAL_MS = 500;
 const COLLECT_EVERY_MS = 5_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
-export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
+export async function runPrimary(config: Config, processLog: ProcessLog): Promise<number> {
+  const { log, always, fault } = processLog;
   await checkAddress(config.host, config.port);
   const totals = emptyTotals();
   const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
@@ -51,7 +52,10 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     supervisor,
     totals,
     driver: driver.name,
-    collect: () => workers.collect(),
+    collect: () => {
+      totals.logDropped += processLog.takeDropped();
+      return workers.collect();
+    },
     inFlight: slot => workers.inFlight(slot),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
@@ -100,7 +104,8 @@ function makeAutoscaler(config: Config, supervisor: Supervisor, workers: Workers
     load: {
       inFlight: async () => {
         await workers.collect();
-        return supervisor.names().reduce((sum, slot) => sum + workers.inFlight(slot), 0);
+        const load = (slot: string): number => workers.inFlight(slot) - workers.tunnels(slot);
+        return supervisor.names().reduce((sum, slot) => sum + load(slot), 0);
       },
     },
     clock: systemClock,
