@@ -33,5 +33,5 @@ if (loaded.kind === 'help') {
   }
 } else {
   const { runWorker } = await import('./cluster/worker.ts');
-  await runWorker(loaded.config, openLog(loaded.config.log, `worker ${cluster.worker?.id ?? 0}`).log);
+  await runWorker(loaded.config, openLog(loaded.config.log, `worker ${cluster.worker?.id ?? 0}`));
 }

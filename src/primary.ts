@@ -27,7 +27,8 @@ const SAME_SIGNAL_MS = 500;
 const COLLECT_EVERY_MS = 5_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
-export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
+export async function runPrimary(config: Config, processLog: ProcessLog): Promise<number> {
+  const { log, always, fault } = processLog;
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await checkAddress(config.host, config.port);
   const totals = emptyTotals();
@@ -58,7 +59,10 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     driver: driver.name,
     audit: new Audit(log, systemClock),
     secret: randomBytes(32),
-    collect: () => workers.collect(),
+    collect: () => {
+      totals.logDropped += processLog.takeDropped();
+      return workers.collect();
+    },
     inFlight: slot => workers.inFlight(slot),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
@@ -133,7 +137,8 @@ function makeAutoscaler(config: Config, supervisor: Supervisor, workers: Workers
     load: {
       inFlight: async () => {
         await workers.collect();
-        return supervisor.names().reduce((sum, slot) => sum + workers.inFlight(slot), 0);
+        const load = (slot: string): number => workers.inFlight(slot) - workers.tunnels(slot);
+        return supervisor.names().reduce((sum, slot) => sum + load(slot), 0);
       },
     },
     clock: systemClock,

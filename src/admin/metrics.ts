@@ -3,6 +3,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { SlotView } from '../control/supervisor.ts';
+import { proxyErrors } from '../core/errors.ts';
 import type { Totals } from '../routing/counters.ts';
 
 export interface MetricsSource {
@@ -29,7 +30,21 @@ export class Metrics {
   readonly #attemptErrors = this.#counter('torc_attempt_errors_total', 'attempts that failed at a slot', [
     'slot',
   ]);
-  readonly #errors = this.#counter('torc_errors_total', 'answers that torc itself gave, by cause', ['code']);
+  readonly #errors = this.#counter(
+    'torc_errors_total',
+    'answers that torc itself gave, by cause, slot (empty: none was tried) and whose fault it was',
+    ['code', 'slot', 'source'],
+  );
+  readonly #refusedConnections = this.#counter(
+    'torc_connections_refused_total',
+    'client connections refused, by the bound that they met',
+    ['reason'],
+  );
+  readonly #logDropped = this.#counter(
+    'torc_log_lines_dropped_total',
+    'log lines that nobody read in time',
+    [],
+  );
   readonly #retries = this.#counter('torc_retries_total', 'second and later attempts', []);
   readonly #refused = this.#counter(
     'torc_retry_budget_refusals_total',
@@ -67,6 +82,7 @@ export class Metrics {
       this.#attemptErrors,
       this.#errors,
       this.#controlRefused,
+      this.#refusedConnections,
       this.#latency,
       this.#inFlight,
       this.#state,
@@ -82,12 +98,16 @@ export class Metrics {
         this.#latency.set({ slot, quantile }, sums.latencies.getValueAtPercentile(percentile) / 1e6);
       }
     }
-    for (const [code, count] of totals.errors) this.#errors.inc({ code }, count);
+    for (const { code, slot, count } of totals.errors)
+      this.#errors.inc({ code, slot, source: proxyErrors[code].source }, count);
+    for (const [reason, count] of Object.entries(totals.refused))
+      this.#refusedConnections.inc({ reason }, count);
     for (const slot of source.slots) {
       this.#inFlight.set({ slot: slot.name }, source.inFlight(slot.name));
       this.#state.set({ slot: slot.name, state: slot.state }, slot.state === 'ready' ? 1 : 0);
     }
     for (const [reason, count] of source.refusals) this.#controlRefused.inc({ reason }, count);
+    setTo(this.#logDropped, totals.logDropped);
     setTo(this.#retries, totals.retries);
     setTo(this.#refused, totals.budgetRefusals);
     setTo(this.#replaced, source.replacements);

@@ -2,9 +2,10 @@
 // waits for its first snapshot before it listens. Signals of the terminal's process group are not for it: the primary
 // alone decides when a worker drains. When the primary is gone, node:cluster ends the worker.
 
+import cluster from 'node:cluster';
 import type { Config } from '../config/fields.ts';
 import { systemClock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import type { ProcessLog } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
 import { createProxy } from '../proxy/server.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
@@ -12,7 +13,8 @@ import { SnapshotHolder } from '../routing/snapshot.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
 
-export async function runWorker(config: Config, log: Log): Promise<void> {
+export async function runWorker(config: Config, processLog: ProcessLog): Promise<void> {
+  const { log } = processLog;
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   const send = (message: ToPrimary<CountersDelta>): void => {
@@ -28,6 +30,8 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
     admin: relay,
     suspect: hint => send({ type: 'suspect', hint }),
     log,
+    access: processLog.access,
+    worker: cluster.worker?.id ?? 0,
   });
   const firstSnapshot = new Promise<void>(resolve => {
     process.on('message', (message: ToWorker) => {
@@ -38,6 +42,7 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
           resolve();
           return;
         case 'collect':
+          counters.logDropped += processLog.takeDropped();
           send({ type: 'collected', id: message.id, delta: counters.collect() });
           return;
         case 'drain-upstream':

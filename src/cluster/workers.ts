@@ -40,6 +40,8 @@ interface Member {
   listening: boolean;
   /** Requests in flight per slot, as of the last collection. */
   inFlight: ReadonlyMap<string, number>;
+  /** Those of them that are tunnels. */
+  tunnels: ReadonlyMap<string, number>;
   readonly waiting: Map<number, () => void>;
   readonly hub: AdminHub;
 }
@@ -101,6 +103,13 @@ export class Workers implements DataPlane {
     return sum;
   }
 
+  /** Those of the requests in flight that have become tunnels. */
+  tunnels(slot: string): number {
+    let sum = 0;
+    for (const member of this.#members.values()) sum += member.tunnels.get(slot) ?? 0;
+    return sum;
+  }
+
   rings(): WorkerRing[] {
     return [...this.#members.values()].map(member => ({
       worker: member.worker.id,
@@ -140,6 +149,7 @@ export class Workers implements DataPlane {
       applied: { epoch: -1, checksum: 0 },
       listening: false,
       inFlight: new Map(),
+      tunnels: new Map(),
       waiting: new Map(),
       hub: new AdminHub(this.#options.onAdmin, message => this.#send(member, message)),
     };
@@ -201,6 +211,7 @@ export class Workers implements DataPlane {
         return;
       case 'collected':
         member.inFlight = new Map(message.delta.slots.map(({ slot, inFlight }) => [slot, inFlight]));
+        member.tunnels = new Map(message.delta.slots.map(({ slot, tunnels }) => [slot, tunnels]));
         this.#options.onDelta(message.delta);
         member.waiting.get(message.id)?.();
         return;

@@ -35,6 +35,7 @@ export const proxyErrors = {
   REQUEST_BODY_TIMEOUT: row(408, 'client', 'the request body stalled'),
   HEAD_TOO_LARGE: row(431, 'client', 'the request head is too large'),
   CONNECT_REFUSED: row(405, 'client', 'CONNECT is not supported'),
+  TRACE_REFUSED: row(405, 'client', 'TRACE is not served'),
   CLIENT_GONE: row(499, 'client', 'the client went away'),
 } as const satisfies Record<string, ErrorRow>;
 

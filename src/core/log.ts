@@ -1,10 +1,13 @@
 // The log. Rooms take the small interface by argument, so the simulation keeps it silent and tests can read it; the real
-// one is pino's, written synchronously: a line is on its way before the next statement runs, and a crash loses none.
+// one is pino's, written at once and never waited for (log-writer.ts): a line is on its way before the next statement
+// runs, a crash loses none that found room, and a log that nobody reads costs lines, never requests.
 // A log that cannot be written (a full disk, a closed pipe) is an operating error, told once on stderr: at start it
-// stops the start, later it is counted and torc goes on routing, because requests matter more than lines about them.
+// stops the start, later torc goes on routing, because requests matter more than lines about them.
 
 import { createRequire } from 'node:module';
+import { isatty } from 'node:tty';
 import pino from 'pino';
+import { LogWriter } from './log-writer.ts';
 
 export interface Log {
   debug(fields: object, message: string): void;
@@ -20,26 +23,30 @@ export interface ProcessLog {
   readonly log: Log;
   /** Writes whatever the level says: the banner. */
   always(fields: object, message: string): void;
+  /** Writes an access log line, whatever the level says. */
+  access(fields: object, message: string): void;
+  /** Lines that were dropped since the last call, because nobody read the log. */
+  takeDropped(): number;
   /** The first reason why a line could not be written, or null. */
   fault(): string | null;
 }
 
-/** Lines that wait for a disk to have room again; beyond this they are dropped. */
-const WAITING_BYTES = 1024 * 1024;
-
 /** Logs to stdout: JSON lines, or readable lines where stdout is a terminal. */
 export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', role: string): ProcessLog {
-  const destination = pino.destination({ fd: 1, sync: true, maxLength: WAITING_BYTES });
   let fault: string | null = null;
-  destination.on('error', (error: NodeJS.ErrnoException) => {
-    if (fault !== null) return;
-    fault =
-      error.code === 'ENOSPC'
-        ? 'ENOSPC, no space left on the disk of the log'
-        : (error.code ?? error.message);
-    process.stderr.write(`torc: the log cannot be written: ${fault}\n`);
+  const writer = new LogWriter(1, {
+    onFault(error) {
+      if (fault !== null) return;
+      fault =
+        error.code === 'ENOSPC'
+          ? 'ENOSPC, no space left on the disk of the log'
+          : (error.code ?? error.message);
+      process.stderr.write(`torc: the log cannot be written: ${fault}\n`);
+    },
+    onGap: dropped => unfiltered.warn({ dropped }, `${dropped} log lines were dropped: nobody read them`),
   });
-  const stream = process.stdout.isTTY ? prettyStream(destination) : destination;
+  process.on('exit', () => writer.end());
+  const isTerminal = isatty(1);
   const logger = pino(
     {
       level,
@@ -47,16 +54,17 @@ export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', r
       formatters: { level: label => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    stream,
+    isTerminal ? readable(writer) : writer,
   );
   const unfiltered = logger.child({}, { level: 'info' });
-  const always = (fields: object, message: string): void => {
-    if (process.stdout.isTTY) process.stdout.write(asBlock(fields, message));
-    else unfiltered.info(fields, message);
-  };
   return {
     log: logger,
-    always,
+    always(fields, message) {
+      if (isTerminal) writer.write(asBlock(fields, message));
+      else unfiltered.info(fields, message);
+    },
+    access: (fields, message) => unfiltered.info(fields, message),
+    takeDropped: () => writer.takeDropped(),
     fault: () => fault,
   };
 }
@@ -68,13 +76,12 @@ function asBlock(fields: object, message: string): string {
 }
 
 /** pino-pretty is loaded only where a person looks: it costs 30 ms of start. */
-function prettyStream(destination: pino.DestinationStream): pino.DestinationStream {
-  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
-  return pretty({
-    destination,
-    sync: true,
+function readable(writer: LogWriter): pino.DestinationStream {
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  const pretty = prettyFactory({
     singleLine: true,
     ignore: 'pid,hostname,role',
     translateTime: 'HH:MM:ss.l',
   });
+  return { write: line => writer.write(String(pretty(line))) };
 }

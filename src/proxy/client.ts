@@ -21,11 +21,18 @@ export interface Waiting {
   readonly response: ProxyResponse;
 }
 
+/** A client's socket knows its Client: nothing is looked up per request. */
+export interface ClientSocket extends Socket {
+  client?: Client;
+}
+
 export class Client {
   readonly socket: Socket;
   /** The peer's address; an IPv4 address that came through an IPv6 socket is written as IPv4. */
   readonly ip: string;
   readonly trusted: boolean;
+  /** What it is counted as (limits.ts), or ''. */
+  countedAs = '';
   /** Requests without a complete answer, oldest first. */
   readonly running: Running[] = [];
   /** When its last request ended; before the first, Node's timeout of the head counts. */

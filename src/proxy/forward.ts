@@ -14,9 +14,8 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
-import type { ProxyErrorCode } from '../core/errors.ts';
+import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { trimOws } from '../core/ows.ts';
 import type { Random } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import type { Attempt, Connection } from '../routing/connection.ts';
@@ -26,13 +25,16 @@ import { BY_LENGTH, NO_BODY, type ResponseHead } from '../routing/response.ts';
 import type { Snapshot, SnapshotHolder } from '../routing/snapshot.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import { isIdempotent, mayTryAgain, type RetryBudget } from './attempt.ts';
+import { withoutClaims } from './claims.ts';
 import type { Client } from './client.ts';
 import type { FaultLog } from './fault-log.ts';
-import { buildRequestHead, mayTrail, RequestHead } from './headers.ts';
+import { pairsOf, trailerPairsOf, trailersOf } from './field-lines.ts';
+import { buildRequestHead, RequestHead } from './headers.ts';
 import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { FoundKey, findKey } from './key.ts';
 import { replyError, replyLastHop, replyUnknownEndpoint } from './reply.ts';
-import { tunnel } from './upgrade.ts';
+import type { RequestIds } from './request-id.ts';
+import type { Tunnels } from './upgrade.ts';
 import { flushHead, mayPutWhole, putHead, putWhole, withoutContinue } from './wire.ts';
 
 /** Bodies of requests up to this size are kept for a second attempt. */
@@ -48,8 +50,11 @@ export interface Shared {
   readonly snapshots: SnapshotHolder;
   readonly counters: Counters;
   readonly suspect: (hint: SuspectHint) => void;
-  readonly log: Log;
+  /** Takes a line of the access log. */
+  readonly access: Log['info'];
   readonly faults: FaultLog;
+  readonly tunnels: Tunnels;
+  readonly ids: RequestIds;
   readonly clock: Clock;
   readonly random: Random;
   /** Exchanges at work; the sweep looks at their deadlines. */
@@ -100,6 +105,7 @@ export class Exchange implements Attempt {
   #connection: Connection | null = null;
   #tried = NOT_TRIED;
   #retries = 0;
+  #attempts = 0;
   #staleRetried = false;
   freshOnly = false;
   cancelled = false;
@@ -124,6 +130,13 @@ export class Exchange implements Attempt {
   #replaced = false;
   #paused = false;
   #listensToDrain = false;
+
+  // What is told about it.
+  #id = '';
+  /** How torc ended it itself. */
+  #code: ProxyErrorCode | null = null;
+  #answerBytes = 0;
+  #firstByteMs = 0;
 
   constructor(
     shared: Shared,
@@ -184,13 +197,18 @@ export class Exchange implements Attempt {
       head,
     );
     if (fault !== '' || request.httpVersionMajor !== 1 || request.isBroken) {
-      this.#refuse('BAD_REQUEST');
+      this.#refuse('BAD_REQUEST', true);
+      return;
+    }
+    if (this.method === 'TRACE' && !this.#shared.config.trace) {
+      this.#refuse('TRACE_REFUSED', head.chunked || head.contentLength > 0);
       return;
     }
     this.path = head.target;
     this.head = head.text;
     if (head.maxForwards === 0) {
       this.#client.closing ||= !this.#response.shouldKeepAlive;
+      this.#status = 200;
       replyLastHop(this.#response, this.method, head.target, rawHeaders);
       this.#finish();
       return;
@@ -239,6 +257,7 @@ export class Exchange implements Attempt {
 
   #dispatch(upstream: Upstream): void {
     this.#phase = QUEUED;
+    this.#attempts++;
     this.#bodyBlocked = false;
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.responseTimeoutMs;
     this.#shared.inFlight++;
@@ -420,24 +439,29 @@ export class Exchange implements Attempt {
     // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
     if (this.#request.httpVersionMinor === 0 || this.#response.headersSent) return;
     if (head.status === 100) this.#response.writeContinue();
-    else this.#response.writeInformation(head.status, pairsOf(head.fields));
+    else this.#response.writeInformation(head.status, pairsOf(this.#fieldsOf(head)));
   }
 
   onHead(head: ResponseHead): void {
     const { status } = head;
     this.#phase = ANSWERING;
     this.#status = status;
+    if (this.#shared.config.accessLog) this.#firstByteMs = this.#now - this.#startedMs;
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
     this.#slotCounters!.answered(status, this.#keyText, this.#keyStart, this.#keyEnd);
     if (status === 404 && this.#shared.config.compat === 'assignment') this.#replaced = true;
     else this.#headText = this.#downstreamHead(head);
   }
 
+  #fieldsOf(head: ResponseHead): string {
+    return head.hasClaims ? withoutClaims(head.fields, this.#shared.config.servedBy) : head.fields;
+  }
+
   #downstreamHead(head: ResponseHead): string {
     const shared = this.#shared;
     const response = this.#response;
     const isHttp11 = this.#request.httpVersionMinor === 1;
-    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}`;
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${this.#fieldsOf(head)}`;
     if (shared.config.servedBy) text += `x-served-by: ${this.#upstream!.slot}\r\n`;
     if (!head.hasDate && head.status >= 200) text += `Date: ${shared.date}\r\n`;
     text += 'Via: 1.1 torc\r\n';
@@ -463,11 +487,13 @@ export class Exchange implements Attempt {
 
   onText(body: string): void {
     this.#small = body;
+    this.#answerBytes = body.length;
   }
 
   onBody(chunk: Buffer): void {
     if (this.#replaced) return;
     if (!this.#headPut) this.#putHead();
+    this.#answerBytes += chunk.length;
     this.deadlineMs = this.#shared.soonMs + this.#shared.config.idleTimeoutMs;
     const response = this.#response;
     const { socket } = this.#client;
@@ -518,7 +544,7 @@ export class Exchange implements Attempt {
       return;
     }
     if (this.#replaced) {
-      replyUnknownEndpoint(response, this.path, false);
+      this.#answerBytes = replyUnknownEndpoint(response, this.path, false);
     } else {
       if (!this.#headPut) this.#putHead();
       if (trailers !== '' && this.#chunkedAnswer) response.addTrailers(trailerPairsOf(trailers));
@@ -550,10 +576,16 @@ export class Exchange implements Attempt {
     this.#client.isTunnel = true;
     this.#finish();
     upstream.carry(socket);
-    tunnel(client, socket, rest, () => {
+    counters.tunnels++;
+    const { bytesRead, bytesWritten } = socket;
+    this.#shared.tunnels.open(client, socket, rest, () => {
       this.#shared.inFlight--;
       counters.inFlight--;
+      counters.tunnels--;
       upstream.end();
+      this.#bodyBytes = socket.bytesWritten - bytesWritten;
+      this.#answerBytes = socket.bytesRead - bytesRead + rest.length;
+      if (this.#shared.config.accessLog) this.#logAccess();
     });
   }
 
@@ -602,7 +634,7 @@ export class Exchange implements Attempt {
 
   clientGone(): void {
     if (this.#finished) return;
-    this.#shared.counters.error('CLIENT_GONE');
+    this.#countError('CLIENT_GONE');
     this.#abandon();
     this.#finish();
   }
@@ -629,9 +661,9 @@ export class Exchange implements Attempt {
   /** torc's own answer, or, where the client has part of another already, an end that cannot pass for a complete one. */
   #fail(code: ProxyErrorCode, detail: string): void {
     const shared = this.#shared;
-    shared.counters.error(code);
-    if (code !== 'BAD_REQUEST')
-      shared.faults.note(this.#upstream?.slot ?? '', code, detail, this.path, this.#now);
+    this.#countError(code);
+    if (code !== 'BAD_REQUEST' && shared.faults.isDue(this.#slot, code, this.#now))
+      shared.faults.note(this.#slot, code, detail, this.path, this.#idOf());
     if (this.#headPut) {
       this.#client.socket.destroy();
     } else {
@@ -642,15 +674,30 @@ export class Exchange implements Attempt {
   }
 
   /** Refused before anything was tried. */
-  #refuse(code: ProxyErrorCode): void {
-    this.#shared.counters.error(code);
-    this.#replyError(code, true);
+  #refuse(code: ProxyErrorCode, close: boolean): void {
+    this.#countError(code);
+    this.#replyError(code, close);
     this.#finish();
   }
 
   #replyError(code: ProxyErrorCode, close: boolean): void {
     this.#client.closing ||= close || !this.#response.shouldKeepAlive;
-    replyError(this.#response, code, close);
+    this.#answerBytes = replyError(this.#response, code, close, this.#slot, this.#idOf());
+  }
+
+  #countError(code: ProxyErrorCode): void {
+    this.#code = code;
+    this.#shared.counters.error(code, this.#slot);
+  }
+
+  /** The slot that was tried last, or ''. */
+  get #slot(): string {
+    return this.#upstream?.slot ?? '';
+  }
+
+  #idOf(): string {
+    if (this.#id === '') this.#id = this.#shared.ids.next();
+    return this.#id;
   }
 
   #finish(): void {
@@ -669,7 +716,8 @@ export class Exchange implements Attempt {
       this.#client.inStep = false;
       this.#request.resume();
     }
-    if (shared.config.accessLog) this.#logAccess();
+    // A tunnel is told at its end, with what it carried.
+    if (shared.config.accessLog && !this.#client.isTunnel) this.#logAccess();
   }
 
   /** The last one takes its place. */
@@ -681,13 +729,29 @@ export class Exchange implements Attempt {
   }
 
   #logAccess(): void {
-    const ms = Math.round((this.#now - this.#startedMs) * 1000) / 1000;
-    const status = this.#response.headersSent ? this.#response.statusCode : this.#status;
-    const slot = this.#upstream?.slot ?? '';
-    const target = this.#request.url;
-    this.#shared.log.info({ method: this.method, target, status, slot, ms, ip: this.#client.ip }, 'request');
+    const ms = this.#now - this.#startedMs;
+    const code = this.#code;
+    // An answer that torc had to break off had begun with the replica's status.
+    const status = code === null || this.#headPut ? this.#status : proxyErrors[code].status;
+    const fields = {
+      id: this.#idOf(),
+      method: this.method,
+      target: this.#request.url,
+      status: this.#replaced ? 400 : status,
+      code: code ?? '',
+      slot: this.#slot,
+      attempts: this.#attempts,
+      bytesIn: this.#bodyBytes,
+      bytesOut: this.#answerBytes,
+      firstByteMs: inMicroseconds(this.#firstByteMs === 0 ? ms : this.#firstByteMs),
+      ms: inMicroseconds(ms),
+      ip: this.#client.ip,
+    };
+    this.#shared.access(fields, 'request');
   }
 }
+
+const inMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 function onRequestData(this: ProxyRequest, chunk: Buffer): void {
   this.exchange!.requestData(chunk);
@@ -700,29 +764,4 @@ function onResponseDrain(this: ProxyResponse): void {
 }
 function uncork(connection: Connection): void {
   connection.uncork();
-}
-
-function trailersOf(rawTrailers: readonly string[]): string {
-  let text = '';
-  for (let index = 0; index < rawTrailers.length; index += 2)
-    if (mayTrail(rawTrailers[index]!)) text += `${rawTrailers[index]}: ${rawTrailers[index + 1]}\r\n`;
-  return text;
-}
-
-/** Lines of fields as [name, value, ...]. Only for 1xx and trailers, which are rare. */
-function pairsOf(fields: string): string[] {
-  const pairs: string[] = [];
-  for (const line of fields.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) pairs.push(line.slice(0, colon), trimOws(line.slice(colon + 1)));
-  }
-  return pairs;
-}
-
-function trailerPairsOf(fields: string): [string, string][] {
-  const pairs = pairsOf(fields);
-  const list: [string, string][] = [];
-  for (let index = 0; index < pairs.length; index += 2)
-    if (mayTrail(pairs[index]!)) list.push([pairs[index]!, pairs[index + 1]!]);
-  return list;
 }

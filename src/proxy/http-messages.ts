@@ -50,6 +50,10 @@ function fewOf(rawHeaders: readonly string[]): IncomingHttpHeaders {
   return few;
 }
 
+/** The request says that a body of some length follows. */
+export const hasLength = ({ headers }: IncomingMessage): boolean =>
+  (headers['content-length'] ?? '0') !== '0';
+
 export class ProxyResponse extends ServerResponse<ProxyRequest> {
   exchange: Exchange | null = null;
 

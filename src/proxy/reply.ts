@@ -17,8 +17,14 @@ const REASONS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-const bodyOf = (message: string): string =>
-  `${JSON.stringify({ message: `<Error> ${message}`, status: 'failure' })}\n`;
+/** `slot` and `id` tell where it failed and find it in the log; '' where there is none. */
+const bodyOf = (message: string, slot = '', id = ''): string =>
+  `${JSON.stringify({
+    message: `<Error> ${message}`,
+    status: 'failure',
+    slot: slot === '' ? undefined : slot,
+    id: id === '' ? undefined : id,
+  })}\n`;
 
 function headOf(status: number, body: string, retryAfterS: number, close: boolean): string {
   const retryAfter = retryAfterS > 0 ? `Retry-After: ${retryAfterS}\r\n` : '';
@@ -29,17 +35,23 @@ function headOf(status: number, body: string, retryAfterS: number, close: boolea
   );
 }
 
-/** Answers with a row of core/errors.ts. */
-export function replyError(response: ServerResponse, code: ProxyErrorCode, close: boolean): void {
+/** Answers with a row of core/errors.ts; returns the length of the body. */
+export function replyError(
+  response: ServerResponse,
+  code: ProxyErrorCode,
+  close: boolean,
+  slot: string,
+  id: string,
+): number {
   const { status, message, retryAfterS } = proxyErrors[code];
-  reply(response, status, bodyOf(message), retryAfterS, close);
+  return reply(response, status, bodyOf(message, slot, id), retryAfterS, close);
 }
 
 /** The assignment's answer where a replica has no such path. */
-export function replyUnknownEndpoint(response: ServerResponse, target: string, close: boolean): void {
+export function replyUnknownEndpoint(response: ServerResponse, target: string, close: boolean): number {
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);
-  reply(response, 400, bodyOf(`'${path}' endpoint does not exist in server replicas`), 0, close);
+  return reply(response, 400, bodyOf(`'${path}' endpoint does not exist in server replicas`), 0, close);
 }
 
 function reply(
@@ -48,10 +60,11 @@ function reply(
   body: string,
   retryAfterS: number,
   close: boolean,
-): void {
+): number {
   const last = close || !response.shouldKeepAlive;
   putHead(response, status, headOf(status, body, retryAfterS, last), false, last);
   response.end(body, 'latin1');
+  return body.length;
 }
 
 /** The same for a socket whose request never became one (a broken head), or that is no longer HTTP's. */

@@ -10,29 +10,26 @@ import { Server as NetServer, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { isControl } from '../core/control-path.ts';
-import type { ProxyErrorCode } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
 import { RetryBudget } from './attempt.ts';
-import { Client, parseRanges, type Waiting } from './client.ts';
+import { Client, type ClientSocket, parseRanges, type Waiting } from './client.ts';
+import { ClientErrors } from './client-errors.ts';
 import { FaultLog } from './fault-log.ts';
 import { Exchange, type Shared } from './forward.ts';
-import { ProxyRequest, ProxyResponse } from './http-messages.ts';
-import { rawError } from './reply.ts';
-import { type Before, type ParseError, type Repaired, readAgain, repair } from './request-line.ts';
+import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
+import { ConnectionLimits } from './limits.ts';
+import { RequestIds } from './request-id.ts';
+import { Tunnels } from './upgrade.ts';
 import { tellClosed } from './wire.ts';
 
 /** 16 KiB of fields and an 8 KiB target pass, with room. */
 const MAX_HEAD_BYTES = 32 * 1024;
 /** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
 const MAX_WAITING = 64;
-/** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
-const MAX_PARKED_BYTES = 256 * 1024;
-/** Client connections of one worker; beyond them new ones are dropped rather than taken and not served. */
-const MAX_CONNECTIONS = 16_384;
 /** Connections that the kernel keeps for a worker until it accepts them. */
 const BACKLOG = 4096;
 /**
@@ -64,6 +61,10 @@ export interface ProxyOptions {
   readonly admin: AdminGateway;
   readonly suspect: (hint: SuspectHint) => void;
   readonly log: Log;
+  /** Takes the lines of the access log, which no level holds back; else `log` has them. */
+  readonly access?: Log['info'];
+  /** Which worker this is, for the ids of requests. */
+  readonly worker?: number;
 }
 
 export interface DataPlane {
@@ -72,31 +73,32 @@ export interface DataPlane {
   drain(graceMs: number): Promise<void>;
 }
 
-/** A client's socket knows its Client: nothing is looked up per request. */
-interface ClientSocket extends Socket {
-  client?: Client;
-}
-
 export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer(options, systemClock);
 
 class ProxyServer implements DataPlane {
   readonly #server: Server<typeof ProxyRequest, typeof ProxyResponse>;
   readonly #shared: Shared;
   readonly #admin: AdminGateway;
+  readonly #errors: ClientErrors;
+  readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
   readonly #sweepMs: number;
   #sweep: NodeJS.Timeout | null = null;
 
-  constructor({ config, snapshots, counters, admin, suspect, log }: ProxyOptions, clock: Clock) {
-    this.#admin = admin;
+  constructor(options: ProxyOptions, clock: Clock) {
+    const { config, snapshots, counters, suspect, log, worker = 0 } = options;
+    this.#admin = options.admin;
+    this.#limits = new ConnectionLimits(config, counters.refused, log);
     this.#shared = {
       config,
       snapshots,
       counters,
       suspect,
-      log,
+      access: options.access ?? ((fields, message) => log.info(fields, message)),
       clock,
       faults: new FaultLog(log),
+      tunnels: new Tunnels(config.tunnelTimeoutMs),
+      ids: new RequestIds(worker, clock.wallMs()),
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: [],
       inFlight: 0,
@@ -109,7 +111,12 @@ class ProxyServer implements DataPlane {
       soonMs: 0,
     };
     // Late by an eighth of the shortest timeout at most.
-    const shortestMs = Math.min(config.connectTimeoutMs, config.responseTimeoutMs, config.idleTimeoutMs);
+    const shortestMs = Math.min(
+      config.connectTimeoutMs,
+      config.responseTimeoutMs,
+      config.idleTimeoutMs,
+      config.tunnelTimeoutMs,
+    );
     this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
     this.#sweepDeadlines();
     const ranges = parseRanges(config.trustedProxies);
@@ -134,14 +141,18 @@ class ProxyServer implements DataPlane {
     server.maxHeadersCount = 0;
     // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.maxConnections = MAX_CONNECTIONS;
+    server.maxConnections = config.maxConnections;
+    this.#errors = new ClientErrors(server, this.#shared, client => this.#forget(client));
+    server.on('drop', () => this.#limits.refuse('total'));
     server.on('connection', (socket: ClientSocket) => this.#onConnection(socket, new Client(socket, ranges)));
     server.on('request', (request, response) => this.#onRequest(request, response));
     server.on('checkContinue', (request, response) => this.#onRequest(request, response));
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as ClientSocket, head));
-    server.on('connect', (_request, socket) => this.#refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'));
-    server.on('clientError', (error, socket) => this.#onClientError(error, socket as ClientSocket));
+    server.on('connect', (_request, socket) =>
+      this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'),
+    );
+    server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -175,18 +186,29 @@ class ProxyServer implements DataPlane {
     for (const client of this.#clients) client.socket.destroy();
     this.#server.closeAllConnections();
     if (this.#sweep !== null) clearInterval(this.#sweep);
+    this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
+    this.#limits.sweep(Number.POSITIVE_INFINITY);
   }
 
   #onConnection(socket: ClientSocket, client: Client): void {
+    client.countedAs = this.#limits.clientOf(client.ip, client.trusted);
+    if (!this.#limits.enter(client.countedAs)) {
+      socket.destroy();
+      return;
+    }
     socket.client = client;
     socket.destroySoon = endSoon;
     this.#clients.add(client);
     socket.on('end', () => this.#onHalfClosed(socket));
     socket.on('close', () => {
-      this.#clients.delete(client);
+      this.#forget(client);
       tellClosed(socket);
       client.gone();
     });
+  }
+
+  #forget(client: Client): void {
+    if (this.#clients.delete(client)) this.#limits.leave(client.countedAs);
   }
 
   #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
@@ -257,96 +279,10 @@ class ProxyServer implements DataPlane {
     response.on('finish', () => {
       response.detachSocket(socket);
       if (client.closing) socket.end();
-      else this.#readAgain(client, NOTHING, '');
+      else this.#errors.readAgain(client, NOTHING, '');
     });
     socket.on('error', () => socket.destroy());
     new Exchange(this.#shared, client, request, response, request.headers.upgrade ?? '').start();
-  }
-
-  #onClientError(error: ParseError, socket: ClientSocket): void {
-    const { client } = socket;
-    // Of one that got its last answer no byte is read any more, whatever it is.
-    const isOver = client === undefined || (!socket.writable && !client.lingering);
-    if (isOver || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
-      socket.destroy();
-      return;
-    }
-    if (client.refused || client.lingering) return;
-    if (client.parked !== null) {
-      this.#park(client, error.rawPacket);
-      return;
-    }
-    const code = clientFaultOf(error.code);
-    const last = client.running.at(-1);
-    const waiting = client.waiting.at(-1)?.request;
-    if (waiting !== undefined && !waiting.complete) {
-      waiting.isBroken = true;
-      return;
-    }
-    const mayGoOn = client.inStep && !client.closing;
-    const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
-    if (repaired !== null) this.#readAgainInTurn(client, repaired);
-    else if (last instanceof Exchange && last.uploading) last.broken(code);
-    else this.#refuseInTurn(socket, code);
-  }
-
-  /** The connection begins anew, with a Client that knows the method, behind the answers that are still to be given. */
-  #readAgainInTurn(before: Client, { method, packet }: Repaired): void {
-    const again = (): void => {
-      const { socket } = before;
-      if (before.closing || before.refused || socket.destroyed) return;
-      // Nothing can be put back behind an end.
-      if (socket.readableEnded) {
-        this.#refuseInTurn(socket, 'BAD_REQUEST');
-        return;
-      }
-      this.#readAgain(before, before.parked === null ? packet : Buffer.concat(before.parked), method);
-    };
-    const last = lastAnswerOf(before);
-    if (last === null) {
-      again();
-      return;
-    }
-    before.parked = [packet];
-    last(again);
-  }
-
-  #readAgain(before: Client, packet: Buffer, method: string): void {
-    const socket: ClientSocket = before.socket;
-    this.#clients.delete(before);
-    readAgain(this.#server, socket, packet, () => {
-      socket.client!.method = method;
-    });
-  }
-
-  /** What comes behind a line that waits for its second reading. */
-  #park(client: Client, packet: Buffer | undefined): void {
-    if (packet === undefined) return;
-    client.parked!.push(packet);
-    const bytes = client.parked!.reduce((sum, { length }) => sum + length, 0);
-    if (bytes > MAX_PARKED_BYTES) this.#refuseInTurn(client.socket, 'BAD_REQUEST');
-    else client.socket.pause();
-  }
-
-  /** Behind the answers that the connection still has to give. */
-  #refuseInTurn(socket: ClientSocket, code: ProxyErrorCode): void {
-    const client = socket.client!;
-    if (client.refused) return;
-    client.refused = true;
-    const last = lastAnswerOf(client);
-    const refuse = (): void => this.#refuse(socket, code);
-    if (last === null) refuse();
-    else last(refuse);
-  }
-
-  #refuse(socket: ClientSocket, code: ProxyErrorCode): void {
-    // An answer has said that it is the last one.
-    if (socket.client!.closing) return;
-    this.#shared.counters.error(code);
-    socket.on('error', () => socket.destroy());
-    socket.client!.idleSinceMs = this.#shared.soonMs;
-    socket.client!.lingering = true;
-    socket.end(rawError(code), 'latin1');
   }
 
   #sweepDeadlines(): void {
@@ -359,6 +295,9 @@ class ProxyServer implements DataPlane {
       const exchange = running[index];
       if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
     }
+    this.#shared.tunnels.sweep(nowMs);
+    this.#shared.faults.sweep(nowMs);
+    this.#limits.sweep(nowMs);
     const idleSinceMs = nowMs - this.#shared.config.idleTimeoutMs;
     for (const client of this.#clients) if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
   }
@@ -377,30 +316,6 @@ function endSoon(this: ClientSocket): void {
   this.client!.lingering = true;
   this.end();
 }
-
-function clientFaultOf(code: string | undefined): ProxyErrorCode {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'HEAD_TOO_LARGE';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
-  return 'BAD_REQUEST';
-}
-
-/** For what has to wait until the last answer that the connection owes has left; null where it owes none. */
-function lastAnswerOf(client: Client): ((callback: () => void) => void) | null {
-  const waiting = client.waiting.at(-1)?.response;
-  if (waiting !== undefined) return callback => waiting.once('finish', callback);
-  const running = client.running.at(-1);
-  return running instanceof Exchange ? callback => running.whenAnswered(callback) : null;
-}
-
-function whatIsBefore(client: Client, error: ParseError): Before {
-  const waiting = client.waiting.at(-1)?.request;
-  const running = client.running.at(-1);
-  if (waiting !== undefined) return hasLength(waiting) ? 'body' : 'line';
-  if (running instanceof Exchange) return running.hasLength ? 'body' : 'line';
-  return !client.used && client.socket.bytesRead === error.rawPacket?.length ? 'nothing' : 'pause';
-}
-
-const hasLength = ({ headers }: IncomingMessage): boolean => (headers['content-length'] ?? '0') !== '0';
 
 /**
  * A request of HTTP/1.0, one with a body of its own, and one that is pipelined behind others is served as if it had not

@@ -1,28 +1,89 @@
 // A tunnel: after a 101 the two sockets speak another protocol (WebSocket or any other), and torc only carries bytes.
 // Back-pressure is `pipe`'s; a half-close is passed on as a half-close, because protocols that say "I am done" that way
 // still wait for the rest; an error or close of one side ends the other. What came right behind the 101 goes first.
+//
+// A peer that vanished (a closed laptop, a NAT that forgot) sends nothing for ever, and nothing is sent to it that would
+// fail. TCP keep-alive finds out when its machine is gone; the timeout ends what is silent and still there. It is looked
+// at by the sweep of all deadlines: a timer per tunnel, set again with every chunk, would cost each chunk.
 
 import type { Socket } from 'node:net';
 
-/** Carries bytes both ways until both sides ended; `onEnd` is called once. */
-export function tunnel(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void): void {
-  if (rest.length > 0) client.write(rest);
-  let open = 2;
-  const ended = (): void => {
-    if (--open > 0) return;
-    onEnd();
-  };
-  carry(client, replica, ended);
-  carry(replica, client, ended);
+/** The first probe on a silent connection; then Node's one a second, ten times (Go's servers have the same 15 s). */
+const KEEP_ALIVE_MS = 15_000;
+/** The sweep looks at the tunnels so many times within their timeout, which is how late it may be. */
+const LOOKS = 8;
+const MIN_LOOK_MS = 10;
+
+export class Tunnel {
+  readonly client: Socket;
+  readonly replica: Socket;
+  readonly #onEnd: () => void;
+  #open = 2;
+  /** Bytes of both directions when they were last looked at, and when they were seen to change. */
+  #bytes = -1;
+  #movedAtMs = 0;
+
+  /** `onEnd` is called once both sides ended. */
+  constructor(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void) {
+    this.client = client;
+    this.replica = replica;
+    this.#onEnd = onEnd;
+    if (rest.length > 0) client.write(rest);
+    this.#carry(client, replica);
+    this.#carry(replica, client);
+  }
+
+  /** True when no byte came from either side for `timeoutMs`. */
+  isSilent(nowMs: number, timeoutMs: number): boolean {
+    const bytes = this.client.bytesRead + this.replica.bytesRead;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#movedAtMs = nowMs;
+    }
+    return nowMs - this.#movedAtMs >= timeoutMs;
+  }
+
+  destroy(): void {
+    this.client.destroy();
+    this.replica.destroy();
+  }
+
+  #carry(from: Socket, to: Socket): void {
+    from.setTimeout(0);
+    from.setKeepAlive(true, KEEP_ALIVE_MS);
+    from.pipe(to);
+    from.on('error', () => to.destroy());
+    from.on('close', () => {
+      // After a proper end `pipe` has ended the other side; anything else is passed on as a cut.
+      if (!from.readableEnded) to.destroy();
+      if (--this.#open === 0) this.#onEnd();
+    });
+  }
 }
 
-function carry(from: Socket, to: Socket, ended: () => void): void {
-  from.setTimeout(0);
-  from.pipe(to);
-  from.on('error', () => to.destroy());
-  from.on('close', () => {
-    // After a proper end `pipe` has ended the other side; anything else is passed on as a cut.
-    if (!from.readableEnded) to.destroy();
-    ended();
-  });
+/** All tunnels of a worker. */
+export class Tunnels {
+  readonly #timeoutMs: number;
+  readonly #open = new Set<Tunnel>();
+  #nextLookMs = 0;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Carries bytes both ways until both sides ended; `onEnd` is called once. */
+  open(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void): void {
+    const tunnel = new Tunnel(client, replica, rest, () => {
+      this.#open.delete(tunnel);
+      onEnd();
+    });
+    this.#open.add(tunnel);
+  }
+
+  /** Ends those that were silent for too long. */
+  sweep(nowMs: number): void {
+    if (nowMs < this.#nextLookMs) return;
+    this.#nextLookMs = nowMs + Math.max(MIN_LOOK_MS, this.#timeoutMs / LOOKS);
+    for (const tunnel of this.#open) if (tunnel.isSilent(nowMs, this.#timeoutMs)) tunnel.destroy();
+  }
 }

@@ -21,6 +21,8 @@ export interface SlotDelta {
   readonly slot: string;
   /** Now, of this worker; not a difference. */
   readonly inFlight: number;
+  /** Those in flight that are tunnels: they last for hours and are no load by themselves. */
+  readonly tunnels: number;
   /** Answers that came from the slot's replica. */
   readonly requests: number;
   /** Attempts that failed at it: refused, reset, late, invalid. */
@@ -33,10 +35,22 @@ export interface SlotDelta {
   readonly latencyCounts: readonly number[];
 }
 
+/** Answers that torc itself gave for one cause; `slot` is '' where none had been tried. */
+export interface ErrorCount {
+  readonly code: ProxyErrorCode;
+  readonly slot: string;
+  count: number;
+}
+
+/** Why a client's connection was refused: the worker has its most, or that client has. */
+export type RefusalReason = 'total' | 'client';
+
 export interface CountersDelta {
   readonly slots: readonly SlotDelta[];
-  /** Answers that torc itself gave, by cause. */
-  readonly errors: Readonly<Partial<Record<ProxyErrorCode, number>>>;
+  readonly errors: readonly ErrorCount[];
+  readonly refused: Readonly<Record<RefusalReason, number>>;
+  /** Lines that the log lost because nobody read it. */
+  readonly logDropped: number;
   readonly retries: number;
   /** Retries that the budget refused. */
   readonly budgetRefusals: number;
@@ -63,6 +77,7 @@ const newHistogram = (): Int32Histogram => new Int32Histogram(1, MAX_LATENCY_US,
 export class SlotCounters {
   readonly slot: string;
   inFlight = 0;
+  tunnels = 0;
   requests = 0;
   errors = 0;
   readonly statuses = [0, 0, 0, 0, 0];
@@ -119,6 +134,7 @@ export class SlotCounters {
       inFlight: this.inFlight,
       requests: this.requests,
       errors: this.errors,
+      tunnels: this.tunnels,
       statuses: this.statuses.slice(),
       keys: this.#cutKeys(),
       latenciesUs,
@@ -154,7 +170,9 @@ export class Counters {
   requests = 0;
   retries = 0;
   budgetRefusals = 0;
-  readonly #errors = new Map<ProxyErrorCode, number>();
+  logDropped = 0;
+  readonly refused: Record<RefusalReason, number> = { total: 0, client: 0 };
+  readonly #errors: ErrorCount[] = [];
   readonly #byName = new Map<string, SlotCounters>();
   /** The same by slot id, so that the hot path needs no map. */
   readonly #byId: (SlotCounters | undefined)[] = [];
@@ -179,8 +197,9 @@ export class Counters {
     if (slotId !== -1) this.#byId[slotId] = undefined;
   }
 
-  error(code: ProxyErrorCode): void {
-    this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
+  /** torc answered by itself; `slot` is '' where none had been tried. */
+  error(code: ProxyErrorCode, slot: string): void {
+    addError(this.#errors, code, slot, 1);
   }
 
   collect(): CountersDelta {
@@ -191,14 +210,29 @@ export class Counters {
       if (delta !== null) slots.push(delta);
       else this.#forget(counters);
     }
-    const errors = Object.fromEntries(this.#errors) as Partial<Record<ProxyErrorCode, number>>;
-    const { retries, budgetRefusals, requests } = this;
-    this.#errors.clear();
+    const errors = this.#errors.splice(0);
+    const { retries, budgetRefusals, requests, logDropped } = this;
+    const refused = { ...this.refused };
+    this.refused.total = 0;
+    this.refused.client = 0;
+    this.logDropped = 0;
     this.retries = 0;
     this.budgetRefusals = 0;
     this.requests = 0;
-    return { slots, errors, retries, budgetRefusals, requests };
+    return { slots, errors, retries, budgetRefusals, requests, refused, logDropped };
   }
+}
+
+/** Few: some causes for each slot that fails. */
+function addError(into: ErrorCount[], code: ProxyErrorCode, slot: string, count: number): void {
+  for (let index = 0; index < into.length; index++) {
+    const known = into[index]!;
+    if (known.code === code && known.slot === slot) {
+      known.count += count;
+      return;
+    }
+  }
+  into.push({ code, slot, count });
 }
 
 const capacityFor = (slots: number): number =>
@@ -215,7 +249,9 @@ export interface SlotTotals {
 
 export interface Totals {
   readonly slots: Map<string, SlotTotals>;
-  readonly errors: Map<ProxyErrorCode, number>;
+  errors: ErrorCount[];
+  readonly refused: Record<RefusalReason, number>;
+  logDropped: number;
   retries: number;
   budgetRefusals: number;
   requests: number;
@@ -223,7 +259,9 @@ export interface Totals {
 
 export const emptyTotals = (): Totals => ({
   slots: new Map(),
-  errors: new Map(),
+  errors: [],
+  refused: { total: 0, client: 0 },
+  logDropped: 0,
   retries: 0,
   budgetRefusals: 0,
   requests: 0,
@@ -234,15 +272,17 @@ export function mergeDelta(into: Totals, delta: CountersDelta): void {
   into.retries += delta.retries;
   into.budgetRefusals += delta.budgetRefusals;
   into.requests += delta.requests;
-  for (const [code, count] of Object.entries(delta.errors) as [ProxyErrorCode, number][]) {
-    into.errors.set(code, (into.errors.get(code) ?? 0) + count);
-  }
+  into.refused.total += delta.refused.total;
+  into.refused.client += delta.refused.client;
+  into.logDropped += delta.logDropped;
+  for (const { code, slot, count } of delta.errors) addError(into.errors, code, slot, count);
   for (const slot of delta.slots) mergeSlot(into, slot);
 }
 
 /** Drops the sums of slots that are no more; a new slot of that name starts from nothing. */
 export function keepOnly(totals: Totals, names: ReadonlySet<string>): void {
   for (const slot of totals.slots.keys()) if (!names.has(slot)) totals.slots.delete(slot);
+  totals.errors = totals.errors.filter(({ slot }) => slot === '' || names.has(slot));
 }
 
 function mergeSlot(into: Totals, delta: SlotDelta): void {

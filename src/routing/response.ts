@@ -60,6 +60,8 @@ export class ResponseHead {
   /** End-to-end fields as they came, each line with its CRLF; the hop-by-hop ones are gone (RFC 9110 section 7.6.1). */
   fields = '';
   hasDate = false;
+  /** It has a field that only torc may speak by (proxy/claims.ts). */
+  hasClaims = false;
   /** The `upgrade` field of a 101. */
   upgrade = '';
   keepAlive = false;
@@ -380,6 +382,7 @@ function parseHead(text: string, head: ResponseHead): string {
   head.framing = BY_CLOSE;
   head.contentLength = 0;
   head.hasDate = false;
+  head.hasClaims = false;
   head.upgrade = '';
   head.keepAliveS = -1;
   // A higher minor version is spoken to as the highest that is known (RFC 9110 section 2.5).
@@ -410,6 +413,12 @@ function parseFields(text: string, head: ResponseHead): string {
         break;
       case 2:
         keep = !isName(text, at, colon, 'te');
+        break;
+      case 3:
+        if (isName(text, at, colon, 'via')) head.hasClaims = true;
+        break;
+      case 11:
+        if (isName(text, at, colon, 'x-served-by')) head.hasClaims = true;
         break;
       case 7:
         if (isName(text, at, colon, 'upgrade')) {

@@ -429,11 +429,15 @@ test('9110 7.6.3', 'Via says the version that the client spoke', async world => 
   assert.match(requestValues(request, 'via').join(), /^(?:HTTP\/)?1\.0 \S+$/);
 });
 for (const method of ['OPTIONS', 'TRACE']) {
-  test('9110 7.6.2', `Max-Forwards of ${method} is counted down`, async world => {
-    const { request } = forwarded(
-      await talk(world, { send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n` }),
-    );
-    assert.equal(requestValues(request, 'max-forwards'), ['2']);
+  test('9110 7.6.2', `Max-Forwards of ${method} is counted down, or the method refused`, async world => {
+    const seen = await talk(world, {
+      send: `${method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n`,
+    });
+    if (method === 'TRACE' && seen.requests.length === 0) {
+      check(seen.answers[0]?.status === 405, 'neither served nor refused', seen);
+      return;
+    }
+    assert.equal(requestValues(forwarded(seen).request, 'max-forwards'), ['2']);
   });
   test('9110 7.6.2', `Max-Forwards: 0 of ${method} goes no further`, async world => {
     const seen = await talk(world, {

@@ -272,13 +272,57 @@ forward('absolute form becomes origin form, its authority the host', async () =>
 forward('Max-Forwards: counted down, and answered at 0', async () => {
   await ask(torc.port, 'OPTIONS /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 5\r\n\r\n');
   assert.match(origin.bytes, /Max-Forwards: 4\r\n/);
-  const answer = await ask(
-    torc.port,
-    'TRACE /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: secret\r\n\r\n',
-  );
+  const answer = await ask(torc.port, 'OPTIONS /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n');
   assert.is(answer.status, 200);
-  assert.is(answer.body, 'TRACE /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n');
   assert.is(origin.requests.length, 1);
+});
+
+forward('TRACE is refused, also at its last hop, and the connection goes on', async () => {
+  const client = await rawClient(torc.port);
+  for (const fields of ['', 'Max-Forwards: 0\r\n', 'Max-Forwards: 3\r\n']) {
+    client.send(`TRACE /m HTTP/1.1\r\nHost: a\r\n${fields}Cookie: secret\r\n\r\n`);
+    const answer = await client.answer();
+    assert.is(answer.status, 405);
+    assert.match(answer.body, 'TRACE is not served');
+  }
+  assert.is(client.received.includes('secret'), false);
+  assert.is(origin.requests.length, 0);
+  client.send(get('/after'));
+  assert.is((await client.answer()).status, 200);
+  client.close();
+});
+
+forward('TORC_TRACE=true: TRACE is served, without secrets', async () => {
+  const tracing = await startProxy([origin.port], { TRACE: 'true' });
+  try {
+    const answer = await ask(
+      tracing.port,
+      'TRACE /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: secret\r\n\r\n',
+    );
+    assert.is(answer.status, 200);
+    assert.is(answer.body, 'TRACE /m HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n');
+    await ask(tracing.port, 'TRACE /m HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.is(origin.requests.at(-1)!.method, 'TRACE');
+  } finally {
+    await tracing.close();
+  }
+});
+
+forward('a replica that poses as another slot or as torc itself is put right', async () => {
+  origin.answer = plain('x', [
+    'X-Served-By: 9',
+    'Via: 1.1 inner, 1.1 torc',
+    'X-SERVED-BY: 8',
+    'Via: 1.0 TORC (me, me)',
+  ]);
+  const answer = await ask(torc.port, get('/'));
+  const values = (name: string): string[] =>
+    answer.fields
+      .filter(field => field.toLowerCase().startsWith(`${name}:`))
+      .map(field => field.slice(field.indexOf(':') + 1).trim());
+  assert.equal(values('x-served-by'), ['1']);
+  assert.equal(values('via'), ['1.1 inner', '1.1 torc']);
+  assert.is(answer.body, 'x');
 });
 
 forward('control requests go to the admin gateway, and only they', async () => {

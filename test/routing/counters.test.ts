@@ -13,13 +13,28 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   slot.answered(503, '/y', 0, 2);
   slot.tookUs(1500);
   slot.tookUs(99_000_000_000);
-  counters.error('RESET');
+  counters.error('RESET', 'a');
+  counters.error('RESET', 'a');
+  counters.error('NO_REPLICA', '');
+  counters.refused.client++;
+  counters.logDropped = 7;
   counters.retries++;
   const delta = structuredClone(counters.collect());
   assert.equal(delta.slots[0]!.keys, ['77', '/y']);
   assert.equal(delta.slots[0]!.statuses, [0, 1, 0, 0, 1]);
-  assert.equal(delta.errors, { RESET: 1 });
-  assert.equal(counters.collect(), { slots: [], errors: {}, retries: 0, budgetRefusals: 0, requests: 0 });
+  assert.equal(delta.errors, [
+    { code: 'RESET', slot: 'a', count: 2 },
+    { code: 'NO_REPLICA', slot: '', count: 1 },
+  ]);
+  assert.equal(counters.collect(), {
+    slots: [],
+    errors: [],
+    refused: { total: 0, client: 0 },
+    logDropped: 0,
+    retries: 0,
+    budgetRefusals: 0,
+    requests: 0,
+  });
   const totals = emptyTotals();
   mergeDelta(totals, delta);
   mergeDelta(totals, delta);
@@ -27,7 +42,11 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   assert.is(sum.requests, 4);
   assert.is(sum.latencies.totalCount, 4);
   assert.ok(Math.abs(sum.latencies.getValueAtPercentile(50) - 1500) <= 15);
-  assert.is(totals.errors.get('RESET'), 2);
+  assert.is(totals.errors[0]!.count, 4);
+  assert.equal(totals.refused, { total: 0, client: 2 });
+  assert.is(totals.logDropped, 14);
+  keepOnly(totals, new Set(['b']));
+  assert.equal(totals.errors, [{ code: 'NO_REPLICA', slot: '', count: 2 }]);
 });
 
 counting('what is idle is forgotten, what is in flight is not; sums of removed slots are dropped', () => {

@@ -7,7 +7,7 @@ import type { ReplicaState, SnapshotMessage, SuspectHint } from '../../src/core/
 import { createProxy, type DataPlane } from '../../src/proxy/server.ts';
 import { tableChecksum } from '../../src/ring/build.ts';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
-import { Counters } from '../../src/routing/counters.ts';
+import { Counters, type CountersDelta } from '../../src/routing/counters.ts';
 import { SnapshotHolder } from '../../src/routing/snapshot.ts';
 import { freePort } from './torc.ts';
 
@@ -100,3 +100,7 @@ function recorder(lines: LogLine[]): Log {
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
+
+/** How often torc itself answered for this cause, whatever the slot. */
+export const errorCount = ({ errors }: CountersDelta, code: string): number =>
+  errors.reduce((sum, error) => sum + (error.code === code ? error.count : 0), 0);

@@ -1,0 +1,139 @@
+// What never became a request: bytes that node:http's parser gave up on. Some of them HTTP allows, and the connection is
+// read a second time (request-line.ts); the others get their refusal, behind the answers that the connection still owes.
+
+import type { Server } from 'node:http';
+import type { ProxyErrorCode } from '../core/errors.ts';
+import type { Client, ClientSocket } from './client.ts';
+import { Exchange, type Shared } from './forward.ts';
+import { hasLength, type ProxyRequest, type ProxyResponse } from './http-messages.ts';
+import { rawError } from './reply.ts';
+import { type Before, type ParseError, type Repaired, readAgain, repair } from './request-line.ts';
+
+/** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
+const MAX_PARKED_BYTES = 256 * 1024;
+
+export class ClientErrors {
+  readonly #server: Server<typeof ProxyRequest, typeof ProxyResponse>;
+  readonly #shared: Shared;
+  /** Its connection gets another Client. */
+  readonly #forget: (client: Client) => void;
+
+  constructor(
+    server: Server<typeof ProxyRequest, typeof ProxyResponse>,
+    shared: Shared,
+    forget: (client: Client) => void,
+  ) {
+    this.#server = server;
+    this.#shared = shared;
+    this.#forget = forget;
+  }
+
+  /** node:http's parser gave up on what the client sent. */
+  onError(error: ParseError, socket: ClientSocket): void {
+    const { client } = socket;
+    // Of one that got its last answer no byte is read any more, whatever it is.
+    const isOver = client === undefined || (!socket.writable && !client.lingering);
+    if (isOver || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+      socket.destroy();
+      return;
+    }
+    if (client.refused || client.lingering) return;
+    if (client.parked !== null) {
+      this.#park(client, error.rawPacket);
+      return;
+    }
+    const code = clientFaultOf(error.code);
+    const last = client.running.at(-1);
+    const waiting = client.waiting.at(-1)?.request;
+    if (waiting !== undefined && !waiting.complete) {
+      waiting.isBroken = true;
+      return;
+    }
+    const mayGoOn = client.inStep && !client.closing;
+    const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
+    if (repaired !== null) this.#readAgainInTurn(client, repaired);
+    else if (last instanceof Exchange && last.uploading) last.broken(code);
+    else this.refuseInTurn(socket, code);
+  }
+
+  /** The connection begins anew, with a Client that knows the method, behind the answers that are still to be given. */
+  #readAgainInTurn(before: Client, { method, packet }: Repaired): void {
+    const again = (): void => {
+      const { socket } = before;
+      if (before.closing || before.refused || socket.destroyed) return;
+      // Nothing can be put back behind an end.
+      if (socket.readableEnded) {
+        this.refuseInTurn(socket, 'BAD_REQUEST');
+        return;
+      }
+      this.readAgain(before, before.parked === null ? packet : Buffer.concat(before.parked), method);
+    };
+    const last = lastAnswerOf(before);
+    if (last === null) {
+      again();
+      return;
+    }
+    before.parked = [packet];
+    last(again);
+  }
+
+  readAgain(before: Client, packet: Buffer, method: string): void {
+    const socket: ClientSocket = before.socket;
+    this.#forget(before);
+    readAgain(this.#server, socket, packet, () => {
+      socket.client!.method = method;
+    });
+  }
+
+  /** What comes behind a line that waits for its second reading. */
+  #park(client: Client, packet: Buffer | undefined): void {
+    if (packet === undefined) return;
+    client.parked!.push(packet);
+    const bytes = client.parked!.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > MAX_PARKED_BYTES) this.refuseInTurn(client.socket, 'BAD_REQUEST');
+    else client.socket.pause();
+  }
+
+  /** Behind the answers that the connection still has to give. */
+  refuseInTurn(socket: ClientSocket, code: ProxyErrorCode): void {
+    const client = socket.client!;
+    if (client.refused) return;
+    client.refused = true;
+    const last = lastAnswerOf(client);
+    const refuse = (): void => this.#refuse(socket, code);
+    if (last === null) refuse();
+    else last(refuse);
+  }
+
+  #refuse(socket: ClientSocket, code: ProxyErrorCode): void {
+    // An answer has said that it is the last one.
+    if (socket.client!.closing) return;
+    this.#shared.counters.error(code, '');
+    socket.on('error', () => socket.destroy());
+    socket.client!.idleSinceMs = this.#shared.soonMs;
+    socket.client!.lingering = true;
+    socket.end(rawError(code), 'latin1');
+  }
+}
+
+function clientFaultOf(code: string | undefined): ProxyErrorCode {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HEAD_TOO_LARGE';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
+  return 'BAD_REQUEST';
+}
+
+/** For what has to wait until the last answer that the connection owes has left; null where it owes none. */
+function lastAnswerOf(client: Client): ((callback: () => void) => void) | null {
+  const waiting = client.waiting.at(-1)?.response;
+  if (waiting !== undefined) return callback => waiting.once('finish', callback);
+  const running = client.running.at(-1);
+  return running instanceof Exchange ? callback => running.whenAnswered(callback) : null;
+}
+
+function whatIsBefore(client: Client, error: ParseError): Before {
+  const waiting = client.waiting.at(-1)?.request;
+  const running = client.running.at(-1);
+  if (waiting !== undefined) return hasLength(waiting) ? 'body' : 'line';
+  if (running instanceof Exchange) return running.hasLength ? 'body' : 'line';
+  return !client.used && client.socket.bytesRead === error.rawPacket?.length ? 'nothing' : 'pause';
+}
