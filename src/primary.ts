@@ -16,6 +16,7 @@ import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
+import { stateRoot } from './drivers/state.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
@@ -26,7 +27,11 @@ const COLLECT_EVERY_MS = 5_000;
 export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
   await checkAddress(config.host, config.port);
   const totals = emptyTotals();
-  const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
+  const driver = await createDriver(config, {
+    stateRoot: stateRoot(config.stateDir),
+    log,
+    progress: text => log.info({}, text),
+  });
   const workers: Workers = new Workers({
     count: config.workers === 0 ? availableParallelism() : config.workers,
     clock: systemClock,

@@ -51,6 +51,8 @@ export interface ProcessDriverOptions {
   readonly command: string | null;
   /** Names what this torc owns; two torcs of one scope exclude each other. */
   readonly scope: string;
+  /** Where records of what runs are kept (drivers/state.ts). */
+  readonly stateRoot: string;
   readonly log: Log;
   readonly random: Random;
 }
@@ -69,7 +71,11 @@ export class ProcessDriver implements Driver {
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
-    this.#state = new StateDirectory(`process-${options.scope}`, `the replicas of ${options.scope}`);
+    this.#state = new StateDirectory(
+      options.stateRoot,
+      `process-${options.scope}`,
+      `the replicas of ${options.scope}`,
+    );
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
