@@ -40,6 +40,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     onHint: hint => supervisor.hint(hint),
     onAdmin: (request, channel) => void admin.handle(request, channel),
     onDelta: delta => mergeDelta(totals, delta),
+    onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
     driver,
@@ -60,6 +61,7 @@ export async function runPrimary(config: Config, { log, always, fault }: Process
     inFlight: slot => workers.inFlight(slot),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
+    workersHung: () => workers.hung,
   });
 
   const autoscaler = makeAutoscaler(config, supervisor, workers);

@@ -10,6 +10,7 @@ export interface MetricsSource {
   readonly slots: readonly SlotView[];
   readonly epoch: number;
   readonly workerRestarts: number;
+  readonly workersHung: number;
   readonly replacements: number;
   readonly inFlight: (slot: string) => number;
 }
@@ -36,6 +37,7 @@ export class Metrics {
   );
   readonly #replaced = this.#counter('torc_replacements_total', 'replicas replaced since the start', []);
   readonly #restarts = this.#counter('torc_worker_restarts_total', 'workers that died and were replaced', []);
+  readonly #hung = this.#counter('torc_workers_hung_total', 'workers ended for want of a sign of life', []);
   readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', [
     'slot',
     'quantile',
@@ -83,6 +85,7 @@ export class Metrics {
     setTo(this.#refused, totals.budgetRefusals);
     setTo(this.#replaced, source.replacements);
     setTo(this.#restarts, source.workerRestarts);
+    setTo(this.#hung, source.workersHung);
     this.#epoch.set(source.epoch);
     return this.#registry.metrics();
   }

@@ -25,6 +25,7 @@ export interface AdminContext {
   inFlight(slot: string): number;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
+  workersHung(): number;
 }
 
 type Handler = (
@@ -236,6 +237,7 @@ export class Admin {
       slots: supervisor.slots(),
       epoch: supervisor.snapshot().epoch,
       workerRestarts: this.#context.workerRestarts(),
+      workersHung: this.#context.workersHung(),
       replacements: this.#replacements,
       inFlight: slot => this.#context.inFlight(slot),
     });

@@ -36,6 +36,9 @@ export async function runWorker(config: Config, log: Log): Promise<void> {
           send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
           resolve();
           return;
+        case 'alive?':
+          send({ type: 'alive' });
+          return;
         case 'collect':
           send({ type: 'collected', id: message.id, delta: counters.collect() });
           return;

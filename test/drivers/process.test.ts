@@ -100,8 +100,9 @@ test('a command that cannot run says why', () =>
     assert.match(events[0]!.cause, /exit code 127: .*no-such-program-here.*not found/);
   }));
 
-test("a replica gets PORT, HOST and SERVER_ID, and none of torc's settings", async () => {
+test("a replica gets PORT, HOST and SERVER_ID, what any program needs, and nothing else of torc's", async () => {
   process.env.TORC_ADMIN_TOKEN = 'a secret of torc';
+  process.env.DATABASE_PASSWORD = 'a secret of whoever started torc';
   try {
     const program = 'console.log(JSON.stringify(process.env)); setInterval(() => {}, 1000)';
     await withDriver(make(`exec ${node} -e "${program}"`), async driver => {
@@ -117,13 +118,18 @@ test("a replica gets PORT, HOST and SERVER_ID, and none of torc's settings", asy
       );
       const env = JSON.parse(output) as Record<string, string>;
       assert.equal([env.PORT, env.HOST, env.SERVER_ID], [String(replica.port), '127.0.0.1', '9']);
+      assert.is(env.PATH, process.env.PATH);
+      // PWD, OLDPWD, SHLVL and _ are the shell's own.
+      const usual =
+        /^(PORT|HOST|SERVER_ID|PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|(OLD)?PWD|SHLVL|_)$/;
       assert.equal(
-        Object.keys(env).filter(name => name.startsWith('TORC_')),
+        Object.keys(env).filter(name => !usual.test(name)),
         [],
       );
     });
   } finally {
     delete process.env.TORC_ADMIN_TOKEN;
+    delete process.env.DATABASE_PASSWORD;
   }
 });
 

@@ -187,7 +187,7 @@ export class ProcessDriver implements Driver {
 
   #spawn(name: string, { slot, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
     const output = openOutput(this.#state.path, name);
-    const env = { ...withoutSettings(process.env), HOST, PORT: String(port), SERVER_ID: slot };
+    const env = { ...cleanEnvironment(process.env), HOST, PORT: String(port), SERVER_ID: slot };
     const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
     const command = version ?? this.#options.command;
     return new Promise((resolve, reject) => {
@@ -275,10 +275,15 @@ function replicaOf(run: Run, paused: boolean): Replica {
   return run.ended === null ? replica : { ...replica, ended: run.ended };
 }
 
-/** torc's own settings are not the replica's business, and one of them is a secret. */
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TORC_')));
-}
+/**
+ * Of torc's own environment what any program needs to run: where programs, files and the user's home are, language and
+ * time zone. The rest is torc's, and may hold secrets that are none of a replica's business.
+ */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|SystemRoot|TEMP|TMP|PATHEXT|ComSpec)$/i;
+
+const cleanEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
 
 /** Windows has no groups: there the process alone gets it. */
 const groupOf = (pid: number): number => (process.platform === 'win32' ? pid : -pid);
