@@ -12,7 +12,10 @@ COPY package.json ./
 COPY src ./src
 # Also what the replica image is built from, on the engine whose socket is mounted.
 COPY docker/start.ts docker/replica.ts docker/replica.Dockerfile ./docker/
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000
+# What must outlive a container; the volume takes over that it is the user node's.
+RUN install -d -m 0700 -o node -g node /var/lib/torc
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 TORC_STATE_DIR=/var/lib/torc
+VOLUME /var/lib/torc
 EXPOSE 5000
 # Without the token torc answers 401 or 403 here: it is alive, and whether it is ready is not for everybody.
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 \

@@ -20,6 +20,7 @@ import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
+import { stateRoot } from './drivers/state.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
@@ -32,7 +33,11 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await checkAddress(config.host, config.port);
   const totals = emptyTotals();
-  const driver = await createDriver(config, { log, progress: text => log.info({}, text) });
+  const driver = await createDriver(config, {
+    stateRoot: stateRoot(config.stateDir),
+    log,
+    progress: text => log.info({}, text),
+  });
   const workers: Workers = new Workers({
     count: config.workers === 0 ? availableParallelism() : config.workers,
     clock: systemClock,
@@ -41,6 +46,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     onHint: hint => supervisor.hint(hint),
     onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(config.host)),
     onDelta: delta => mergeDelta(totals, delta),
+    onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
     driver,
@@ -66,6 +72,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     inFlight: slot => workers.inFlight(slot),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
+    workersHung: () => workers.hung,
   });
 
   const rulesFor = (host: string): AccessRules => ({

@@ -87,14 +87,20 @@ export const torc: TargetKind = {
   missing: () => null,
   async start(replicaPorts, workers = 1) {
     const port = await freePort();
-    return launch('torc', port, process.execPath, [join(root, 'src/main.ts')], {
+    const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
+    const settings = {
       PORT: String(port),
       TORC_WORKERS: String(workers),
       TORC_DRIVER: 'static',
       TORC_UPSTREAMS: replicaPorts.map(replica => `127.0.0.1:${replica}`).join(','),
       TORC_HEARTBEAT_PATH: '',
+      TORC_STATE_DIR: folder,
       TORC_LOG: 'warn',
-    });
+    };
+    const main = join(root, 'src/main.ts');
+    return launch('torc', port, process.execPath, [main], settings, () =>
+      rmSync(folder, { recursive: true, force: true }),
+    );
   },
 };
 

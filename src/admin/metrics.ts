@@ -11,6 +11,7 @@ export interface MetricsSource {
   readonly slots: readonly SlotView[];
   readonly epoch: number;
   readonly workerRestarts: number;
+  readonly workersHung: number;
   readonly replacements: number;
   /** Control requests that were refused, by reason. */
   readonly refusals: ReadonlyMap<string, number>;
@@ -58,6 +59,7 @@ export class Metrics {
     'control requests that were refused, by reason',
     ['reason'],
   );
+  readonly #hung = this.#counter('torc_workers_hung_total', 'workers ended for want of a sign of life', []);
   readonly #latency = this.#gauge('torc_request_duration_seconds', 'time to the whole answer', [
     'slot',
     'quantile',
@@ -112,6 +114,7 @@ export class Metrics {
     setTo(this.#refused, totals.budgetRefusals);
     setTo(this.#replaced, source.replacements);
     setTo(this.#restarts, source.workerRestarts);
+    setTo(this.#hung, source.workersHung);
     this.#epoch.set(source.epoch);
     return this.#registry.metrics();
   }

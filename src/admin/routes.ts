@@ -40,6 +40,7 @@ export interface AdminContext {
   inFlight(slot: string): number;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
+  workersHung(): number;
 }
 
 /** One request with what its handler may need of it. */
@@ -296,6 +297,7 @@ export class Admin {
       epoch: supervisor.snapshot().epoch,
       workerRestarts: this.#context.workerRestarts(),
       refusals: this.#context.audit.refusals,
+      workersHung: this.#context.workersHung(),
       replacements: this.#replacements,
       inFlight: slot => this.#context.inFlight(slot),
     });

@@ -41,6 +41,9 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
           send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
           resolve();
           return;
+        case 'alive?':
+          send({ type: 'alive' });
+          return;
         case 'collect':
           counters.logDropped += processLog.takeDropped();
           send({ type: 'collected', id: message.id, delta: counters.collect() });

@@ -13,6 +13,7 @@ import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
+import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;
@@ -30,6 +31,8 @@ export interface WorkersOptions {
   readonly onHint: (hint: SuspectHint) => void;
   readonly onAdmin: AdminHandler;
   readonly onDelta: (delta: CountersDelta) => void;
+  /** A worker is lost, in words. */
+  readonly onLost: (text: string) => void;
 }
 
 interface Member {
@@ -38,6 +41,10 @@ interface Member {
   tableVersion: number;
   applied: { epoch: number; checksum: number };
   listening: boolean;
+  /** liveness.ts. */
+  unanswered: number;
+  /** Why it was ended as hung. */
+  hang: string | null;
   /** Requests in flight per slot, as of the last collection. */
   inFlight: ReadonlyMap<string, number>;
   /** Those of them that are tunnels. */
@@ -59,6 +66,8 @@ export class Workers implements DataPlane {
   #deathsInARow = 0;
   #stopping = false;
   #restarts = 0;
+  #hung = 0;
+  #askedMs = 0;
   #onStarted: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
   constructor(options: WorkersOptions) {
@@ -67,6 +76,11 @@ export class Workers implements DataPlane {
 
   get restarts(): number {
     return this.#restarts;
+  }
+
+  /** Workers that were ended because they gave no sign of life. */
+  get hung(): number {
+    return this.#hung;
   }
 
   /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
@@ -79,6 +93,8 @@ export class Workers implements DataPlane {
     return new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
       for (let i = 0; i < this.#options.count; i++) this.#fork();
+      this.#askedMs = this.#options.clock.nowMs();
+      this.#askForLife();
     });
   }
 
@@ -148,6 +164,8 @@ export class Workers implements DataPlane {
       tableVersion: -1,
       applied: { epoch: -1, checksum: 0 },
       listening: false,
+      unanswered: 0,
+      hang: null,
       inFlight: new Map(),
       tunnels: new Map(),
       waiting: new Map(),
@@ -163,6 +181,26 @@ export class Workers implements DataPlane {
       this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'),
     );
     this.#publishTo(member, this.#options.snapshot());
+  }
+
+  #askForLife(): void {
+    const { clock } = this.#options;
+    clock.after(ASK_EVERY_MS, () => {
+      if (this.#stopping) return;
+      const nowMs = clock.nowMs();
+      const sinceMs = nowMs - this.#askedMs;
+      this.#askedMs = nowMs;
+      for (const member of this.#members.values()) {
+        member.hang ??= hangOf({ ...member, ageMs: nowMs - member.bornMs }, sinceMs);
+        if (member.hang !== null) {
+          member.worker.process.kill('SIGKILL'); // the only signal that a stopped process hears
+          continue;
+        }
+        this.#send(member, { type: 'alive?' });
+        if (!isLate(sinceMs)) member.unanswered++;
+      }
+      this.#askForLife();
+    });
   }
 
   #publishTo(member: Member, snapshot: SnapshotMessage): void {
@@ -203,6 +241,9 @@ export class Workers implements DataPlane {
       case 'listen-failed':
         this.#started(new StartError(message.message));
         return;
+      case 'alive':
+        member.unanswered = 0;
+        return;
       case 'applied':
         member.applied = { epoch: message.epoch, checksum: message.checksum };
         return;
@@ -230,11 +271,13 @@ export class Workers implements DataPlane {
     else waiter?.resolve();
   }
 
-  #onExit(member: Member, cause: string): void {
+  #onExit(member: Member, end: string): void {
+    const cause = member.hang === null ? end : `it hung: ${member.hang}`;
     this.#members.delete(member.worker.id);
     for (const answer of member.waiting.values()) answer();
     member.hub.close();
     if (this.#stopping) return;
+    if (member.hang !== null) this.#hung++;
     if (!member.listening && this.#onStarted) {
       this.#started(new StartError(`a worker ended before it could listen: ${cause}`));
       return;
@@ -250,6 +293,8 @@ export class Workers implements DataPlane {
       { worker: member.worker.id, cause, waitMs },
       'a worker died; its connections are lost, a new one starts',
     );
+    const { pid } = member.worker.process;
+    this.#options.onLost(`worker ${member.worker.id} (pid ${pid}) died and is replaced: ${cause}`);
     clock.after(waitMs, () => {
       if (!this.#stopping) this.#fork();
     });

@@ -30,12 +30,12 @@ export interface ControlEvent {
   readonly readyMs?: number;
 }
 
-/** What is under way that is more than one slot's: a roll-out's progress, a decision to scale. */
+/** What is more than one slot's: a roll-out's progress, a decision to scale, a worker that was lost. */
 export interface Notice {
   readonly seq: number;
   /** Since 1970. */
   readonly atMs: number;
-  readonly topic: 'rollout' | 'scale';
+  readonly topic: 'rollout' | 'scale' | 'worker';
   readonly text: string;
 }
 

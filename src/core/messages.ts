@@ -48,12 +48,14 @@ export type ToWorker =
   | { readonly type: 'publish'; readonly snapshot: SnapshotMessage }
   | ToRelay
   | { readonly type: 'collect'; readonly id: number }
+  | { readonly type: 'alive?' }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type ToPrimary<Delta> =
   | { readonly type: 'listening' }
   | { readonly type: 'listen-failed'; readonly message: string }
+  | { readonly type: 'alive' }
   | { readonly type: 'applied'; readonly epoch: number; readonly checksum: number }
   | { readonly type: 'suspect'; readonly hint: SuspectHint }
   | FromRelay

@@ -12,12 +12,17 @@ import { ProcessDriver } from './process/driver.ts';
 import { StaticDriver } from './static/driver.ts';
 
 export interface DriverSurroundings {
+  /** Where state is kept (drivers/state.ts). */
+  readonly stateRoot: string;
   readonly log: Log;
   /** Told what takes long at start: an image being built. */
   readonly progress: (text: string) => void;
 }
 
-export async function createDriver(config: Config, { log, progress }: DriverSurroundings): Promise<Driver> {
+export async function createDriver(
+  config: Config,
+  { stateRoot, log, progress }: DriverSurroundings,
+): Promise<Driver> {
   if (config.driver === 'static' || (config.driver === 'auto' && config.upstreams.length > 0)) {
     return new StaticDriver(config.upstreams);
   }
@@ -27,12 +32,13 @@ export async function createDriver(config: Config, { log, progress }: DriverSurr
       image: config.image,
       port: config.replicaPort,
       reach: config.dockerReach,
+      stateRoot,
       log,
       progress,
     });
   }
   const scope = `${config.host}:${config.port}`;
-  return new ProcessDriver({ command: config.replicaCommand, scope, log, random: systemRandom });
+  return new ProcessDriver({ command: config.replicaCommand, scope, stateRoot, log, random: systemRandom });
 }
 
 async function engineAnswers(log: Log): Promise<boolean> {

@@ -15,9 +15,11 @@ import {
   removeAll,
 } from '../support/engine.ts';
 import { openRelay } from '../support/relay.ts';
+import { temporaryState } from '../support/state.ts';
 import { waitFor } from '../support/wait.ts';
 
 const network = networkName();
+const stateRoot = temporaryState();
 
 const make = (options: Partial<DockerDriverOptions> = {}): DockerDriver =>
   new DockerDriver({
@@ -25,6 +27,7 @@ const make = (options: Partial<DockerDriverOptions> = {}): DockerDriver =>
     image: 'torc-replica',
     port: 5000,
     reach: 'auto',
+    stateRoot,
     log: silentLog,
     progress: () => {},
     ...options,

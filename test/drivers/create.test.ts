@@ -38,7 +38,10 @@ async function created(
   try {
     const said: string[] = [];
     const log = { ...silentLog, info: (_: object, message: string) => said.push(message) };
-    return { name: (await createDriver(configOf(env), { log, progress: () => {} })).name, said };
+    return {
+      name: (await createDriver(configOf(env), { stateRoot: directory, log, progress: () => {} })).name,
+      said,
+    };
   } finally {
     if (before === undefined) delete process.env.DOCKER_HOST;
     else process.env.DOCKER_HOST = before;
@@ -86,7 +89,9 @@ async function openFault(dockerHost: string, uid: number): Promise<string> {
   const program = `
     import { DockerDriver } from ${url('drivers/docker/driver.ts')};
     import { silentLog } from ${url('core/log.ts')};
-    const driver = new DockerDriver({ network: 'n', image: 'i', port: 1, reach: 'auto', log: silentLog, progress() {} });
+    const driver = new DockerDriver({
+      network: 'n', image: 'i', port: 1, reach: 'auto', stateRoot: '/nowhere', log: silentLog, progress() {},
+    });
     await driver.open(() => {}).catch(error => console.log(error.name + ': ' + error.message));
     await driver.close({ remove: true });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {

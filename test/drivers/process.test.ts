@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,14 +11,16 @@ import { silentLog } from '../../src/core/log.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { ProcessDriver } from '../../src/drivers/process/driver.ts';
 import { observe, observeWithPs } from '../../src/drivers/process/identity.ts';
+import { temporaryState } from '../support/state.ts';
 import { waitFor } from '../support/wait.ts';
 import { conforms, spec, untilAnswers, withDriver } from './conformance.ts';
 
 const test = suite('process driver');
 const scope = `test-${process.pid}`;
-const state = join(tmpdir(), `torc-${process.getuid?.() ?? 0}-process-${scope}`);
+const stateRoot = temporaryState();
+const state = join(stateRoot, `process-${scope}`);
 const make = (command: string | null = null): ProcessDriver =>
-  new ProcessDriver({ command, scope, log: silentLog, random: systemRandom });
+  new ProcessDriver({ command, scope, stateRoot, log: silentLog, random: systemRandom });
 const pidOf = (replica: { label: string }): number => Number(replica.label.replace('pid ', ''));
 const lives = async (pid: number): Promise<boolean> => (await observe([pid])).has(pid);
 const node = JSON.stringify(process.execPath);
@@ -99,8 +100,9 @@ test('a command that cannot run says why', () =>
     assert.match(events[0]!.cause, /exit code 127: .*no-such-program-here.*not found/);
   }));
 
-test("a replica gets PORT, HOST and SERVER_ID, and none of torc's settings", async () => {
+test("a replica gets PORT, HOST and SERVER_ID, what any program needs, and nothing else of torc's", async () => {
   process.env.TORC_ADMIN_TOKEN = 'a secret of torc';
+  process.env.DATABASE_PASSWORD = 'a secret of whoever started torc';
   try {
     const program = 'console.log(JSON.stringify(process.env)); setInterval(() => {}, 1000)';
     await withDriver(make(`exec ${node} -e "${program}"`), async driver => {
@@ -116,13 +118,18 @@ test("a replica gets PORT, HOST and SERVER_ID, and none of torc's settings", asy
       );
       const env = JSON.parse(output) as Record<string, string>;
       assert.equal([env.PORT, env.HOST, env.SERVER_ID], [String(replica.port), '127.0.0.1', '9']);
+      assert.is(env.PATH, process.env.PATH);
+      // PWD, OLDPWD, SHLVL and _ are the shell's own.
+      const usual =
+        /^(PORT|HOST|SERVER_ID|PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|(OLD)?PWD|SHLVL|_)$/;
       assert.equal(
-        Object.keys(env).filter(name => name.startsWith('TORC_')),
+        Object.keys(env).filter(name => !usual.test(name)),
         [],
       );
     });
   } finally {
     delete process.env.TORC_ADMIN_TOKEN;
+    delete process.env.DATABASE_PASSWORD;
   }
 });
 
@@ -131,7 +138,9 @@ test('replicas outlive a torc that was killed, and the next one adopts them', as
   const program = `
     import { ProcessDriver } from ${url('drivers/process/driver.ts')};
     import { silentLog } from ${url('core/log.ts')};
-    const driver = new ProcessDriver({ command: null, scope: '${scope}', log: silentLog, random: Math.random });
+    const driver = new ProcessDriver({
+      command: null, scope: '${scope}', stateRoot: '${stateRoot}', log: silentLog, random: Math.random,
+    });
     await driver.open(() => {});
     console.log(JSON.stringify(await driver.start({ slot: '1', generation: 4, spare: false })));
     setInterval(() => {}, 1000);`;
@@ -169,6 +178,11 @@ test('a pid that was given out again is neither adopted nor killed', async () =>
     };
     writeFileSync(join(state, '1-g1-abcdef.json'), JSON.stringify(record));
     writeFileSync(join(state, '2-g1-abcdef.json'), '{"pid":');
+    // As a reboot leaves it: the number and the time since the boot are a stranger's now.
+    const observed = (await observe([stranger.pid!])).get(stranger.pid!)!.startTime;
+    const startTime = observed.replace(/^[^.]*\./, 'anotherb.');
+    assert.is.not(startTime, observed);
+    writeFileSync(join(state, '3-g1-abcdef.json'), JSON.stringify({ ...record, startTime }));
     await withDriver(make(), async driver => assert.equal(await driver.list(), []));
     assert.ok(await lives(stranger.pid!));
     assert.is(existsSync(state), false, 'records of the dead, and torn ones, are cleared away');

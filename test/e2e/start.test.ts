@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { temporaryState } from '../support/state.ts';
 import { freePort, spawnTorc, startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -64,6 +65,7 @@ start('a full disk under the log: one line on stderr, exit not 0', async () => {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       TORC_DRIVER: 'process',
+      TORC_STATE_DIR: temporaryState(),
       PORT: String(await freePort()),
     },
     stdio: ['ignore', full, 'pipe'],

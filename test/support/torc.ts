@@ -1,11 +1,12 @@
-// Starts the real torc as a child process, as `npm start` does, and stops it again. Each gets a port of its own and no
-// setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way. What the
+// Starts the real torc as a child process, as `npm start` does, and stops it again. Each gets a port and a place for
+// state of its own, and no setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way. What the
 // last ones printed is shown at the end of a file that failed.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { temporaryState } from './state.ts';
 import { waitFor } from './wait.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -64,6 +65,7 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       HOME: process.env.HOME,
       TORC_DRIVER: 'process',
       TORC_HEARTBEAT_TIMEOUT_MS,
+      TORC_STATE_DIR: settings.TORC_STATE_DIR ?? temporaryState(),
       ...settings,
       PORT: String(port),
     },

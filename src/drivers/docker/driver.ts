@@ -29,6 +29,8 @@ export interface DockerDriverOptions {
   /** On which the image listens. */
   readonly port: number;
   readonly reach: 'auto' | 'ip' | 'published';
+  /** drivers/state.ts. */
+  readonly stateRoot: string;
   readonly log: Log;
   /** Told what takes long at start. */
   readonly progress: (text: string) => void;
@@ -51,10 +53,14 @@ export class DockerDriver implements Driver {
 
   constructor(options: DockerDriverOptions) {
     this.#options = options;
-    const { network, image, port } = options;
+    const { network, image, port, stateRoot } = options;
     this.#make = { network, image, port, reach: 'ip' };
     this.#network = new Network(network, this.#engine);
-    this.#state = new StateDirectory(`docker-${network}`, `the replicas of the Docker network ${network}`);
+    this.#state = new StateDirectory(
+      stateRoot,
+      `docker-${network}`,
+      `the replicas of the Docker network ${network}`,
+    );
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {

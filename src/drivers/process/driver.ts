@@ -51,6 +51,8 @@ export interface ProcessDriverOptions {
   readonly command: string | null;
   /** Names what this torc owns; two torcs of one scope exclude each other. */
   readonly scope: string;
+  /** Where records of what runs are kept (drivers/state.ts). */
+  readonly stateRoot: string;
   readonly log: Log;
   readonly random: Random;
 }
@@ -69,7 +71,11 @@ export class ProcessDriver implements Driver {
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
-    this.#state = new StateDirectory(`process-${options.scope}`, `the replicas of ${options.scope}`);
+    this.#state = new StateDirectory(
+      options.stateRoot,
+      `process-${options.scope}`,
+      `the replicas of ${options.scope}`,
+    );
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
@@ -181,7 +187,7 @@ export class ProcessDriver implements Driver {
 
   #spawn(name: string, { slot, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
     const output = openOutput(this.#state.path, name);
-    const env = { ...withoutSettings(process.env), HOST, PORT: String(port), SERVER_ID: slot };
+    const env = { ...cleanEnvironment(process.env), HOST, PORT: String(port), SERVER_ID: slot };
     const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
     const command = version ?? this.#options.command;
     return new Promise((resolve, reject) => {
@@ -269,10 +275,15 @@ function replicaOf(run: Run, paused: boolean): Replica {
   return run.ended === null ? replica : { ...replica, ended: run.ended };
 }
 
-/** torc's own settings are not the replica's business, and one of them is a secret. */
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TORC_')));
-}
+/**
+ * Of torc's own environment what any program needs to run: where programs, files and the user's home are, language and
+ * time zone. The rest is torc's, and may hold secrets that are none of a replica's business.
+ */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|SystemRoot|TEMP|TMP|PATHEXT|ComSpec)$/i;
+
+const cleanEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
 
 /** Windows has no groups: there the process alone gets it. */
 const groupOf = (pid: number): number => (process.platform === 'win32' ? pid : -pid);
