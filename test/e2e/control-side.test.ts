@@ -266,9 +266,18 @@ control('bodies that never come hold nothing: refused by their head, or after a 
 control('a long answer goes out as it is read, and a reader that stops loses its connection', async () => {
   await withTorc({ TORC_SHOW_KEYS: 'true', TORC_KEY: 'uri' }, async torc => {
     const padding = 'x'.repeat(400);
-    const batch = (start: number) =>
-      Promise.all(Array.from({ length: 50 }, (_, index) => torc.get(`/${start + index}?${padding}`)));
-    for (let start = 0; start < 10_000; start += 50) await batch(start);
+    const loader = await rawClient(torc.port);
+    for (let start = 0; start < 10_000; start += 50) {
+      loader.received = '';
+      loader.send(
+        Array.from({ length: 50 }, (_, index) => asks('GET', `/${start + index}?${padding}`)).join(''),
+      );
+      await waitFor(() => loader.received.split('the app').length === 51, {
+        timeoutMs: 20_000,
+        what: '50 answers',
+      });
+    }
+    loader.close();
     const short = JSON.parse((await torc.get('/requests/1')).text);
     assert.is(short.requests.length, 1000);
     assert.is(short.count, 10_000, 'the count is exact');
