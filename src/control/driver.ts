@@ -62,7 +62,7 @@ export interface Driver {
   lastWords?(replica: Replica): Promise<string>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
-  /** Whether an address is one of the network that replicas are on: nothing is administered from there. */
+  /** Does a connection from this address come from the network that replicas are on? Answered at once, from memory. */
   isReplicaPeer?(address: string): boolean;
   /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */
   close(options: { remove: boolean }): Promise<void>;

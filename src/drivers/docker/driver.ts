@@ -164,6 +164,10 @@ export class DockerDriver implements Driver {
     return { ...replica, slot, generation, spare };
   }
 
+  isReplicaPeer(address: string): boolean {
+    return this.#network.subnets.holdsReplica(address);
+  }
+
   async close({ remove }: { remove: boolean }): Promise<void> {
     this.#events?.close();
     this.#events = null;

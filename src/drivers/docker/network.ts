@@ -10,6 +10,7 @@ import type Docker from 'dockerode';
 import type { Reach } from './container.ts';
 import { type Engine, EngineError } from './engine.ts';
 import { NETWORK_LABEL } from './hints.ts';
+import { Subnets } from './subnets.ts';
 
 const MOUNTINFO = '/proc/self/mountinfo';
 const NOT_FOUND = 404;
@@ -21,6 +22,8 @@ const REMOVE_PAUSE_MS = 100;
 
 export class Network {
   readonly name: string;
+  /** As the engine last had it. */
+  subnets = new Subnets(null);
   readonly #engine: Engine;
   /** Our own container's id; null when torc runs on the host or in a container of another engine. */
   #self: string | null = null;
@@ -34,6 +37,7 @@ export class Network {
   /** Makes the network and joins it, as far as needed. Called before every start: somebody may have removed it. */
   async ensure(): Promise<Docker.NetworkInspectInfo> {
     const found = (await this.#inspect()) ?? (await this.#create());
+    this.subnets = new Subnets(found);
     const self = this.#self;
     if (self === null || found.Containers?.[self] !== undefined) return found;
     await this.#engine.ask(`cannot join the network ${this.name}`, docker =>
