@@ -28,12 +28,14 @@ export function slotsView(
   };
 }
 
-function slotView({ name, state, generation, label, host, port, change, failing }: SlotView): object {
+function slotView(slot: SlotView): object {
+  const { name, state, generation, label, image, version, host, port, change, failing } = slot;
   return {
     name,
     state,
     generation,
     replica: label,
+    ...(image === '' ? {} : { image, version }),
     address: port === 0 ? '' : `${host}:${port}`,
     lastChange: { at: new Date(change.atMs).toISOString(), cause: change.cause, source: change.source },
     ...(failing === null ? {} : { failing }),

@@ -17,6 +17,9 @@ export interface Replica {
   readonly port: number;
   /** What people look for: a container's short id, a pid. */
   readonly label: string;
+  /** What it runs, and which of those that have had that name, where known: an image and its short id. */
+  readonly image?: string;
+  readonly version?: string;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
   readonly ended?: string;
 }

@@ -13,6 +13,9 @@ export interface SlotView {
   /** Empty, and port 0, where no replica fills the slot. */
   readonly replicaId: string;
   readonly label: string;
+  /** '' where the driver knows none. */
+  readonly image: string;
+  readonly version: string;
   readonly host: string;
   readonly port: number;
   readonly change: Change;
@@ -36,6 +39,8 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
     generation: slot.generation,
     replicaId: replica?.id ?? '',
     label: replica?.label ?? '',
+    image: replica?.image ?? '',
+    version: replica?.version ?? '',
     host: replica?.host ?? '',
     port: replica?.port ?? 0,
     change: slot.change,

@@ -15,9 +15,9 @@ const kindOf = (
   const message = {
     Type: 'container',
     Action,
-    Actor: { ID: 'c1', Attributes: { 'torc.network': 'torc', ...attributes } },
+    Actor: { ID: 'c1', Attributes: { 'torc.network': 'torc', 'torc.owner': 'me', ...attributes } },
   };
-  const hint = hintOf(message, 'torc', new Set(stopSignal === null ? [] : [stopSignal]));
+  const hint = hintOf(message, 'torc', 'me', new Set(stopSignal === null ? [] : [stopSignal]));
   return hint === null ? '-' : `${hint.kind}: ${hint.cause}`;
 };
 
@@ -41,6 +41,7 @@ test('events and what they mean', () => {
       kindOf('unpause'),
       kindOf('start'),
       kindOf('die', { 'torc.network': 'another' }),
+      kindOf('die', { 'torc.owner': 'somebody' }),
     ],
     [
       'going: docker kill, SIGTERM',
@@ -60,6 +61,7 @@ test('events and what they mean', () => {
       'changed: docker unpause',
       '-',
       '-',
+      '-',
     ],
   );
 });
@@ -69,6 +71,7 @@ test('a network disconnect names the container, and only of our network', () => 
     hintOf(
       { Type: 'network', Action: 'disconnect', Actor: { ID: 'n', Attributes: { name, container: 'c2' } } },
       'torc',
+      'me',
       new Set(),
     );
   assert.equal(of('torc'), { kind: 'gone', replicaId: 'c2', cause: 'docker network disconnect' });

@@ -87,4 +87,15 @@ export async function removeAll(network: string): Promise<void> {
     .getNetwork(network)
     .remove()
     .catch(() => {});
+  for (const { Name } of await markersOf(network))
+    await docker
+      .getVolume(Name)
+      .remove()
+      .catch(() => {});
+}
+
+/** The volumes by which torcs tell each other that the network is taken. */
+export async function markersOf(network: string): Promise<Docker.VolumeInspectInfo[]> {
+  const filters = { label: [`torc.lease=${network}`] };
+  return (await docker.listVolumes({ filters })).Volumes ?? [];
 }

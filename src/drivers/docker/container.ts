@@ -5,10 +5,10 @@
 //   torc-4-g2-1f0c9a        slot 4, second generation       (the end is random: a fresh name never meets a 409)
 //   torc-spare-1-g1-s77e2b0 a spare
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Replica, ReplicaSpec } from '../../control/driver.ts';
-import { NETWORK_LABEL } from './hints.ts';
+import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 
 /** Limits of one replica; docs/operations.md names them. */
 const MEMORY_BYTES = 512 * 1024 * 1024;
@@ -18,7 +18,12 @@ const LOG_SIZE = '1m';
 
 export type Reach = 'ip' | 'published';
 
+const MADE_OF_LABEL = 'torc.made-of';
+const DIGEST_LENGTH = 12;
+
 export interface Make {
+  /** The instance whose replicas these are. */
+  readonly owner: string;
   readonly image: string;
   readonly network: string;
   readonly port: number;
@@ -31,17 +36,28 @@ export function nameOf(network: string, { slot, generation, spare }: ReplicaSpec
 
 /** Least privilege: no capability, nothing gained by setuid, bounded memory, processes and log; one healer: torc. */
 export function creationOf(name: string, spec: ReplicaSpec, make: Make): Docker.ContainerCreateOptions {
-  const port = `${make.port}/tcp`;
+  const what = madeOf(make);
   return {
+    ...what,
     name,
-    Image: make.image,
-    Env: [`PORT=${make.port}`, `SERVER_ID=${spec.slot}`],
+    Env: [...what.Env, `SERVER_ID=${spec.slot}`],
     Labels: {
       [NETWORK_LABEL]: make.network,
+      [OWNER_LABEL]: make.owner,
+      [MADE_OF_LABEL]: digestOf(make),
       'torc.slot': spec.slot,
       'torc.generation': String(spec.generation),
       'torc.spare': String(spec.spare),
     },
+  };
+}
+
+/** What all replicas of one make have in common. */
+function madeOf(make: Make) {
+  const port = `${make.port}/tcp`;
+  return {
+    Image: make.image,
+    Env: [`PORT=${make.port}`],
     ExposedPorts: { [port]: {} },
     HostConfig: {
       NetworkMode: make.network,
@@ -58,6 +74,18 @@ export function creationOf(name: string, spec: ReplicaSpec, make: Make): Docker.
   };
 }
 
+const digestOf = (make: Make): string =>
+  createHash('sha256')
+    .update(JSON.stringify(madeOf(make)))
+    .digest('hex')
+    .slice(0, DIGEST_LENGTH);
+
+/** How a container differs from what would be made now, in words; '' where it does not. */
+export function differenceOf(info: Docker.ContainerInfo, make: Make): string {
+  if (info.Image !== make.image) return `it runs the image ${info.Image}, not ${make.image}`;
+  return info.Labels[MADE_OF_LABEL] === digestOf(make) ? '' : 'it was made with other settings';
+}
+
 /** The container as the list has it; null while the engine is removing it. */
 export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | null {
   if (info.State === 'removing') return null;
@@ -70,6 +98,8 @@ export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | nul
     host: address?.host ?? '',
     port: address?.port ?? 0,
     label: info.Id.slice(0, 12),
+    image: info.Image,
+    version: info.ImageID.replace(/^sha256:/, '').slice(0, DIGEST_LENGTH),
   };
   if (address !== null) return { ...common, status: info.State === 'paused' ? 'paused' : 'running' };
   return {

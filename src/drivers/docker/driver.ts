@@ -1,17 +1,20 @@
-// The Docker driver: replicas as containers on a network of their own, told apart from everybody else's by one label
-// (torc.network=NETWORK), so that torcs with different TORC_NETWORK share an engine in peace and the next torc finds
-// what a killed one left. Nothing is restarted by the engine: there is one healer. Every method asks the engine anew;
+// The Docker driver: replicas as containers on a network of their own. Labels say which network's they are (torcs with
+// different TORC_NETWORK share an engine in peace) and which instance made them (torc.owner), so that the next torc finds
+// what a killed one left and touches nothing that only looks like it. One torc at a time has a network (lease.ts). Nothing is restarted by the engine: there is one healer. Every method asks the engine anew;
 // what is remembered is only what is on its way. How it all looks on an engine is in container.ts.
 
+import type Docker from 'dockerode';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { instanceId } from '../instance.ts';
 import { StateDirectory } from '../state.ts';
-import { creationOf, type Make, nameOf, plainOutput, replicaOf } from './container.ts';
+import { creationOf, differenceOf, type Make, nameOf, plainOutput, replicaOf } from './container.ts';
 import { Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
-import { exitInWords, hintOf, NETWORK_LABEL } from './hints.ts';
+import { exitInWords, hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { ensureImage, missingImage } from './image.ts';
+import { Lease } from './lease.ts';
 import { Network } from './network.ts';
 
 const NOT_MODIFIED = 304;
@@ -21,6 +24,8 @@ const CONFLICT = 409;
 const STOP_MARGIN_MS = 20_000;
 /** Of a replica's output, for people. */
 const LAST_LINES = 20;
+/** Foreign containers that are named in the log. */
+const MOST_NAMED = 100;
 const LAST_WORDS_BYTES = 2048;
 
 export interface DockerDriverOptions {
@@ -43,6 +48,10 @@ export class DockerDriver implements Driver {
   readonly #engine = new Engine();
   readonly #network: Network;
   readonly #state: StateDirectory;
+  readonly #lease: Lease;
+  /** Containers with the network's label that are not ours, once they were named in the log. */
+  readonly #named = new Set<string>();
+  #isAdopted = false;
   /** Names of containers between create and start: a list taken now must not show them as stopped. */
   readonly #starting = new Set<string>();
   #make: Make;
@@ -53,9 +62,11 @@ export class DockerDriver implements Driver {
 
   constructor(options: DockerDriverOptions) {
     this.#options = options;
-    const { network, image, port, stateRoot } = options;
-    this.#make = { network, image, port, reach: 'ip' };
-    this.#network = new Network(network, this.#engine);
+    const { network, image, port, stateRoot, log } = options;
+    const owner = instanceId(stateRoot);
+    this.#make = { owner, network, image, port, reach: 'ip' };
+    this.#network = new Network(network, owner, this.#engine);
+    this.#lease = new Lease({ engine: this.#engine, network, log });
     this.#state = new StateDirectory(
       stateRoot,
       `docker-${network}`,
@@ -69,10 +80,6 @@ export class DockerDriver implements Driver {
       await this.#engine.ping();
       await this.#state.open();
       this.#locked = true;
-      await this.#network.findSelf();
-      const found = await this.#network.reach();
-      this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
-      await this.#ensureImage(image, progress);
       this.#events = new EventStream({
         engine: this.#engine,
         log,
@@ -80,28 +87,62 @@ export class DockerDriver implements Driver {
         onResync: cause => onEvent({ kind: 'resync', cause }),
       });
       await this.#events.open();
+      await this.#lease.take();
+      await this.#network.findSelf();
+      const found = await this.#network.reach();
+      this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
+      await this.#ensureImage(image, progress);
     } catch (error) {
       throw error instanceof EngineError ? new StartError(error.message, { cause: error }) : error;
     }
   }
 
   async list(): Promise<readonly Replica[]> {
+    await this.#lease.keep();
+    this.#lease.check();
     const containers = await this.#engine.ask('cannot list the containers', docker =>
       docker.listContainers({ all: true, filters: { label: [`${NETWORK_LABEL}=${this.#make.network}`] } }),
     );
     const replicas: Replica[] = [];
     for (const info of containers) {
+      if (info.Labels[OWNER_LABEL] !== this.#make.owner) {
+        this.#nameForeign(info);
+        continue;
+      }
       if (info.Names.some(name => this.#starting.has(name.slice(1)))) continue;
       const replica = replicaOf(info, this.#make);
       if (replica === null) continue;
       replicas.push(
         replica.status === 'stopped' && info.State === 'exited' ? await this.#withEnd(replica) : replica,
       );
+      if (!this.#isAdopted) this.#nameAdopted(info);
     }
+    this.#isAdopted = true;
     return replicas;
   }
 
+  #nameForeign(info: Docker.ContainerInfo): void {
+    if (this.#named.has(info.Id) || this.#named.size >= MOST_NAMED) return;
+    this.#named.add(info.Id);
+    const name = info.Names[0]?.slice(1) ?? info.Id.slice(0, 12);
+    const owner = info.Labels[OWNER_LABEL] ?? 'nobody';
+    this.#options.log.warn(
+      { container: name, image: info.Image, owner },
+      `container ${name} has the label ${NETWORK_LABEL}=${this.#make.network} but was not made by this torc: it is left alone; if nobody needs it: docker rm -f -v ${name}`,
+    );
+  }
+
+  #nameAdopted(info: Docker.ContainerInfo): void {
+    const difference = differenceOf(info, this.#make);
+    if (difference === '' || info.State !== 'running') return;
+    this.#options.log.warn(
+      { container: info.Names[0]?.slice(1), image: info.Image, difference },
+      `a replica of an earlier run is taken over as it is: ${difference}`,
+    );
+  }
+
   async start(spec: ReplicaSpec): Promise<Replica> {
+    this.#lease.check();
     const name = nameOf(this.#make.network, spec);
     this.#starting.add(name);
     try {
@@ -122,6 +163,7 @@ export class DockerDriver implements Driver {
   }
 
   async stop(replica: Replica, graceMs: number): Promise<void> {
+    this.#lease.check();
     const { id, label } = replica;
     if (graceMs > 0 && replica.status !== 'stopped') {
       const t = Math.ceil(graceMs / 1000);
@@ -175,14 +217,20 @@ export class DockerDriver implements Driver {
     if (!this.#locked) return;
     this.#locked = false;
     try {
-      if (remove) await this.#network.release();
+      if (remove && this.#lease.isHeld) await this.#network.release();
+      await this.#lease.release();
     } finally {
       this.#state.close();
     }
   }
 
   #onMessage(message: EngineMessage, onEvent: (event: DriverEvent) => void): void {
-    const hint = hintOf(message, this.#make.network, this.#stopSignals);
+    if (message.Type === 'volume') {
+      this.#lease.onVolume(message.Actor.ID);
+      return;
+    }
+    const { network, owner } = this.#make;
+    const hint = hintOf(message, network, owner, this.#stopSignals);
     if (hint !== null) onEvent(hint);
   }
 

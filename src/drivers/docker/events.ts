@@ -13,9 +13,9 @@ export interface EngineMessage {
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
 }
 
-const WATCHED: { type: ('container' | 'network')[]; event: string[] } = {
-  type: ['container', 'network'],
-  event: ['kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
+const WATCHED: { type: ('container' | 'network' | 'volume')[]; event: string[] } = {
+  type: ['container', 'network', 'volume'],
+  event: ['create', 'kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
 };
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;

@@ -8,6 +8,8 @@ import type { DriverEvent } from '../../control/driver.ts';
 import type { EngineMessage } from './events.ts';
 
 export const NETWORK_LABEL = 'torc.network';
+/** The instance that made it (drivers/instance.ts): the network's label alone could be anybody's. */
+export const OWNER_LABEL = 'torc.owner';
 
 const ENDING = new Set(['SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGKILL', 'SIGTERM']);
 const signalNames = new Map(
@@ -18,6 +20,7 @@ const signalNames = new Map(
 export function hintOf(
   message: EngineMessage,
   network: string,
+  owner: string,
   stopSignals: ReadonlySet<string>,
 ): DriverEvent | null {
   const { ID, Attributes } = message.Actor;
@@ -27,7 +30,7 @@ export function hintOf(
     // Its connections are not even reset: as good as dead for every request that waits on it.
     return { kind: 'gone', replicaId: container, cause: 'docker network disconnect' };
   }
-  if (Attributes[NETWORK_LABEL] !== network) return null;
+  if (Attributes[NETWORK_LABEL] !== network || Attributes[OWNER_LABEL] !== owner) return null;
   const hint = (kind: DriverEvent['kind'], cause: string): DriverEvent => ({ kind, replicaId: ID, cause });
   switch (message.Action) {
     case 'kill': {

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import type Docker from 'dockerode';
 import type { Reach } from './container.ts';
 import { type Engine, EngineError } from './engine.ts';
-import { NETWORK_LABEL } from './hints.ts';
+import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { Subnets } from './subnets.ts';
 
 const MOUNTINFO = '/proc/self/mountinfo';
@@ -25,12 +25,14 @@ export class Network {
   /** As the engine last had it. */
   subnets = new Subnets(null);
   readonly #engine: Engine;
+  readonly #owner: string;
   /** Our own container's id; null when torc runs on the host or in a container of another engine. */
   #self: string | null = null;
   #joined = false;
 
-  constructor(name: string, engine: Engine) {
+  constructor(name: string, owner: string, engine: Engine) {
     this.name = name;
+    this.#owner = owner;
     this.#engine = engine;
   }
 
@@ -78,7 +80,7 @@ export class Network {
     }
     for (let attempt = 1; attempt <= REMOVE_ATTEMPTS; attempt++) {
       const found = await this.#inspect();
-      if (found === null || found.Labels?.[NETWORK_LABEL] !== this.name) return;
+      if (found === null || found.Labels?.[OWNER_LABEL] !== this.#owner) return;
       if (await this.#remove()) return;
       await new Promise(resolve => setTimeout(resolve, REMOVE_PAUSE_MS));
     }
@@ -107,7 +109,7 @@ export class Network {
       Name: this.name,
       Driver: 'bridge',
       CheckDuplicate: true,
-      Labels: { [NETWORK_LABEL]: this.name },
+      Labels: { [NETWORK_LABEL]: this.name, [OWNER_LABEL]: this.#owner },
     };
     const what = `cannot make the network ${this.name}`;
     await this.#engine.askUnless([CONFLICT], what, docker => docker.createNetwork(options));
