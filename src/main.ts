@@ -5,7 +5,7 @@
 import cluster from 'node:cluster';
 import { helpText, loadConfig } from './config/load.ts';
 import { StartError } from './core/errors.ts';
-import { openLog } from './core/log.ts';
+import { openLog, WORKER_LOG_FD } from './core/log.ts';
 
 const OLDEST_NODE = 26;
 
@@ -23,7 +23,7 @@ if (loaded.kind === 'help') {
   fail([`torc needs Node ${OLDEST_NODE}, this is ${process.versions.node}: run npm ci, then npm start`], 1);
 } else if (cluster.isPrimary) {
   const { runPrimary } = await import('./primary.ts');
-  const processLog = openLog(loaded.config.log, 'primary');
+  const processLog = openLog(loaded.config.log, 'primary', 1);
   try {
     process.exit(await runPrimary(loaded.config, processLog));
   } catch (error) {
@@ -33,5 +33,8 @@ if (loaded.kind === 'help') {
   }
 } else {
   const { runWorker } = await import('./cluster/worker.ts');
-  await runWorker(loaded.config, openLog(loaded.config.log, `worker ${cluster.worker?.id ?? 0}`));
+  await runWorker(
+    loaded.config,
+    openLog(loaded.config.log, `worker ${cluster.worker?.id ?? 0}`, WORKER_LOG_FD),
+  );
 }

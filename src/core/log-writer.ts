@@ -155,8 +155,8 @@ function nonBlocking(fd: number): number {
     if (fstatSync(fd).isFile()) return fd;
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // A socket (journald), another user's pipe, or no /proc. Node makes its own stream of it non-blocking, and takes that
-    // back when it exits.
+    // A socket (journald), another user's pipe, or no /proc: O_NONBLOCK has to be shared. The primary's own stream of
+    // stdout sets it, until it exits; its workers have the same open file, as a descriptor that Node leaves alone.
     if (fd === 1) void process.stdout.writable;
     return fd;
   }

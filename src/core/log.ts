@@ -31,10 +31,17 @@ export interface ProcessLog {
   fault(): string | null;
 }
 
-/** Logs to stdout: JSON lines, or readable lines where stdout is a terminal. */
-export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', role: string): ProcessLog {
+/** Where a worker finds the primary's stdout (cluster/workers.ts). */
+export const WORKER_LOG_FD = 4;
+
+/** Logs to `fd`: JSON lines, or readable lines where it is a terminal. */
+export function openLog(
+  level: 'silent' | 'error' | 'warn' | 'info' | 'debug',
+  role: string,
+  fd: number,
+): ProcessLog {
   let fault: string | null = null;
-  const writer = new LogWriter(1, {
+  const writer = new LogWriter(fd, {
     onFault(error) {
       if (fault !== null) return;
       fault =
@@ -46,7 +53,7 @@ export function openLog(level: 'silent' | 'error' | 'warn' | 'info' | 'debug', r
     onGap: dropped => unfiltered.warn({ dropped }, `${dropped} log lines were dropped: nobody read them`),
   });
   process.on('exit', () => writer.end());
-  const isTerminal = isatty(1);
+  const isTerminal = isatty(fd);
   const logger = pino(
     {
       level,

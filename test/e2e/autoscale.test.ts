@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { get, type RawClient, rawClient } from '../support/raw.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -50,6 +51,46 @@ scaling('follows the load up to TORC_MAX and back down to TORC_MIN, and loses no
     await torc.close();
   }
   assert.is(torc.process.exitCode, 0, torc.output());
+});
+
+scaling('tunnels are no load: with many of them open and nothing else to do, replicas leave', async () => {
+  const accepts = `
+    const server = require('node:http').createServer((ask, reply) => reply.end('ok'));
+    server.on('upgrade', (ask, socket) => {
+      socket.on('error', () => {});
+      socket.write(['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: x', '', ''].join('\\r\\n'));
+    });
+    server.listen(process.env.PORT, process.env.HOST);
+  `.replaceAll(/\s+/g, ' ');
+  const torc = await startTorc({
+    TORC_WORKERS: '1',
+    TORC_REPLICAS: '2',
+    TORC_MAX: '4',
+    TORC_SCALE_TARGET: '2',
+    // Time enough to open the tunnels before the first decision.
+    TORC_SCALE_PERIOD_MS: '2000',
+    TORC_SCALE_DOWN_WINDOW_MS: '0',
+    TORC_DRAIN_TIMEOUT_MS: '100',
+    TORC_REPLICA_COMMAND: `exec ${process.execPath} -e "${accepts}"`,
+  });
+  const clients: RawClient[] = [];
+  try {
+    for (let index = 0; index < 40; index++) {
+      const client = await rawClient(torc.port);
+      clients.push(client);
+      client.send(get(`/?request_id=${index}`, ['Connection: Upgrade', 'Upgrade: x']));
+      await client.has('101 Switching');
+    }
+    await waitFor(() => torc.lines().some(line => line.topic === 'scale'), {
+      timeoutMs: 20_000,
+      what: 'a decision',
+    });
+    assert.match(String(torc.lines().find(line => line.topic === 'scale')?.msg), /^from 2 to 1 replicas/);
+    assert.ok(clients.some(client => !client.closed));
+  } finally {
+    for (const client of clients) client.close();
+    await torc.close();
+  }
 });
 
 scaling.run();

@@ -1,5 +1,6 @@
 // Tunnels: after a 101 torc carries bytes both ways and says nothing itself; before it, a refusal is a plain answer.
 
+import { existsSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,9 +25,10 @@ async function withTunnel(
     torc: Awaited<ReturnType<typeof startProxy>>,
     origin: Awaited<ReturnType<typeof rawOrigin>>,
   ) => Promise<void>,
+  settings: Record<string, string> = {},
 ): Promise<void> {
   const origin = await rawOrigin((_request, socket) => onOpen(socket), { atHead: true });
-  const torc = await startProxy([origin.port]);
+  const torc = await startProxy([origin.port], settings);
   try {
     await run(torc, origin);
   } finally {
@@ -54,6 +56,7 @@ upgrade('bytes flow both ways, also those right behind the handshake', async () 
       await client.has('echo one');
       const delta = torc.counters.collect();
       assert.is(delta.slots[0]!.inFlight, 1, 'a tunnel is in flight');
+      assert.is(delta.slots[0]!.tunnels, 1, 'and known as a tunnel');
       client.close();
       await waitFor(() => origin.sockets.size === 0, { timeoutMs: 2000, what: 'the other side to close' });
       assert.equal(torc.counters.collect().slots, []);
@@ -213,6 +216,118 @@ upgrade('a drain leaves tunnels their grace, then cuts them', async () => {
       await drained;
       await client.gone();
     },
+  );
+});
+
+upgrade(
+  'a tunnel without a byte in either direction ends; one that speaks, from whichever side, goes on',
+  async () => {
+    const sockets: Socket[] = [];
+    await withTunnel(
+      socket => {
+        sockets.push(socket);
+        socket.removeAllListeners('data');
+        socket.write(accepted);
+      },
+      async (torc, origin) => {
+        const [silent, speaking, listening] = await Promise.all([1, 2, 3].map(() => rawClient(torc.port)));
+        for (const client of [silent!, speaking!, listening!]) {
+          client.send(handshake);
+          await client.has('101');
+        }
+        const timer = setInterval(() => {
+          speaking!.send('x');
+          sockets[2]!.write('y');
+        }, 50);
+        try {
+          await silent!.gone();
+          await waitFor(() => origin.sockets.size === 2, {
+            timeoutMs: 20_000,
+            what: 'the replica to hear of it',
+          });
+          const { received } = listening!;
+          await waitFor(() => listening!.received.length > received.length + 20, {
+            timeoutMs: 20_000,
+            what: 'the others to go on for twice the timeout',
+          });
+          assert.is(speaking!.closed || listening!.closed, false);
+        } finally {
+          clearInterval(timer);
+        }
+        await Promise.all([speaking!.gone(), listening!.gone()]);
+        await waitFor(() => torc.counters.collect().slots.length === 0, {
+          timeoutMs: 20_000,
+          what: 'none in flight',
+        });
+      },
+      { TUNNEL_TIMEOUT_MS: '500' },
+    );
+  },
+);
+
+// Linux shows the timers of sockets; 02 is keep-alive's.
+if (existsSync('/proc/net/tcp'))
+  upgrade(
+    'TCP keep-alive is on towards both sides of a tunnel, and its first probe comes within 30 s',
+    async () => {
+      await withTunnel(
+        socket => socket.write(accepted),
+        async (torc, origin) => {
+          const client = await rawClient(torc.port);
+          client.send(handshake);
+          await client.has('101');
+          const timers = (): (readonly [string, number])[] =>
+            readFileSync('/proc/net/tcp', 'utf8')
+              .split('\n')
+              .map(line => line.trim().split(/\s+/))
+              .filter(([, local = '', remote = '', state]) => {
+                const [from, to] = [local, remote].map(address =>
+                  Number.parseInt(address.split(':')[1] ?? '', 16),
+                );
+                return (
+                  state === '01' &&
+                  ((from === torc.port && to === client.socket.localPort) || to === origin.port)
+                );
+              })
+              .map(([, , , , , timer = '']) => {
+                const [kind = '', jiffies = ''] = timer.split(':');
+                return [kind, Number.parseInt(jiffies, 16)] as const;
+              });
+          await waitFor(() => timers().length === 2 && timers().every(([kind]) => kind === '02'), {
+            timeoutMs: 20_000,
+            what: `two timers of keep-alive: ${timers()}`,
+          });
+          for (const [, jiffies] of timers()) assert.ok(jiffies <= 3000, `${jiffies} hundredths`);
+          client.close();
+        },
+      );
+    },
+  );
+
+upgrade('the access log tells a tunnel at its end, with what it carried', async () => {
+  await withTunnel(
+    socket => {
+      socket.removeAllListeners('data');
+      socket.write(`${accepted}first`);
+      socket.on('data', () => socket.write('echo'));
+    },
+    async torc => {
+      const client = await rawClient(torc.port);
+      client.send(handshake);
+      await client.has('first');
+      client.send('1234567');
+      await client.has('echo');
+      const lines = () => torc.lines.filter(({ message }) => message === 'request');
+      assert.is(lines().length, 0);
+      client.close();
+      await waitFor(() => lines().length === 1, { timeoutMs: 20_000, what: 'its line' });
+      const { status, bytesIn, bytesOut, attempts } = lines()[0]!.fields;
+      assert.equal(
+        { status, bytesIn, bytesOut, attempts },
+        { status: 101, bytesIn: 7, bytesOut: 9, attempts: 1 },
+      );
+    },
+    { ACCESS_LOG: 'true' },
   );
 });
 
