@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { isLoopback } from './admin/access.ts';
 import { Admin } from './admin/routes.ts';
-import { checkAddress } from './cluster/listen.ts';
+import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import { Autoscaler } from './control/autoscale.ts';
@@ -25,7 +25,7 @@ const COLLECT_EVERY_MS = 5_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(config: Config, { log, always, fault }: ProcessLog): Promise<number> {
-  await checkAddress(config.host, config.port);
+  await claimAddress(config.host, config.port);
   const totals = emptyTotals();
   const driver = await createDriver(config, {
     stateRoot: stateRoot(config.stateDir),
