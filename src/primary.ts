@@ -9,7 +9,7 @@ import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
 import { loadTokens } from './admin/tokens.ts';
 import { type AdminAddress, AdminListener } from './cluster/admin-listener.ts';
-import { checkAddress } from './cluster/listen.ts';
+import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import { Autoscaler } from './control/autoscale.ts';
@@ -31,7 +31,7 @@ const COLLECT_EVERY_MS = 5_000;
 export async function runPrimary(config: Config, processLog: ProcessLog): Promise<number> {
   const { log, always, fault } = processLog;
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
-  await checkAddress(config.host, config.port);
+  await claimAddress(config.host, config.port);
   const totals = emptyTotals();
   const driver = await createDriver(config, {
     stateRoot: stateRoot(config.stateDir),

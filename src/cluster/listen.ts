@@ -1,5 +1,5 @@
-// The public address before anybody serves on it. Workers share the port (SO_REUSEPORT), so the kernel would also let a
-// second torc of the same user in between them, unseen; one plain listen beforehand, without sharing, finds that out.
+// The public address before anybody serves on it: one plain listen, without the sharing (SO_REUSEPORT) that workers use,
+// finds any program that listens there now. One that is about to is claim.ts's business.
 
 import { createServer } from 'node:net';
 import { StartError } from '../core/errors.ts';

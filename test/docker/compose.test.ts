@@ -16,9 +16,11 @@ const url = `http://127.0.0.1:${port}`;
 const balancer = `${project}-balancer-1`;
 
 /** Runs `docker compose ARGS`; the exit code and all it printed. */
-function compose(...args: string[]): Promise<{ code: number | null; output: string }> {
+const compose = (...args: string[]) => run('docker', ['compose', '-f', file, '-p', project, ...args]);
+
+function run(program: string, args: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn('docker', ['compose', '-f', file, '-p', project, ...args], {
+    const child = spawn(program, args, {
       env: { ...process.env, PORT: port, TORC_NETWORK: network, TORC_DRAIN_TIMEOUT_MS: '1000' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -38,6 +40,12 @@ const readyCount = (): Promise<number> =>
     async response => ((await response.json()) as { ready: number }).ready,
     () => 0,
   );
+
+/** What a program prints that Node runs in a container. */
+async function inside(container: string, program: string): Promise<string> {
+  const { output } = await run('docker', ['exec', container, 'node', '-e', program]);
+  return output.trim();
+}
 
 engineSuite('compose', network, test => {
   test('up: ready, balanced over sibling containers, not as root', async () => {
@@ -65,6 +73,30 @@ engineSuite('compose', network, test => {
       torc.filter(([, user]) => user === 'root'),
       [],
     );
+  });
+
+  test('bounds, state and networks are as the file says', async () => {
+    const { HostConfig, Mounts, NetworkSettings } = await docker.getContainer(balancer).inspect();
+    assert.equal([HostConfig.Memory, HostConfig.PidsLimit], [2 * 1024 ** 3, 512]);
+    assert.ok(Mounts.some(({ Destination, Type }) => Destination === '/var/lib/torc' && Type === 'volume'));
+    assert.equal(Object.keys(NetworkSettings.Networks).sort(), [network, `${project}_front`].sort());
+  });
+
+  test('a replica cannot administer torc, whatever it sends', async () => {
+    const { NetworkSettings } = await docker.getContainer(balancer).inspect();
+    const address = NetworkSettings.Networks[network]!.IPAddress;
+    const [replica] = await containersOf(network);
+    const ask = (path: string, options: object): Promise<string> =>
+      inside(
+        replica!,
+        `fetch('http://${address}:5000${path}', ${JSON.stringify(options)}).then(r => console.log(r.status))`,
+      );
+    const json = { 'content-type': 'application/json', authorization: 'Bearer anything' };
+    assert.is(await ask('/home', {}), '200', 'it is a client like any other');
+    for (const path of ['/admin/slots', '/metrics', '/rep', '/requests/1'])
+      assert.is(await ask(path, { headers: json }), '403', path);
+    assert.is(await ask('/rm', { method: 'DELETE', headers: json, body: '{"n":1}' }), '403');
+    assert.is((await containersOf(network)).length, 3);
   });
 
   test('/add and /rm work from this machine', async () => {
@@ -100,6 +132,6 @@ engineSuite('compose', network, test => {
   });
 
   test.after(async () => {
-    await compose('down');
+    await compose('down', '-v');
   });
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryState } from '../support/state.ts';
-import { freePort, spawnTorc, startTorc } from '../support/torc.ts';
+import { freePort, spawnTorc, startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const start = suite('start');
@@ -56,6 +56,64 @@ start('a taken port: one line, exit not 0, nothing left', async () => {
   assert.is(code, 1);
   assert.match(torc.errors(), `127.0.0.1:${port} is taken`);
   assert.is(torc.errors().trim().split('\n').length, 1, torc.errors());
+});
+
+start('two started at once on one port: one serves, the other says who has it', async () => {
+  for (const hosts of [
+    ['127.0.0.1', '127.0.0.1'],
+    ['0.0.0.0', '127.0.0.1'],
+  ]) {
+    const PORT = String(await freePort());
+    const both = await Promise.all(
+      hosts.map(HOST => spawnTorc({ PORT, HOST, TORC_WORKERS: '1', TORC_REPLICAS: '1' })),
+    );
+    try {
+      const isOver = (torc: Torc): boolean =>
+        torc.process.exitCode !== null || torc.output().includes('torc is ready');
+      await waitFor(() => both.every(isOver), { timeoutMs: 30_000, what: 'one to serve, one to give up' });
+      const losers = both.filter(torc => torc.process.exitCode !== null);
+      assert.is(losers.length, 1, both.map(torc => torc.output()).join('\n--\n'));
+      const winner = both.find(torc => torc !== losers[0])!;
+      assert.is(losers[0]!.process.exitCode, 1);
+      assert.match(
+        losers[0]!.errors(),
+        new RegExp(`taken by another torc.*pid ${winner.process.pid}, since 2`),
+      );
+      assert.is((await winner.get('/request?request_id=1')).status, 200);
+    } finally {
+      await Promise.all(both.map(torc => torc.close()));
+    }
+  }
+});
+
+start('a second one while the only worker of the first is being replaced', async () => {
+  const first = await startTorc({ TORC_WORKERS: '1', TORC_REPLICAS: '1' });
+  try {
+    // Dying young again and again, it is away for longer each time.
+    let pid = 0;
+    for (let deaths = 0; deaths < 4; deaths++) {
+      const isBack = async (): Promise<boolean> => {
+        const { workers } = await first.get('/admin/ring').then(
+          answer => JSON.parse(answer.text),
+          () => ({ workers: [] }),
+        );
+        const found = workers[0]?.pid ?? pid;
+        if (found === pid) return false;
+        pid = found;
+        return true;
+      };
+      await waitFor(isBack, { timeoutMs: 20_000, what: 'the worker' });
+      process.kill(pid, 'SIGKILL');
+    }
+    const second = await spawnTorc({ PORT: String(first.port), HOST: '0.0.0.0' });
+    assert.is(await second.exited(), 1);
+    assert.match(
+      second.errors(),
+      new RegExp(`taken by another torc on 127.0.0.1 \\(pid ${first.process.pid}, `),
+    );
+  } finally {
+    await first.close();
+  }
 });
 
 start('a full disk under the log: one line on stderr, exit not 0', async () => {

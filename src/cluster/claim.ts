@@ -1,0 +1,98 @@
+// One torc on one address. Workers share their port (SO_REUSEPORT), so the kernel lets a second torc of the same user in
+// between them and deals it half of the clients. A plain listen beforehand finds one that serves, but not one that is
+// just starting, nor one whose only worker is being replaced. So the primary holds a name for its life: an abstract Unix
+// socket, which ends with its process and is seen where its ports are (one network namespace). Looking and taking are
+// one step, because a second name, a mutex for the port, is held around both. No file: that would outlive a crash.
+
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { createServer, isIPv4, type Server } from 'node:net';
+import { StartError } from '../core/errors.ts';
+import { checkAddress } from './listen.ts';
+
+const user = process.getuid?.() ?? 0;
+const MUTEX_POLL_MS = 20;
+/** It is held for some milliseconds; a holder that was stopped just then is not waited for longer. */
+const MUTEX_TIMEOUT_MS = 10_000;
+
+export interface Holder {
+  readonly address: string;
+  readonly pid: string;
+  readonly sinceMs: number;
+}
+
+/** Takes `host:port` for this process's life; StartError when another program, or another torc, has it. */
+export async function claimAddress(host: string, port: number): Promise<void> {
+  if (process.platform !== 'linux') return checkAddress(host, port);
+  const address = await lookup(host).then(
+    found => found.address,
+    () => host, // the plain listen says what is wrong with it
+  );
+  const mutex = await lock(port);
+  try {
+    const holder = holdersOf(readNames(), user, port).find(other => overlap(other.address, address));
+    if (holder !== undefined) throw new StartError(heldBy(host, port, holder));
+    await checkAddress(host, port);
+    (await listen(nameOf(user, port, { address, pid: String(process.pid), sinceMs: Date.now() }))).unref();
+  } finally {
+    mutex.close();
+  }
+}
+
+/** Whether the kernel would let at most one of two torcs listen, or both on one address. */
+export function overlap(a: string, b: string): boolean {
+  const covers = (wide: string, narrow: string): boolean =>
+    wide === '::' || (wide === '0.0.0.0' && isIPv4(narrow));
+  return a === b || covers(a, b) || covers(b, a);
+}
+
+/** The holders of a port in the text of /proc/net/unix, where an abstract name begins with "@". */
+export function holdersOf(names: string, user: number, port: number): Holder[] {
+  const line = new RegExp(`@torc/${user}/${port}/([^/\\s]+)/(\\d+)/(\\d+)@*$`, 'gm');
+  return [...names.matchAll(line)].map(([, address, pid, sinceMs]) => ({
+    address: address!,
+    pid: pid!,
+    sinceMs: Number(sinceMs),
+  }));
+}
+
+export const nameOf = (user: number, port: number, { address, pid, sinceMs }: Holder): string =>
+  `\0torc/${user}/${port}/${address}/${pid}/${sinceMs}`;
+
+function heldBy(host: string, port: number, { address, pid, sinceMs }: Holder): string {
+  const where = address === host ? '' : ` on ${address}`;
+  const since = new Date(sinceMs).toISOString();
+  return `${host}:${port} is taken by another torc${where} (pid ${pid}, since ${since}): end it, or set PORT to a free port`;
+}
+
+function readNames(): string {
+  try {
+    return readFileSync('/proc/net/unix', 'utf8');
+  } catch {
+    return ''; // hidden in some sandboxes; the plain listen is what remains
+  }
+}
+
+async function lock(port: number): Promise<Server> {
+  const deadlineMs = performance.now() + MUTEX_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await listen(`\0torc/${user}/${port}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw new StartError(`${error}`);
+      if (performance.now() > deadlineMs)
+        throw new StartError(
+          `another torc has been starting on port ${port} for ${MUTEX_TIMEOUT_MS} ms: end it`,
+        );
+    }
+    await new Promise(resolve => setTimeout(resolve, MUTEX_POLL_MS));
+  }
+}
+
+function listen(name: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(socket => socket.destroy());
+    server.once('error', reject);
+    server.listen(name, () => resolve(server));
+  });
+}
