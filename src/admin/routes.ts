@@ -21,10 +21,11 @@ import {
   valuesOf,
 } from './access.ts';
 import type { Audit } from './audit.ts';
+import { explainView, readQuestion } from './explain.ts';
 import { Metrics } from './metrics.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
-import { explainView, ringView, rolloutView, slotsView } from './views.ts';
+import { ringView, rolloutView, slotsView } from './views.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {
@@ -83,7 +84,7 @@ const routes: readonly Route[] = [
   change('POST', /^\/add$/, (admin, asked) => admin.change(asked, 'add')),
   change('DELETE', /^\/rm$/, (admin, asked) => admin.change(asked, 'remove')),
   look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
-  look(/^\/admin\/explain$/, (admin, { query }) => admin.explain(query)),
+  look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
   look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
   look(/^\/admin\/ring$/, admin => admin.ring()),
   look(/^\/admin\/events$/, (admin, { request, channel }) => admin.events(request, channel)),
@@ -221,12 +222,11 @@ export class Admin {
     return json(200, { driver, ...view });
   }
 
-  explain(query: URLSearchParams): AdminReply {
-    const key = query.get('key');
-    if (key === null || key.length > 8192)
-      return failure(400, 'say which key: /admin/explain?key=K (at most 8192 characters)');
-    const { supervisor } = this.#context;
-    return json(200, explainView(supervisor.snapshot(), supervisor.slots(), key));
+  explain(request: AdminRequest): AdminReply {
+    const { supervisor, config } = this.#context;
+    const asked = readQuestion(request.target, config.key);
+    if (typeof asked === 'string') return failure(400, asked);
+    return json(200, explainView(supervisor.snapshot(), supervisor.slots(), asked));
   }
 
   async whatIf(query: URLSearchParams): Promise<AdminReply> {

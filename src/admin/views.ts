@@ -4,12 +4,10 @@
 import type { RolloutView, SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
-import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, NONE } from '../ring/table.ts';
 import type { SlotTotals, Totals } from '../routing/counters.ts';
 
-const hex = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
-const usable = (state: string): boolean => state === 'ready';
+export const hex = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 
 /** `/admin/slots`: each slot with its replica, its load and its last change, then the spares. */
 export function slotsView(
@@ -60,43 +58,6 @@ export function rolloutView(rollout: RolloutView | null): object {
     startedAt: new Date(startedMs).toISOString(),
     endedAt: endedMs === null ? null : new Date(endedMs).toISOString(),
   };
-}
-
-/** `/admin/explain?key=K`: hash, row, choices in order, who would serve now and why others are skipped. */
-export function explainView(snapshot: SnapshotMessage, slots: readonly SlotView[], key: string): object {
-  const hash = keyHashFor(snapshot.algorithm)(key, 0, key.length);
-  const row = hash & (snapshot.rows - 1);
-  const byId = new Map(slots.map(slot => [slot.id, slot]));
-  const choices = choicesOf(snapshot, row).map(id => {
-    const slot = byId.get(id);
-    const state = slot?.state ?? 'dead';
-    return {
-      slot: slot?.name ?? `id ${id}`,
-      state,
-      ...(usable(state) ? {} : { skipped: slot?.change.cause ?? 'the slot was removed' }),
-    };
-  });
-  const now = choices.find(choice => usable(choice.state));
-  const elsewhere = slots.some(slot => usable(slot.state));
-  const fallback = elsewhere
-    ? 'the first usable choice of the rows that follow'
-    : 'nobody: no replica is ready (503)';
-  return {
-    key,
-    hash: hex(hash),
-    row,
-    rows: snapshot.rows,
-    algorithm: snapshot.algorithm,
-    choices,
-    servedBy: now?.slot ?? null,
-    because: now ? 'first usable choice of the row' : fallback,
-    epoch: snapshot.epoch,
-  };
-}
-
-function choicesOf(snapshot: SnapshotMessage, row: number): number[] {
-  const from = row * CHOICES;
-  return [...(snapshot.choices?.subarray(from, from + CHOICES) ?? [])].filter(id => id !== NONE);
 }
 
 /** `/admin/ring`: algorithm, rows, share of rows per slot, epoch and checksum as each worker has them. */

@@ -15,9 +15,14 @@ const MAX_ROWS = 64;
 
 export const NO_SLOT = -1;
 
+/** What it takes of a snapshot; /admin/explain asks with one of its own. */
+export interface Pickable extends Pick<Snapshot, 'table' | 'usable' | 'usableCount' | 'ids'> {
+  readonly upstreams: readonly ({ readonly inFlight: number } | null)[];
+}
+
 /** The slot id for a key's hash, or NO_SLOT. `tried` holds the slot ids of earlier attempts. */
 export function pick(
-  snapshot: Snapshot,
+  snapshot: Pickable,
   hash: number,
   tried: readonly number[],
   factor: number,
@@ -30,7 +35,7 @@ export function pick(
   return slotId === NO_SLOT ? walk(snapshot, hash, tried, Number.POSITIVE_INFINITY) : slotId;
 }
 
-function walk(snapshot: Snapshot, hash: number, tried: readonly number[], bound: number): number {
+function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound: number): number {
   const { choices, mask } = snapshot.table;
   const rows = Math.min(MAX_ROWS, mask + 1);
   for (let row = 0; row < rows; row++) {
@@ -49,7 +54,7 @@ function walk(snapshot: Snapshot, hash: number, tried: readonly number[], bound:
   return NO_SLOT;
 }
 
-function isOpen(snapshot: Snapshot, slotId: number, tried: readonly number[], bound: number): boolean {
+function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], bound: number): boolean {
   if (slotId >= snapshot.usable.length || snapshot.usable[slotId] === 0) return false;
   for (let index = 0; index < tried.length; index++) if (tried[index] === slotId) return false;
   return snapshot.upstreams[slotId]!.inFlight < bound;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KeySource } from '../../src/config/fields.ts';
-import { FoundKey, findKey } from '../../src/proxy/key.ts';
+import { FoundKey, findKey } from '../../src/routing/key.ts';
 import { rawClient } from '../support/raw.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 

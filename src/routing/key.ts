@@ -2,6 +2,7 @@
 // Finds the text that a request is routed by (TORC_KEY): where it stands in the target or in a header, as raw bytes.
 // Nothing is decoded: `%41` and `A` are two keys, which is what "the same URL" means to a cache, and costs nothing.
 // An empty value counts as missing, and so does all else; then the key is random, so that keyless load spreads.
+// It is the one reader of keys: the data plane routes by it and /admin/explain asks it, so the two cannot disagree.
 
 import type { KeySource } from '../config/fields.ts';
 

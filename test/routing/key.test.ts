@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KeySource } from '../../src/config/fields.ts';
-import { FoundKey, findKey } from '../../src/proxy/key.ts';
+import { FoundKey, findKey } from '../../src/routing/key.ts';
 
 const key = suite('key');
 

@@ -1,0 +1,161 @@
+// `/admin/explain`: where does this request go? Either the request is told (`target`, `header`, `ip`) and its key is found
+// by the data plane's own reader, or the key itself (`key`), in the raw bytes in which a request would carry it. Nothing
+// of `key` is decoded, because nothing of a request is: `%41` and `A` are two keys. The rest of a question is percent-
+// encoded as every query value is, but for `+`, which is itself: a target has no spaces, and may have a plus.
+// Who serves is asked of the data plane's own pick, with the snapshot that the workers have. Pure.
+
+import type { Config, KeySource } from '../config/fields.ts';
+import type { SlotView } from '../control/supervisor.ts';
+import type { SnapshotMessage } from '../core/types.ts';
+import { keyHashFor } from '../ring/hash.ts';
+import { CHOICES, makeTable, NONE } from '../ring/table.ts';
+import { FoundKey, findKey } from '../routing/key.ts';
+import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
+import { hex } from './views.ts';
+
+/** The key of a question. `text` has one character per byte, as the data plane sees it; null: it is random. */
+export interface AskedKey {
+  readonly text: string | null;
+  /** The entry of TORC_KEY that it was read from; 'key' where it was given. */
+  readonly source: string;
+}
+
+const LONGEST_KEY = 8192;
+const HOW =
+  'say which request: /admin/explain?target=/path?query&header=name:value (percent-encoded), or which key: ?key=K (raw)';
+const GIVEN: readonly KeySource[] = [{ kind: 'query', name: 'key' }];
+
+/** `target`: of the control request, as it came. A string says what is wrong with the question. */
+export function readQuestion(target: string, sources: Config['key']): AskedKey | string {
+  const given = keyIn(GIVEN, target, [], '');
+  if (given !== null) return given.length > LONGEST_KEY ? tooLong : { text: given, source: 'key' };
+  const asked = valuesOf(target);
+  const path = asked.get('target')?.[0];
+  if (path === undefined) return HOW;
+  if (!path.startsWith('/')) return `the target must begin with "/": ${HOW}`;
+  const rawHeaders: string[] = [];
+  for (const field of asked.get('header') ?? []) {
+    const colon = field.indexOf(':');
+    if (colon < 1) return `a header is name:value: ${HOW}`;
+    rawHeaders.push(field.slice(0, colon), field.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
+  }
+  return keyOf(sources, path, rawHeaders, asked.get('ip')?.[0] ?? '');
+}
+
+const tooLong = `the key is longer than ${LONGEST_KEY} bytes`;
+
+/** As `findKey` goes through the sources, but it can say which one had it. */
+function keyOf(
+  sources: Config['key'],
+  path: string,
+  rawHeaders: readonly string[],
+  ip: string,
+): AskedKey | string {
+  for (const source of sources) {
+    if (source.kind === 'random') break;
+    if (source.kind === 'ip' && ip === '')
+      return "this request would be routed by its client's address: add &ip=ADDRESS";
+    const text = keyIn([source], path, rawHeaders, ip);
+    if (text !== null) return text.length > LONGEST_KEY ? tooLong : { text, source: nameOf(source) };
+  }
+  return { text: null, source: 'random' };
+}
+
+function keyIn(
+  sources: Config['key'],
+  target: string,
+  rawHeaders: readonly string[],
+  ip: string,
+): string | null {
+  const found = new FoundKey();
+  return findKey(sources, target, rawHeaders, ip, found) ? found.text.slice(found.start, found.end) : null;
+}
+
+const nameOf = ({ kind, name }: KeySource): string => (name === '' ? kind : `${kind}:${name}`);
+
+function valuesOf(target: string): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  const question = target.indexOf('?');
+  for (const part of question === -1 ? [] : target.slice(question + 1).split('&')) {
+    const equals = part.indexOf('=');
+    if (equals === -1) continue;
+    const name = part.slice(0, equals);
+    values.set(name, [...(values.get(name) ?? []), percentDecoded(part.slice(equals + 1))]);
+  }
+  return values;
+}
+
+/** To one character per byte. What is no valid escape stays as it is. */
+const percentDecoded = (text: string): string =>
+  text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+
+/** Source, key, hash, row, choices in order, who would serve now and why others are skipped. */
+export function explainView(
+  snapshot: SnapshotMessage,
+  slots: readonly SlotView[],
+  { text, source }: AskedKey,
+): object {
+  const { epoch, algorithm, rows } = snapshot;
+  if (text === null) {
+    const because =
+      'nothing that TORC_KEY names is in this request: each such request goes to a slot at random';
+    return { source, key: null, bytes: null, servedBy: null, because, epoch };
+  }
+  const hash = keyHashFor(algorithm)(text, 0, text.length);
+  const row = hash & (rows - 1);
+  const byId = new Map(slots.map(slot => [slot.id, slot]));
+  const choices = choicesOf(snapshot, row).map(id => {
+    const slot = byId.get(id);
+    const state = slot?.state ?? 'dead';
+    return {
+      slot: slot?.name ?? `id ${id}`,
+      state,
+      ...(state === 'ready' ? {} : { skipped: slot?.change.cause ?? 'the slot was removed' }),
+    };
+  });
+  const slotId = pick(pickableOf(snapshot), hash, [], 0, 0);
+  const servedBy = snapshot.upstreams.find(upstream => upstream.slotId === slotId)?.slot ?? null;
+  const bytes = Buffer.from(text, 'latin1');
+  return {
+    source,
+    key: bytes.toString('utf8'),
+    bytes: bytes.toString('hex'),
+    hash: hex(hash),
+    row,
+    rows,
+    algorithm,
+    choices,
+    servedBy,
+    because: reason(
+      slotId,
+      choices.some(({ slot }) => slot === servedBy),
+    ),
+    epoch,
+  };
+}
+
+function reason(slotId: number, isChoice: boolean): string {
+  if (slotId === NO_SLOT) return 'nobody: no replica is ready (503)';
+  return isChoice ? 'first usable choice of the row' : 'the first usable choice of the rows that follow';
+}
+
+function choicesOf(snapshot: SnapshotMessage, row: number): number[] {
+  const from = row * CHOICES;
+  return [...(snapshot.choices?.subarray(from, from + CHOICES) ?? [])].filter(id => id !== NONE);
+}
+
+const IDLE = { inFlight: 0 };
+
+/** The published state as a worker has it, with nothing in flight: bounded load is not foretold. */
+function pickableOf({ algorithm, choices, upstreams }: SnapshotMessage): Pickable {
+  const ids = upstreams.map(upstream => upstream.slotId);
+  const usable = new Uint8Array(Math.max(0, ...ids.map(id => id + 1)));
+  for (const { slotId, state } of upstreams) usable[slotId] = state === 'ready' ? 1 : 0;
+  return {
+    table: makeTable(algorithm, choices ?? new Uint16Array(CHOICES).fill(NONE)),
+    usable,
+    usableCount: usable.reduce((sum, each) => sum + each, 0),
+    ids,
+    upstreams: Array.from(usable, () => IDLE),
+  };
+}
