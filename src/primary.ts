@@ -13,7 +13,7 @@ import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import { Autoscaler } from './control/autoscale.ts';
-import { Supervisor } from './control/supervisor.ts';
+import { isNotice, Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
 import type { ProcessLog } from './core/log.ts';
@@ -181,6 +181,7 @@ function stopSignal(atOnce: () => void): Promise<string> {
   });
 }
 
+/** The banner: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
 function announce(
   config: Config,
   driver: string,
@@ -190,17 +191,32 @@ function announce(
 ): void {
   const url = urlOf(config.host, config.port);
   const slots = supervisor.slots();
-  always(
-    {
-      url,
-      driver,
-      replicas: slots.map(slot => slot.name),
-      ready: slots.filter(slot => slot.state === 'ready').length,
-      workers: config.workers === 0 ? availableParallelism() : config.workers,
-      admin: whereToAsk(config, hasTokens),
-    },
-    `torc is ready on ${url}`,
-  );
+  const missing = slots.filter(slot => slot.state !== 'ready');
+  const ready = slots.length - missing.length;
+  const fields = {
+    url,
+    driver,
+    replicas: slots.map(slot => slot.name),
+    ready,
+    workers: config.workers === 0 ? availableParallelism() : config.workers,
+    admin: whereToAsk(config, hasTokens),
+    ...(missing.length === 0
+      ? {}
+      : {
+          notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
+        }),
+  };
+  if (missing.length === 0) always(fields, `torc is ready on ${url}`);
+  else if (ready > 0)
+    always(fields, `torc is ready on ${url}, but only ${ready} of ${slots.length} replicas are`, 'warn');
+  else {
+    always(fields, `torc listens on ${url}, but no replica is ready yet`, 'warn');
+    const unsubscribe = supervisor.subscribe(event => {
+      if (isNotice(event) || event.to !== 'ready' || event.spare) return;
+      unsubscribe();
+      announce(config, driver, supervisor, hasTokens, always);
+    });
+  }
 }
 
 function urlOf(listenHost: string, port: number): string {

@@ -185,7 +185,7 @@ export const fields = {
     whole(1, 65535),
     '5000',
     '',
-    'docker driver: port the image listens on',
+    'docker driver: port the image listens on; where it is another, no heartbeat is answered and no slot gets ready',
   ),
   network: row(
     'TORC_NETWORK',
@@ -199,7 +199,7 @@ export const fields = {
     text(/\S/, 'is empty', 'a command line'),
     null,
     '',
-    'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID; unset: the bundled replica',
+    'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID; the end of its output is in the log when it does not come up; unset: the bundled replica',
   ),
   dockerReach: row(
     'TORC_DOCKER_REACH',
@@ -271,7 +271,7 @@ export const fields = {
     ),
     '/heartbeat',
     '',
-    'liveness question; 2xx is alive',
+    'liveness question; 2xx is alive; a replica that does not answer it within 30 s of its start is replaced, and the log says why',
   ),
   heartbeatIntervalMs: row(
     'TORC_HEARTBEAT_INTERVAL_MS',

@@ -34,7 +34,7 @@ export interface FleetEvents {
   readonly onSignal: (signal: Signal) => void;
   /** The state of a slot is another: time for a tick. */
   readonly onChange: () => void;
-  readonly onStartFailed: (slot: Slot, cause: string, isNew: boolean) => void;
+  readonly onStartFailed: (slot: Slot, isNew: boolean) => void;
 }
 
 export class Fleet {
@@ -161,7 +161,20 @@ export class Fleet {
     const isNew = slot.change.cause !== cause;
     this.#countFailure(slot, false, cause);
     slot.change = this.change(cause, 'supervisor');
-    this.#events.onStartFailed(slot, cause, isNew);
+    this.#events.onStartFailed(slot, isNew);
+  }
+
+  /** Why a slot is not filled: at the first failure, then with growing distance. */
+  tellFailing(slot: Slot, isNew: boolean): void {
+    const { name, failureCount, failure } = slot;
+    const isTold = isNew || (failureCount & (failureCount - 1)) === 0;
+    if (!isTold || failure === null || failureCount === 0 || isReady(slot)) return;
+    const retryInMs = Math.max(0, Math.round(slot.retryAtMs - this.#nowMs()));
+    const again = slot.removed ? '' : `; next try in ${retryInMs} ms`;
+    this.#options.log.warn(
+      { slot: name, failureCount, retryInMs, cause: failure.cause, output: failure.output },
+      `slot ${name} is not filled, failure ${failureCount}: ${failure.cause}${again}`,
+    );
   }
 
   // In a slot.
@@ -172,7 +185,9 @@ export class Fleet {
     const { member } = slot;
     const { heartbeatFall: fall, heartbeatRise: rise } = this.#options.settings;
     const before = member.state;
-    const cause = beatInWords(before, alive, detail);
+    const { host, port } = member.replica;
+    const asked = `GET ${this.#options.settings.heartbeatPath} on ${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const cause = beatInWords(before, alive, detail, asked);
     const signal: Signal = { replicaId, kind: 'hung', source: 'heartbeat', cause, atMs: this.#nowMs() };
     const verdict = judgeBeat(member, alive, this.#nowMs(), { fall, rise });
     if (alive) {
@@ -282,14 +297,17 @@ export class Fleet {
   }
 
   retireStray(replica: Replica, cause: string): void {
-    this.#options.log.info(
+    this.#options.log.warn(
       { replica: replica.label, slot: replica.slot, cause },
-      'a replica is cleared away',
+      `replica ${replica.label} is cleared away: ${cause}`,
     );
     this.replacer.retire(newMember(replica, this.#nowMs(), 0), null, 'gone');
   }
 
-  #onRetired({ slot, member, how }: Leaving): void {
+  #onRetired({ slot, member, how, failure }: Leaving): void {
+    // The death of one that was ready is told by its move.
+    if (slot && failure !== null && (member.readySinceMs === null || slot.failureCount > 1))
+      this.tellFailing(slot, false);
     if (slot && (how === 'drain' || how === 'going'))
       this.#note(slot, member, 'draining', 'stopped', 'supervisor');
     this.#events.onChange();
@@ -331,7 +349,8 @@ export class Fleet {
   }
 }
 
-function beatInWords(state: ReplicaState, alive: boolean, detail: string): string {
+function beatInWords(state: ReplicaState, alive: boolean, detail: string, asked: string): string {
   if (alive) return `heartbeat answered: ${detail}`;
-  return state === 'starting' ? `no heartbeat answered yet: ${detail}` : `heartbeat missed: ${detail}`;
+  const what = state === 'starting' ? 'no heartbeat answered yet' : 'heartbeat missed';
+  return `${what}: ${asked}: ${detail}`;
 }

@@ -131,7 +131,10 @@ export class Journal {
 
   #logMove(event: ControlEvent): void {
     const { atMs: _, seq: __, ...fields } = event;
-    if (event.from === 'ready' || event.from === 'suspect')
+    const isAskedFor = event.source === 'operator';
+    if ((event.from === 'ready' || event.from === 'suspect') && isAskedFor)
+      this.#log.info(fields, `slot ${event.slot} is ${event.to}: ${event.cause}`);
+    else if (event.from === 'ready' || event.from === 'suspect')
       this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
     else if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
     else this.#log.debug(fields, `slot ${event.slot} is ${event.to}`);

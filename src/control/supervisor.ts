@@ -85,7 +85,7 @@ export class Supervisor {
     this.#fleet = new Fleet(options, {
       onSignal: signal => this.#signal(signal),
       onChange: () => this.#tick(),
-      onStartFailed: (slot, cause, isNew) => this.#onStartFailed(slot, cause, isNew),
+      onStartFailed: (slot, isNew) => this.#onStartFailed(slot, isNew),
     });
     this.#observer = new Observer({
       driver: options.driver,
@@ -359,13 +359,12 @@ export class Supervisor {
     for (const replica of strays) this.#fleet.retireStray(replica, 'nobody knows it');
   }
 
-  #onStartFailed(slot: Slot, cause: string, isNew: boolean): void {
+  #onStartFailed(slot: Slot, isNew: boolean): void {
     if (this.#stopped) return;
     this.#tick();
     // Is it this start, or is the engine away? The list knows.
     void this.#observer.observe().then(() => {
-      if (isNew && !this.#observer.isAway)
-        this.#log.warn({ slot: slot.name, cause }, `a start for slot ${slot.name} failed`);
+      if (!this.#observer.isAway) this.#fleet.tellFailing(slot, isNew);
     });
   }
 

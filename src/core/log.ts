@@ -22,7 +22,7 @@ export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, er
 export interface ProcessLog {
   readonly log: Log;
   /** Writes whatever the level says: the banner. */
-  always(fields: object, message: string): void;
+  always(fields: object, message: string, level?: 'info' | 'warn'): void;
   /** Writes an access log line, whatever the level says. */
   access(fields: object, message: string): void;
   /** Lines that were dropped since the last call, because nobody read the log. */
@@ -66,9 +66,9 @@ export function openLog(
   const unfiltered = logger.child({}, { level: 'info' });
   return {
     log: logger,
-    always(fields, message) {
+    always(fields, message, bannerLevel = 'info') {
       if (isTerminal) writer.write(asBlock(fields, message));
-      else unfiltered.info(fields, message);
+      else unfiltered[bannerLevel](fields, message);
     },
     access: (fields, message) => unfiltered.info(fields, message),
     takeDropped: () => writer.takeDropped(),

@@ -112,4 +112,62 @@ loops('a port that is taken is said in the words of the replica', async () => {
   }
 });
 
+loops('the log says at the first failure which slot, why and when next, then ever more rarely', async () => {
+  await withBroken('echo no database >&2; exit 1', async (torc, mend) => {
+    const told = () => torc.lines().filter(line => line.slot === '2' && line.failureCount !== undefined);
+    await waitFor(() => told().some(line => Number(line.failureCount) >= 8), {
+      timeoutMs: 45_000,
+      what: 'the eighth failure',
+    });
+    assert.equal(
+      told().map(({ level, failureCount }) => [level, failureCount]),
+      [1, 2, 4, 8].map(count => ['warn', count]),
+    );
+    const [first] = told();
+    assert.match(String(first!.msg), /^slot 2 is not filled, failure 1: .*exit code 1.*next try in \d+ ms$/);
+    assert.match(String(first!.output), /no database/);
+    await waitFor(() => torc.output().includes('torc is ready'), { timeoutMs: 30_000, what: 'the banner' });
+    const banner = torc.lines().find(line => String(line.msg).startsWith('torc is ready'))!;
+    assert.is(banner.level, 'warn');
+    assert.match(String(banner.msg), /but only 2 of 3 replicas are$/);
+    assert.match(String(banner.notReady), /^2: .*exit code 1/);
+    mend();
+    await untilReady(torc);
+  });
+});
+
+loops('nothing is called ready before a replica is, and the cause names what was asked', async () => {
+  const torc = await startTorc({
+    TORC_WORKERS: '1',
+    TORC_REPLICAS: '1',
+    TORC_HEARTBEAT_PATH: '/no-such-path',
+  });
+  try {
+    assert.match(torc.output(), /torc listens on .*, but no replica is ready yet/);
+    assert.not.match(torc.output(), /torc is ready/);
+    const { notReady } = torc.lines().find(line => line.notReady !== undefined)!;
+    assert.match(
+      String(notReady),
+      /^1: no heartbeat answered yet: GET \/no-such-path on 127\.0\.0\.1:\d+: 404 in/,
+    );
+  } finally {
+    await torc.close();
+  }
+});
+
+loops("an operator's /rm is no warning, a death is", async () => {
+  const torc = await startTorc({ TORC_WORKERS: '1', TORC_REPLICAS: '3' });
+  try {
+    assert.is((await torc.send('DELETE', '/rm', { n: 1, hostnames: ['3'] })).status, 200);
+    const [victim] = await slotsOf(torc);
+    process.kill(Number(victim!.replica.replace('pid ', '')), 'SIGKILL');
+    const levelOf = (slot: string) =>
+      torc.lines().find(line => line.slot === slot && line.from === 'ready')?.level;
+    await waitFor(() => levelOf('1') !== undefined, { timeoutMs: 20_000, what: 'the line of the death' });
+    assert.equal([levelOf('3'), levelOf('1')], ['info', 'warn']);
+  } finally {
+    await torc.close();
+  }
+});
+
 loops.run();

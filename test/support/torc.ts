@@ -123,13 +123,16 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
   };
 }
 
-/** Spawns torc and waits for its ready line. */
+/** Spawns torc and waits for its ready line, or the one that says why no replica is. */
 export async function startTorc(settings: Record<string, string> = {}): Promise<Torc> {
   const torc = await spawnTorc(settings);
-  await waitFor(() => torc.output().includes('torc is ready') || torc.process.exitCode !== null, {
-    timeoutMs: 60_000,
-    what: 'the ready line',
-  });
+  await waitFor(
+    () => /torc is ready on|torc listens on/.test(torc.output()) || torc.process.exitCode !== null,
+    {
+      timeoutMs: 60_000,
+      what: 'the ready line',
+    },
+  );
   if (torc.process.exitCode !== null) throw new Error(`torc did not start:\n${torc.output()}`);
   return torc;
 }
