@@ -3,7 +3,9 @@
 // client traffic itself.
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { type AccessRules, isLoopback } from './admin/access.ts';
 import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
@@ -33,13 +35,14 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
   const totals = emptyTotals();
+  const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
   const driver = await createDriver(config, {
     stateRoot: stateRoot(config.stateDir),
     log,
     progress: text => log.info({}, text),
   });
   const workers: Workers = new Workers({
-    count: config.workers === 0 ? availableParallelism() : config.workers,
+    count: workerCount,
     clock: systemClock,
     log,
     snapshot: () => supervisor.snapshot(),
@@ -65,6 +68,9 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     driver: driver.name,
     audit: new Audit(log, systemClock),
     secret: randomBytes(32),
+    version: ownVersion(),
+    startedMs: systemClock.wallMs(),
+    wantedWorkers: workerCount,
     collect: () => {
       totals.logDropped += processLog.takeDropped();
       return workers.collect();
@@ -127,6 +133,12 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   }
   log.info({}, 'stopped');
   return fault() === null ? 0 : 1;
+}
+
+/** Of package.json, which stands beside src in a checkout and in the image. */
+function ownVersion(): string {
+  const text = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** The listener for the control endpoints alone; null where there is none. */

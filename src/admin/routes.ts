@@ -25,6 +25,7 @@ import { explainView, readQuestion } from './explain.ts';
 import { Metrics } from './metrics.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
+import { statusView } from './status.ts';
 import { ringView, rolloutView, slotsView } from './views.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
@@ -35,6 +36,10 @@ export interface AdminContext {
   readonly totals: Totals;
   readonly driver: string;
   readonly audit: Audit;
+  /** Of torc itself; when it started (since 1970); how many workers there should be. */
+  readonly version: string;
+  readonly startedMs: number;
+  readonly wantedWorkers: number;
   /** Hashes of keys are made with it. */
   readonly secret: Buffer;
   collect(): Promise<boolean>;
@@ -84,6 +89,7 @@ const routes: readonly Route[] = [
   change('POST', /^\/add$/, (admin, asked) => admin.change(asked, 'add')),
   change('DELETE', /^\/rm$/, (admin, asked) => admin.change(asked, 'remove')),
   look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
+  look(/^\/admin\/status$/, admin => admin.shared('status', () => admin.status())),
   look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
   look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
   look(/^\/admin\/ring$/, admin => admin.ring()),
@@ -220,6 +226,28 @@ export class Admin {
       this.#context.inFlight(slot),
     );
     return json(200, { driver, ...view });
+  }
+
+  async status(): Promise<AdminReply> {
+    // Whoever answers has applied what was published before.
+    await this.#context.collect();
+    const { supervisor, config, totals, driver, version, startedMs, wantedWorkers } = this.#context;
+    const source = {
+      version,
+      startedMs,
+      driver,
+      driverState: supervisor.driverState(),
+      slots: supervisor.slots(),
+      spares: supervisor.spares(),
+      wantedSpares: config.spares,
+      rollout: supervisor.rolloutView(),
+      snapshot: supervisor.snapshot(),
+      workers: this.#context.rings(),
+      wantedWorkers,
+      workerRestarts: this.#context.workerRestarts(),
+      totals,
+    };
+    return json(200, statusView(source));
   }
 
   explain(request: AdminRequest): AdminReply {

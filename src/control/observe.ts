@@ -22,17 +22,30 @@ export interface ObserverOptions {
   readonly onDone: () => void;
 }
 
+/** Whether the driver answers, since when (since 1970), and if not, why. */
+export interface DriverState {
+  readonly reachable: boolean;
+  readonly sinceMs: number;
+  readonly cause: string | null;
+}
+
 export class Observer {
   readonly #options: ObserverOptions;
   #running: Promise<void> | null = null;
   #again = false;
   #isClosed = false;
   #failuresInRow = 0;
+  #state: DriverState;
   /** When the next list is due; Infinity while one is under way. */
   dueMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ObserverOptions) {
     this.#options = options;
+    this.#state = { reachable: true, sinceMs: options.clock.wallMs(), cause: null };
+  }
+
+  get state(): DriverState {
+    return this.#state;
   }
 
   get isAway(): boolean {
@@ -71,6 +84,7 @@ export class Observer {
 
   #answered(before: readonly Replica[], listed: readonly Replica[]): number {
     const isReturn = this.isAway;
+    if (isReturn) this.#state = { reachable: true, sinceMs: this.#options.clock.wallMs(), cause: null };
     this.#failuresInRow = 0;
     if (isReturn) this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
     this.#options.onListed(before, listed, isReturn);
@@ -78,7 +92,9 @@ export class Observer {
   }
 
   #failed(cause: string): number {
-    const { driver, log } = this.#options;
+    const { driver, clock, log } = this.#options;
+    const sinceMs = this.isAway ? this.#state.sinceMs : clock.wallMs();
+    this.#state = { reachable: false, sinceMs, cause };
     if (!this.isAway) {
       log.warn(
         { driver: driver.name, cause },

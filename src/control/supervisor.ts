@@ -14,7 +14,7 @@ import { Fleet } from './fleet.ts';
 import { Inbox, type Signal } from './inbox.ts';
 import type { JournalEntry, Listener, Notice } from './journal.ts';
 import { type MembershipChange, type Outcome, planAdd, planRemove, refuse } from './membership.ts';
-import { Observer } from './observe.ts';
+import { type DriverState, Observer } from './observe.ts';
 import type { SupervisorOptions, SupervisorSettings } from './options.ts';
 import { countComplaint, judgeHint } from './outlier.ts';
 import { Publisher } from './publish.ts';
@@ -27,6 +27,7 @@ import { type SlotView, slotView } from './view.ts';
 export type { ControlEvent, JournalEntry } from './journal.ts';
 export { isNotice } from './journal.ts';
 export type { Outcome } from './membership.ts';
+export type { DriverState } from './observe.ts';
 export type { SupervisorOptions, SupervisorSettings } from './options.ts';
 export type { RolloutView } from './rollout.ts';
 export type { SlotView } from './view.ts';
@@ -122,6 +123,11 @@ export class Supervisor {
 
   spares(): SlotView[] {
     return this.#fleet.slots.spares().map(slot => slotView(slot, this.#clock.nowMs()));
+  }
+
+  /** Whether what makes the replicas answers. */
+  driverState(): DriverState {
+    return this.#observer.state;
   }
 
   /** Replicas that are draining, being stopped, or will be as soon as they have started. */
