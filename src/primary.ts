@@ -15,6 +15,7 @@ import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import { Autoscaler } from './control/autoscale.ts';
+import { EventFile } from './control/event-file.ts';
 import { isNotice, Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
@@ -35,9 +36,12 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
   const totals = emptyTotals();
+  const root = stateRoot(config.stateDir);
+  const scope = `${config.host}_${config.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
+  const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
   const driver = await createDriver(config, {
-    stateRoot: stateRoot(config.stateDir),
+    stateRoot: root,
     log,
     progress: text => log.info({}, text),
   });
@@ -59,6 +63,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     log,
     dataPlane: workers,
     settings: config,
+    eventStore: eventFile,
   });
   const admin = new Admin({
     config,
@@ -67,6 +72,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     totals,
     driver: driver.name,
     audit: new Audit(log, systemClock),
+    past: eventFile,
     secret: randomBytes(32),
     version: ownVersion(),
     startedMs: systemClock.wallMs(),
@@ -126,6 +132,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
+    await eventFile.close();
   } catch (error) {
     workers.kill();
     await supervisor.stop({ remove: true });

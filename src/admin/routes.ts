@@ -5,7 +5,7 @@
 import { whatIf } from '../analysis/remap.ts';
 import type { Config } from '../config/fields.ts';
 import type { Outcome } from '../control/membership.ts';
-import { isNotice, type JournalEntry, type Supervisor } from '../control/supervisor.ts';
+import { isNotice, type Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
 import { splitTarget } from '../core/control-path.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
@@ -18,9 +18,9 @@ import {
   mayRead,
   type Need,
   type Refusal,
-  valuesOf,
 } from './access.ts';
 import type { Audit } from './audit.ts';
+import { EventStreams, MAX_EVENT_READERS, type Past, readSince } from './events.ts';
 import { explainView, readQuestion } from './explain.ts';
 import { Metrics } from './metrics.ts';
 import { readMembership, readRollout } from './payload.ts';
@@ -36,6 +36,8 @@ export interface AdminContext {
   readonly totals: Totals;
   readonly driver: string;
   readonly audit: Audit;
+  /** Events of earlier times. */
+  readonly past: Past;
   /** Of torc itself; when it started (since 1970); how many workers there should be. */
   readonly version: string;
   readonly startedMs: number;
@@ -93,7 +95,7 @@ const routes: readonly Route[] = [
   look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
   look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
   look(/^\/admin\/ring$/, admin => admin.ring()),
-  look(/^\/admin\/events$/, (admin, { request, channel }) => admin.events(request, channel)),
+  look(/^\/admin\/events$/, (admin, asked) => admin.events(asked)),
   look(/^\/admin\/rollout$/, admin => admin.rollout()),
   change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
@@ -102,9 +104,6 @@ const routes: readonly Route[] = [
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
 ];
 
-const MAX_EVENT_READERS = 100;
-/** A comment line this often keeps proxies and readers from taking a quiet stream for a dead one. */
-const EVENT_COMMENT_MS = 15_000;
 const MAX_WHATIF_SLOTS = 1000;
 /** Ids of one /requests page unless it asks for more or fewer. */
 const REQUESTS_LIMIT = 1_000;
@@ -126,11 +125,12 @@ export class Admin {
   readonly #metrics = new Metrics();
   /** What is being built right now: two readers at once share it. */
   readonly #building = new Map<string, Promise<AdminReply>>();
-  #eventReaders = 0;
+  readonly #events: EventStreams;
   #replacements = 0;
 
   constructor(context: AdminContext) {
     this.#context = context;
+    this.#events = new EventStreams(context.supervisor, context.clock, context.past);
     context.supervisor.subscribe(event => {
       if (isNotice(event)) return;
       if (event.from === 'starting' && event.to === 'ready' && event.generation > 1) this.#replacements++;
@@ -332,29 +332,13 @@ export class Admin {
     return { status: 200, headers: { 'content-type': this.#metrics.contentType }, body, more: false };
   }
 
-  /** Server-sent events: what happened since `Last-Event-ID` (or all that is remembered), then each change. */
-  events(request: AdminRequest, channel: AdminChannel): AdminReply {
-    const { supervisor, clock } = this.#context;
-    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
-    if (request.method === 'HEAD') return { status: 200, headers, body: '', more: false };
-    if (this.#eventReaders >= MAX_EVENT_READERS)
-      return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
-    this.#eventReaders++;
-    const since = Number(valuesOf(request, 'last-event-id')[0]) || 0;
-    const past = supervisor.events().filter(event => event.seq > since);
-    const unsubscribe = supervisor.subscribe(event => channel.chunk(eventText(event), false));
-    let timer = clock.after(EVENT_COMMENT_MS, comment);
-    function comment(): void {
-      channel.chunk(': still here\n\n', false);
-      timer = clock.after(EVENT_COMMENT_MS, comment);
-    }
-    channel.onCancel = () => {
-      channel.onCancel = null;
-      this.#eventReaders--;
-      unsubscribe();
-      timer.cancel();
-    };
-    return { status: 200, headers, body: `: torc events\n\n${past.map(eventText).join('')}`, more: true };
+  async events({ request, query, channel }: Asked): Promise<AdminReply> {
+    const since = readSince(query, request);
+    if (typeof since === 'string') return failure(400, since);
+    if (request.method === 'HEAD')
+      return { ...json(200, null, { 'content-type': 'text/event-stream' }), body: '' };
+    if (this.#events.isFull) return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
+    return this.#events.open(since, channel);
   }
 }
 
@@ -365,9 +349,6 @@ function unknown(path: string, matching: readonly Route[]): AdminReply {
   ];
   return failure(405, `${path} takes ${allowed.join(', ')}`, { allow: allowed.join(', ') });
 }
-
-const eventText = (event: JournalEntry): string =>
-  `id: ${event.seq}\nevent: ${isNotice(event) ? event.topic : event.to}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /** Node leaves a HEAD reply's body out by itself; a stream must not begin for it. */
 const withoutBodyFor = (method: string, reply: AdminReply): AdminReply =>

@@ -50,7 +50,7 @@ export class Fleet {
     const { driver, dataPlane, probe, clock, random, log, settings } = options;
     this.#options = options;
     this.#events = events;
-    this.journal = new Journal(clock, log);
+    this.journal = new Journal(clock, log, options.eventStore ?? null);
     this.#heartbeats = new Heartbeats({
       probe,
       clock,

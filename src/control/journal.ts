@@ -57,6 +57,13 @@ export interface Move {
   readonly aliveMs: number;
 }
 
+/** Where entries go to outlive the process. */
+export interface EventStore {
+  /** Numbers go on after this one. */
+  readonly lastSeq: number;
+  append(entry: JournalEntry): void;
+}
+
 export type Listener = (entry: JournalEntry) => void;
 
 const KEPT = 256;
@@ -67,11 +74,14 @@ export class Journal {
   readonly #listeners = new Set<Listener>();
   readonly #kept: JournalEntry[] = [];
   readonly #unpublished: (Move | Pick<Notice, 'topic' | 'text'>)[] = [];
-  #seq = 0;
+  readonly #store: EventStore | null;
+  #seq: number;
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, store: EventStore | null) {
     this.#clock = clock;
     this.#log = log;
+    this.#store = store;
+    this.#seq = store?.lastSeq ?? 0;
   }
 
   get kept(): readonly JournalEntry[] {
@@ -118,6 +128,7 @@ export class Journal {
   #tell(entry: JournalEntry): void {
     this.#kept.push(entry);
     if (this.#kept.length > KEPT) this.#kept.shift();
+    this.#store?.append(entry);
     if (isNotice(entry)) this.#log.info({ topic: entry.topic }, entry.text);
     else this.#logMove(entry);
     for (const listener of this.#listeners) {

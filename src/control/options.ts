@@ -7,6 +7,7 @@ import type { Random } from '../core/random.ts';
 import type { RingAlgorithm } from '../core/types.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, Probe } from './driver.ts';
+import type { EventStore } from './journal.ts';
 
 /** What the supervisor reads of the settings; a Config fits. */
 export interface SupervisorSettings {
@@ -32,4 +33,6 @@ export interface SupervisorOptions {
   readonly log: Log;
   readonly dataPlane: DataPlane;
   readonly settings: SupervisorSettings;
+  /** Absent: events are in memory only. */
+  readonly eventStore?: EventStore;
 }
