@@ -14,6 +14,7 @@ import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
+import { asOwnGroup } from './own-group.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;
@@ -67,6 +68,9 @@ const MAX_STDERR_BYTES = 256 * 1024;
  * are at work, and get copied. Measured: 15 to 20 % less CPU per request (docs/benchmarks.md).
  */
 const WORKER_FLAGS = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
+
+/** Who may administer is the primary's to decide; `undefined` leaves them out of a worker's environment. */
+const NO_SECRETS = { TORC_ADMIN_TOKEN: undefined, TORC_ADMIN_TOKEN_FILE: undefined };
 
 export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
@@ -167,7 +171,7 @@ export class Workers implements DataPlane {
   }
 
   #fork(): void {
-    const worker = cluster.fork();
+    const worker = asOwnGroup(() => cluster.fork(NO_SECRETS));
     const member: Member = {
       worker,
       bornMs: this.#options.clock.nowMs(),

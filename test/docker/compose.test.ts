@@ -16,11 +16,12 @@ const url = `http://127.0.0.1:${port}`;
 const balancer = `${project}-balancer-1`;
 
 /** Runs `docker compose ARGS`; the exit code and all it printed. */
-const compose = (...args: string[]) => run('docker', ['compose', '-f', file, '-p', project, ...args]);
+const compose = (...args: string[]): Promise<{ code: number | null; output: string }> =>
+  run('compose', '-f', file, '-p', project, ...args);
 
-function run(program: string, args: string[]): Promise<{ code: number | null; output: string }> {
+function run(...args: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
+    const child = spawn('docker', args, {
       env: { ...process.env, PORT: port, TORC_NETWORK: network, TORC_DRAIN_TIMEOUT_MS: '1000' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -43,7 +44,7 @@ const readyCount = (): Promise<number> =>
 
 /** What a program prints that Node runs in a container. */
 async function inside(container: string, program: string): Promise<string> {
-  const { output } = await run('docker', ['exec', container, 'node', '-e', program]);
+  const { output } = await run('exec', container, 'node', '-e', program);
   return output.trim();
 }
 
@@ -66,7 +67,7 @@ engineSuite('compose', network, test => {
       Processes: string[][];
     };
     const torc = Processes.filter(
-      ([, , command = '']) => command.includes('node docker/start.ts') && !command.includes('init'),
+      ([, , command = '']) => command.includes('src/main.ts') && !command.includes('init'),
     );
     assert.ok(torc.length > 0);
     assert.equal(
@@ -97,6 +98,26 @@ engineSuite('compose', network, test => {
       assert.is(await ask(path, { headers: json }), '403', path);
     assert.is(await ask('/rm', { method: 'DELETE', headers: json, body: '{"n":1}' }), '403');
     assert.is((await containersOf(network)).length, 3);
+  });
+
+  test('the primary alone has the group of the socket; a worker has none but its own, and no way back', async () => {
+    // A line "COMMAND PPid: 1 Gid: REAL EFFECTIVE SAVED FILE Groups: ..." of each process; first the socket's group.
+    const look = `stat -c %g /var/run/docker.sock; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline;
+      grep -E '^(PPid|Gid|Groups):' $p/status | tr '\\n\\t' '  '; echo; done`;
+    const { output } = await run('exec', balancer, 'sh', '-c', look);
+    const [socketGroup = '', ...lines] = output.split('\n');
+    const torc = lines.flatMap(line => {
+      const match = /^\S*node .*src\/main\.ts.*PPid: +(\d+) Gid: +([\d ]+?) +Groups:([\d ]*)$/.exec(line);
+      return match ? [{ parent: match[1], groups: match[2]!.split(/ +/), more: match[3]!.trim() }] : [];
+    });
+    const primary = torc.filter(({ parent }) => parent === '1');
+    const workers = torc.filter(({ parent }) => parent !== '1');
+    assert.is(primary.length, 1, output);
+    assert.ok(workers.length > 0, output);
+    assert.is(primary[0]!.groups[1], socketGroup, output);
+    for (const { groups, more } of torc) assert.is(more, '', `supplementary groups\n${groups} ${output}`);
+    for (const { groups } of workers) assert.equal([...new Set(groups)], [primary[0]!.groups[0]], output);
+    assert.is.not(workers[0]!.groups[0], socketGroup);
   });
 
   test('/add and /rm work from this machine', async () => {

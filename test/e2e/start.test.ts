@@ -116,6 +116,25 @@ start('a second one while the only worker of the first is being replaced', async
   }
 });
 
+start("the admin's token is in the environment of no worker and no replica", async () => {
+  const torc = await startTorc({
+    TORC_ADMIN_TOKEN: 'a-secret-of-this-test',
+    TORC_WORKERS: '2',
+    TORC_REPLICAS: '1',
+  });
+  try {
+    const children = childrenOf(torc.process.pid!);
+    assert.ok(children.length >= 3, `workers and a replica: ${children}`);
+    for (const pid of children)
+      assert.not.match(
+        readFileSync(`/proc/${pid}/environ`, 'utf8'),
+        /a-secret-of-this-test|TORC_ADMIN_TOKEN/,
+      );
+  } finally {
+    await torc.close();
+  }
+});
+
 start('a full disk under the log: one line on stderr, exit not 0', async () => {
   const full = openSync('/dev/full', 'w');
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
