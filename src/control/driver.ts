@@ -61,6 +61,8 @@ export interface Driver {
   stop(replica: Replica, graceMs: number): Promise<void>;
   /** Makes sure that a version can be started, before a roll-out touches anything. Throws with a cause in plain words. */
   prepare?(version: string): Promise<void>;
+  /** A roll-out of it has succeeded: the next torc starts with it. Never throws. */
+  remember?(version: string): void;
   /** The end of what a replica printed, '' where nothing is known. Asked before its `stop`; never throws. */
   lastWords?(replica: Replica): Promise<string>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */

@@ -284,6 +284,11 @@ export class Fleet {
     this.replacer.retire(member, slot, how, failure);
   }
 
+  /** A roll-out has succeeded with it. */
+  remember({ name }: Version): void {
+    this.#options.driver.remember?.(name);
+  }
+
   /** A spare of a version that is no longer wanted. */
   discard(spare: Slot): void {
     if (spare.member) this.release(spare, spare.member, 'gone', 'a spare of another version', 'operator');

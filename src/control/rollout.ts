@@ -174,6 +174,7 @@ export class Rollout {
   /** From now on it is what everything is filled with; spares of the old version are replaced. */
   #finish(): void {
     this.#setVersions(this.version);
+    this.#fleet.remember(this.version);
     this.#end('succeeded', `the roll-out of ${this.#label} has succeeded`);
   }
 

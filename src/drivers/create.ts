@@ -2,6 +2,7 @@
 // answers a ping at once, else child processes; given upstreams mean `static`. Only a ping is made here: what a driver
 // needs (image, network) it checks in `open`, when torc's port is taken already.
 
+import { join } from 'node:path';
 import type { Config } from '../config/fields.ts';
 import type { Driver } from '../control/driver.ts';
 import type { Log } from '../core/log.ts';
@@ -10,6 +11,7 @@ import { DockerDriver } from './docker/driver.ts';
 import { pingEngine } from './docker/engine.ts';
 import { ProcessDriver } from './process/driver.ts';
 import { StaticDriver } from './static/driver.ts';
+import { VersionFile } from './version-file.ts';
 
 export interface DriverSurroundings {
   /** Where state is kept (drivers/state.ts). */
@@ -23,13 +25,22 @@ export async function createDriver(
   config: Config,
   { stateRoot, log, progress }: DriverSurroundings,
 ): Promise<Driver> {
+  const versionFile = (scope: string, name: string, setting: string): VersionFile =>
+    new VersionFile(
+      join(stateRoot, `version-${scope.replace(/[^A-Za-z0-9._-]/g, '_')}.json`),
+      name,
+      setting,
+      log,
+    );
   if (config.driver === 'static' || (config.driver === 'auto' && config.upstreams.length > 0)) {
     return new StaticDriver(config.upstreams);
   }
   if (config.driver === 'docker' || (config.driver === 'auto' && (await engineAnswers(log)))) {
+    const versions = versionFile(`docker-${config.network}`, 'TORC_IMAGE', config.image);
     return new DockerDriver({
       network: config.network,
-      image: config.image,
+      image: versions.recall() ?? config.image,
+      remember: version => versions.remember(version),
       port: config.replicaPort,
       reach: config.dockerReach,
       stateRoot,
@@ -38,7 +49,15 @@ export async function createDriver(
     });
   }
   const scope = `${config.host}:${config.port}`;
-  return new ProcessDriver({ command: config.replicaCommand, scope, stateRoot, log, random: systemRandom });
+  const versions = versionFile(`process-${scope}`, 'TORC_REPLICA_COMMAND', config.replicaCommand ?? '');
+  return new ProcessDriver({
+    command: versions.recall() ?? config.replicaCommand,
+    remember: version => versions.remember(version),
+    scope,
+    stateRoot,
+    log,
+    random: systemRandom,
+  });
 }
 
 async function engineAnswers(log: Log): Promise<boolean> {

@@ -5,7 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotsOf } from '../support/healing.ts';
 import { rolloutTests } from '../support/rollout.ts';
-import { startTorc, type Torc } from '../support/torc.ts';
+import { temporaryState } from '../support/state.ts';
+import { freePort, startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 interface Fleet {
@@ -59,6 +60,52 @@ rollout('spares are of the new version too, and healing with them brings no old 
     }
   } finally {
     await torc.close();
+  }
+});
+
+rollout('after a restart what dies comes back as the version that was rolled out', async () => {
+  const settings = {
+    TORC_STATE_DIR: temporaryState(),
+    PORT: String(await freePort()),
+    TORC_WORKERS: '1',
+    TORC_REPLICAS: '1',
+  };
+  const answer = async (torc: Torc): Promise<string> => (await torc.get('/home')).text;
+  const first = await startWithToken(settings);
+  const command = `SERVER_ID=v2 ${replica}`;
+  assert.is((await first.send('POST', '/admin/rollout', { command })).status, 200);
+  first.process.kill('SIGKILL');
+  await first.exited();
+  const second = await startWithToken(settings);
+  try {
+    const [adopted] = await slotsOf(second);
+    process.kill(Number(adopted!.replica.replace('pid ', '')), 'SIGKILL');
+    await waitFor(
+      async () => {
+        const [slot] = await slotsOf(second);
+        return slot!.state === 'ready' && slot!.generation > adopted!.generation;
+      },
+      { timeoutMs: 30_000, what: 'a new replica' },
+    );
+    assert.match(await answer(second), /Server: v2/);
+  } finally {
+    await second.close();
+  }
+  const third = await startWithToken(settings);
+  assert.match(await answer(third), /Server: v2/, 'after an orderly stop too');
+  await third.close();
+  const changed = await startWithToken({ ...settings, TORC_REPLICA_COMMAND: `SERVER_ID=v3 ${replica}` });
+  try {
+    assert.match(await answer(changed), /Server: v3/);
+    const told = changed
+      .lines()
+      .filter(line => /the last roll-out was of SERVER_ID=v2/.test(String(line.msg)));
+    assert.equal(
+      told.map(({ level }) => level),
+      ['warn'],
+    );
+  } finally {
+    await changed.close();
   }
 });
 

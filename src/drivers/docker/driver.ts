@@ -37,6 +37,8 @@ export interface DockerDriverOptions {
   /** drivers/state.ts. */
   readonly stateRoot: string;
   readonly log: Log;
+  /** Told what a roll-out has succeeded with. */
+  readonly remember?: (version: string) => void;
   /** Told what takes long at start. */
   readonly progress: (text: string) => void;
 }
@@ -208,6 +210,10 @@ export class DockerDriver implements Driver {
 
   isReplicaPeer(address: string): boolean {
     return this.#network.subnets.holdsReplica(address);
+  }
+
+  remember(version: string): void {
+    this.#options.remember?.(version);
   }
 
   async close({ remove }: { remove: boolean }): Promise<void> {

@@ -49,6 +49,8 @@ interface Run {
 export interface ProcessDriverOptions {
   /** A shell command line, or null for the bundled replica. */
   readonly command: string | null;
+  /** Told what a roll-out has succeeded with. */
+  readonly remember?: (version: string) => void;
   /** Names what this torc owns; two torcs of one scope exclude each other. */
   readonly scope: string;
   /** Where records of what runs are kept (drivers/state.ts). */
@@ -166,6 +168,10 @@ export class ProcessDriver implements Driver {
     run.record = { ...run.record, slot: spec.slot, generation: spec.generation, spare: spec.spare };
     writeRecord(this.#state.path, run.name, run.record);
     return replicaOf(run, false);
+  }
+
+  remember(version: string): void {
+    this.#options.remember?.(version);
   }
 
   async close({ remove }: { remove: boolean }): Promise<void> {
