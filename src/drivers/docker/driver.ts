@@ -65,9 +65,8 @@ export class DockerDriver implements Driver {
   constructor(options: DockerDriverOptions) {
     this.#options = options;
     const { network, image, port, stateRoot, log } = options;
-    const owner = instanceId(stateRoot);
-    this.#make = { owner, network, image, port, reach: 'ip' };
-    this.#network = new Network(network, owner, this.#engine);
+    this.#make = { owner: '', network, image, port, reach: 'ip' };
+    this.#network = new Network(network, this.#engine);
     this.#lease = new Lease({ engine: this.#engine, network, log });
     this.#state = new StateDirectory(
       stateRoot,
@@ -82,6 +81,9 @@ export class DockerDriver implements Driver {
       await this.#engine.ping();
       await this.#state.open();
       this.#locked = true;
+      const owner = instanceId(this.#options.stateRoot);
+      this.#make = { ...this.#make, owner };
+      this.#network.owner = owner;
       this.#events = new EventStream({
         engine: this.#engine,
         log,
@@ -232,7 +234,7 @@ export class DockerDriver implements Driver {
 
   #onMessage(message: EngineMessage, onEvent: (event: DriverEvent) => void): void {
     if (message.Type === 'volume') {
-      this.#lease.onVolume(message.Actor.ID);
+      if (message.Action === 'create') this.#lease.onVolume(message.Actor.ID);
       return;
     }
     const { network, owner } = this.#make;

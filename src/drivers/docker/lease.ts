@@ -93,19 +93,37 @@ export class Lease {
       seen = (markers.find(({ kind }) => kind === 'held') ?? others[0])?.holder ?? seen;
       if (!isThere) throw this.#taken(seen);
       await this.#removeAll(remove);
-      if (others.length === 0) break;
-      if (waitedMs >= WAIT_MS) {
-        this.#options.log.warn(
-          { markers: others.map(({ holder }) => holder) },
-          'the lease of a torc that is gone is cleared away',
-        );
-        await this.#removeAll(others);
-        break;
-      }
+      if (others.length > 0 && waitedMs >= WAIT_MS) await this.#clear(others);
+      if ((others.length === 0 || waitedMs >= WAIT_MS) && (await this.#hold(claim))) return;
       await new Promise(resolve => setTimeout(resolve, POLL_MS));
     }
-    this.#mine = await this.#mark('held');
+  }
+
+  /**
+   * From claim to held. What was looked at before may have changed meanwhile, so it is looked at once more with the
+   * marker in place: of two that do this at once each sees the other, and both go back to their claims.
+   */
+  async #hold(claim: { readonly name: string }): Promise<boolean> {
+    const held = await this.#mark('held');
+    const markers = await this.#markers();
+    const isRivalled = markers.some(({ kind, name }) => kind === 'held' && name !== held.name);
+    const isThere = [claim, held].every(mine => markers.some(({ name }) => name === mine.name));
+    if (isRivalled || !isThere) {
+      await this.#remove(held.name);
+      return false;
+    }
+    this.#mine = held;
     await this.#remove(claim.name);
+    await this.keep();
+    return true;
+  }
+
+  async #clear(markers: readonly Marker[]): Promise<void> {
+    this.#options.log.warn(
+      { markers: markers.map(({ holder }) => holder) },
+      'the lease of a torc that is gone is cleared away',
+    );
+    await this.#removeAll(markers);
   }
 
   /** A volume appeared: perhaps somebody who must learn that the network is taken. */

@@ -22,17 +22,17 @@ const REMOVE_PAUSE_MS = 100;
 
 export class Network {
   readonly name: string;
+  /** The instance that it is made for; known before the first call. */
+  owner = '';
   /** As the engine last had it. */
   subnets = new Subnets(null);
   readonly #engine: Engine;
-  readonly #owner: string;
   /** Our own container's id; null when torc runs on the host or in a container of another engine. */
   #self: string | null = null;
   #joined = false;
 
-  constructor(name: string, owner: string, engine: Engine) {
+  constructor(name: string, engine: Engine) {
     this.name = name;
-    this.#owner = owner;
     this.#engine = engine;
   }
 
@@ -80,7 +80,7 @@ export class Network {
     }
     for (let attempt = 1; attempt <= REMOVE_ATTEMPTS; attempt++) {
       const found = await this.#inspect();
-      if (found === null || found.Labels?.[OWNER_LABEL] !== this.#owner) return;
+      if (found === null || found.Labels?.[OWNER_LABEL] !== this.owner) return;
       if (await this.#remove()) return;
       await new Promise(resolve => setTimeout(resolve, REMOVE_PAUSE_MS));
     }
@@ -109,7 +109,7 @@ export class Network {
       Name: this.name,
       Driver: 'bridge',
       CheckDuplicate: true,
-      Labels: { [NETWORK_LABEL]: this.name, [OWNER_LABEL]: this.#owner },
+      Labels: { [NETWORK_LABEL]: this.name, [OWNER_LABEL]: this.owner },
     };
     const what = `cannot make the network ${this.name}`;
     await this.#engine.askUnless([CONFLICT], what, docker => docker.createNetwork(options));
