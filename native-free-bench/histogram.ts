@@ -42,7 +42,7 @@ function counted(): void {
     sink[0]! += target.length;
     const startedMs = systemClock.nowMs();
     const slotId = request % SLOTS.length;
-    const slot = counters.of(slotId, SLOTS[slotId]!);
+    const slot = counters.of(slotId, SLOTS[slotId]!, 'r');
     slot.inFlight++;
     slot.answered(200, target, KEY_START, target.length);
     slot.inFlight--;

@@ -25,6 +25,7 @@ import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
 import { stateRoot } from './drivers/state.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
+import { RecentLatencies } from './routing/recent.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
 const SAME_SIGNAL_MS = 500;
@@ -36,6 +37,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
   const totals = emptyTotals();
+  const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);
   const scope = `${config.host}_${config.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
@@ -52,7 +54,10 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     snapshot: () => supervisor.snapshot(),
     onHint: hint => supervisor.hint(hint),
     onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(config.host)),
-    onDelta: delta => mergeDelta(totals, delta),
+    onDelta: delta => {
+      mergeDelta(totals, delta);
+      recent.record(delta, systemClock.nowMs());
+    },
     onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
@@ -82,6 +87,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
       return workers.collect();
     },
     inFlight: slot => workers.inFlight(slot),
+    recent: (replicaId, windowMs) => recent.view(replicaId, systemClock.nowMs(), windowMs),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,
     workersHung: () => workers.hung,
@@ -124,7 +130,10 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     if (signal === undefined) {
       announce(config, driver.name, supervisor, tokens.length > 0, always);
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
-      collectRegularly(workers, () => keepOnly(totals, new Set(supervisor.names())));
+      collectRegularly(workers, () => {
+        keepOnly(totals, new Set(supervisor.names()));
+        recent.keepOnly(new Set(supervisor.slots().map(slot => slot.replicaId)));
+      });
       void autoscaler?.run();
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');

@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { SlotView } from '../control/supervisor.ts';
 import { proxyErrors } from '../core/errors.ts';
 import type { Totals } from '../routing/counters.ts';
+import type { RecentView } from '../routing/recent.ts';
 
 export interface MetricsSource {
   readonly totals: Totals;
@@ -16,6 +17,7 @@ export interface MetricsSource {
   /** Control requests that were refused, by reason. */
   readonly refusals: ReadonlyMap<string, number>;
   readonly inFlight: (slot: string) => number;
+  readonly recent: (replicaId: string, windowMs: number) => RecentView;
 }
 
 /** As labels, with the percentile that each is. */
@@ -64,6 +66,11 @@ export class Metrics {
     'slot',
     'quantile',
   ]);
+  readonly #recent = this.#gauge(
+    'torc_request_duration_recent_seconds',
+    'time to the whole answer in the last minute, of the replica of now',
+    ['slot', 'quantile'],
+  );
   readonly #inFlight = this.#gauge('torc_requests_in_flight', 'requests in flight on a slot', ['slot']);
   readonly #state = this.#gauge('torc_slot_ready', '1 where the slot is ready', ['slot', 'state']);
   readonly #epoch = this.#gauge('torc_snapshot_epoch', 'number of the current snapshot', []);
@@ -86,6 +93,7 @@ export class Metrics {
       this.#controlRefused,
       this.#refusedConnections,
       this.#latency,
+      this.#recent,
       this.#inFlight,
       this.#state,
     ]) {
@@ -105,6 +113,9 @@ export class Metrics {
     for (const [reason, count] of Object.entries(totals.refused))
       this.#refusedConnections.inc({ reason }, count);
     for (const slot of source.slots) {
+      const { p50Us, p99Us } = source.recent(slot.replicaId, 60_000);
+      this.#recent.set({ slot: slot.name, quantile: '0.5' }, p50Us / 1e6);
+      this.#recent.set({ slot: slot.name, quantile: '0.99' }, p99Us / 1e6);
       this.#inFlight.set({ slot: slot.name }, source.inFlight(slot.name));
       this.#state.set({ slot: slot.name, state: slot.state }, slot.state === 'ready' ? 1 : 0);
     }

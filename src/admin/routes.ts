@@ -10,6 +10,7 @@ import type { Clock } from '../core/clock.ts';
 import { splitTarget } from '../core/control-path.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
 import type { Totals } from '../routing/counters.ts';
+import type { RecentView } from '../routing/recent.ts';
 import {
   type AccessRules,
   commandRefusal,
@@ -46,6 +47,7 @@ export interface AdminContext {
   readonly secret: Buffer;
   collect(): Promise<boolean>;
   inFlight(slot: string): number;
+  recent(replicaId: string, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
   workersHung(): number;
@@ -222,8 +224,12 @@ export class Admin {
   async slots(): Promise<AdminReply> {
     await this.#context.collect();
     const { supervisor, totals, driver } = this.#context;
-    const view = slotsView(supervisor.slots(), supervisor.spares(), totals, slot =>
-      this.#context.inFlight(slot),
+    const view = slotsView(
+      supervisor.slots(),
+      supervisor.spares(),
+      totals,
+      slot => this.#context.inFlight(slot),
+      (replicaId, windowMs) => this.#context.recent(replicaId, windowMs),
     );
     return json(200, { driver, ...view });
   }
@@ -325,6 +331,7 @@ export class Admin {
       epoch: supervisor.snapshot().epoch,
       workerRestarts: this.#context.workerRestarts(),
       refusals: this.#context.audit.refusals,
+      recent: (replicaId, windowMs) => this.#context.recent(replicaId, windowMs),
       workersHung: this.#context.workersHung(),
       replacements: this.#replacements,
       inFlight: slot => this.#context.inFlight(slot),

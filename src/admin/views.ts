@@ -6,6 +6,7 @@ import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { CHOICES, NONE } from '../ring/table.ts';
 import type { SlotTotals, Totals } from '../routing/counters.ts';
+import type { RecentView } from '../routing/recent.ts';
 
 export const hex = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 
@@ -15,12 +16,15 @@ export function slotsView(
   spares: readonly SlotView[],
   totals: Totals,
   inFlight: (slot: string) => number,
+  recent: (replicaId: string, windowMs: number) => RecentView,
 ): object {
   return {
     slots: slots.map(slot => ({
       ...slotView(slot),
       inFlight: inFlight(slot.name),
       ...loadView(totals.slots.get(slot.name)),
+      lastMinute: recent(slot.replicaId, 60_000),
+      lastFiveMinutes: recent(slot.replicaId, 300_000),
     })),
     spares: spares.map(slotView),
   };

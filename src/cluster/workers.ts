@@ -268,8 +268,8 @@ export class Workers implements DataPlane {
         this.#options.onHint(message.hint);
         return;
       case 'collected':
-        member.inFlight = new Map(message.delta.slots.map(({ slot, inFlight }) => [slot, inFlight]));
-        member.tunnels = new Map(message.delta.slots.map(({ slot, tunnels }) => [slot, tunnels]));
+        member.inFlight = sumsBySlot(message.delta, 'inFlight');
+        member.tunnels = sumsBySlot(message.delta, 'tunnels');
         this.#options.onDelta(message.delta);
         member.waiting.get(message.id)?.();
         return;
@@ -316,4 +316,11 @@ export class Workers implements DataPlane {
       if (!this.#stopping) this.#fork();
     });
   }
+}
+
+/** A slot has a delta for each replica that it had. */
+function sumsBySlot({ slots }: CountersDelta, what: 'inFlight' | 'tunnels'): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const delta of slots) sums.set(delta.slot, (sums.get(delta.slot) ?? 0) + delta[what]);
+  return sums;
 }

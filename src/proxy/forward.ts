@@ -246,7 +246,7 @@ export class Exchange implements Attempt {
       return;
     }
     const upstream = snapshot.upstreams[slotId]!;
-    this.#slotCounters = shared.counters.of(slotId, upstream.slot);
+    this.#slotCounters = shared.counters.of(slotId, upstream.slot, upstream.replicaId);
     this.#upstream = upstream;
     if (upstream.full) {
       this.#fail('QUEUE_FULL', `${upstream.inFlight} requests`);

@@ -19,6 +19,8 @@ const MAX_LATENCY_US = 3_600_000_000;
 
 export interface SlotDelta {
   readonly slot: string;
+  /** The replica that these are of; a slot that got another one meanwhile has a delta for each. */
+  readonly replicaId: string;
   /** Now, of this worker; not a difference. */
   readonly inFlight: number;
   /** Those in flight that are tunnels: they last for hours and are no load by themselves. */
@@ -74,8 +76,10 @@ function usOf(cell: number): number {
 
 const newHistogram = (): Int32Histogram => new Int32Histogram(1, MAX_LATENCY_US, 2);
 
+/** Of one replica in its slot. */
 export class SlotCounters {
   readonly slot: string;
+  readonly replicaId: string;
   inFlight = 0;
   tunnels = 0;
   requests = 0;
@@ -88,8 +92,9 @@ export class SlotCounters {
   #next = 0;
   #capacity: number;
 
-  constructor(slot: string, capacity: number) {
+  constructor(slot: string, replicaId: string, capacity: number) {
     this.slot = slot;
+    this.replicaId = replicaId;
     this.#capacity = capacity;
   }
 
@@ -131,6 +136,7 @@ export class SlotCounters {
     }
     const delta = {
       slot: this.slot,
+      replicaId: this.replicaId,
       inFlight: this.inFlight,
       requests: this.requests,
       errors: this.errors,
@@ -173,26 +179,29 @@ export class Counters {
   logDropped = 0;
   readonly refused: Record<RefusalReason, number> = { total: 0, client: 0 };
   readonly #errors: ErrorCount[] = [];
-  readonly #byName = new Map<string, SlotCounters>();
-  /** The same by slot id, so that the hot path needs no map. */
+  readonly #all = new Set<SlotCounters>();
+  /** Those of the slots' replicas of now, by slot id, so that the hot path needs no map. */
   readonly #byId: (SlotCounters | undefined)[] = [];
 
-  /** The counters of a slot; they are made at its first request. */
-  of(slotId: number, slot: string): SlotCounters {
+  /** The counters of a replica in its slot; they are made at its first request. */
+  of(slotId: number, slot: string, replicaId: string): SlotCounters {
     const known = this.#byId[slotId];
-    if (known !== undefined && known.slot === slot) return known;
-    let counters = this.#byName.get(slot);
-    if (counters === undefined) {
-      counters = new SlotCounters(slot, capacityFor(this.#byName.size + 1));
-      this.#byName.set(slot, counters);
-    }
+    if (known !== undefined && known.replicaId === replicaId && known.slot === slot) return known;
+    const counters = this.#find(slot, replicaId);
     this.#byId[slotId] = counters;
+    return counters;
+  }
+
+  #find(slot: string, replicaId: string): SlotCounters {
+    for (const known of this.#all) if (known.slot === slot && known.replicaId === replicaId) return known;
+    const counters = new SlotCounters(slot, replicaId, capacityFor(this.#all.size + 1));
+    this.#all.add(counters);
     return counters;
   }
 
   /** Idle since the last collection: a slot that comes back gets new ones, one that was removed leaves nothing. */
   #forget(counters: SlotCounters): void {
-    this.#byName.delete(counters.slot);
+    this.#all.delete(counters);
     const slotId = this.#byId.indexOf(counters);
     if (slotId !== -1) this.#byId[slotId] = undefined;
   }
@@ -204,8 +213,8 @@ export class Counters {
 
   collect(): CountersDelta {
     const slots: SlotDelta[] = [];
-    const capacity = capacityFor(this.#byName.size);
-    for (const counters of this.#byName.values()) {
+    const capacity = capacityFor(this.#all.size);
+    for (const counters of this.#all) {
       const delta = counters.collect(capacity);
       if (delta !== null) slots.push(delta);
       else this.#forget(counters);

@@ -8,7 +8,7 @@ const counting = suite('counters');
 
 counting('collect hands out what is new, once, as data that crosses a process boundary', () => {
   const counters = new Counters();
-  const slot = counters.of(0, 'a');
+  const slot = counters.of(0, 'a', 'r');
   slot.answered(200, '/x?id=77', 6, 8);
   slot.answered(503, '/y', 0, 2);
   slot.tookUs(1500);
@@ -51,24 +51,24 @@ counting('collect hands out what is new, once, as data that crosses a process bo
 
 counting('what is idle is forgotten, what is in flight is not; sums of removed slots are dropped', () => {
   const counters = new Counters();
-  const idle = counters.of(0, 'a');
+  const idle = counters.of(0, 'a', 'r');
   idle.answered(200, '/x', 0, 2);
-  const busy = counters.of(1, 'b');
+  const busy = counters.of(1, 'b', 'r');
   busy.inFlight = 1;
   const totals = emptyTotals();
   mergeDelta(totals, counters.collect());
   counters.collect();
-  assert.is.not(counters.of(0, 'a'), idle);
-  assert.is(counters.of(1, 'b'), busy);
+  assert.is.not(counters.of(0, 'a', 'r'), idle);
+  assert.is(counters.of(1, 'b', 'r'), busy);
   keepOnly(totals, new Set(['b']));
   assert.equal([...totals.slots.keys()], ['b']);
 });
 
 counting('counts belong to the slot: another slot that takes over the id starts at nothing', () => {
   const counters = new Counters();
-  counters.of(0, 'a').answered(200, '/x', 0, 2);
-  counters.of(0, 'b').answered(200, '/x', 0, 2);
-  counters.of(0, 'a').answered(200, '/x', 0, 2);
+  counters.of(0, 'a', 'r').answered(200, '/x', 0, 2);
+  counters.of(0, 'b', 'r').answered(200, '/x', 0, 2);
+  counters.of(0, 'a', 'r').answered(200, '/x', 0, 2);
   const { slots } = counters.collect();
   assert.equal(
     slots.map(({ slot, requests }) => [slot, requests]),
@@ -83,7 +83,7 @@ counting(
   'recent keys: the latest, oldest first, at most 10,000, long ones cut, random ones of six digits',
   () => {
     const counters = new Counters();
-    const slot = counters.of(0, 'a');
+    const slot = counters.of(0, 'a', 'r');
     for (let index = 0; index < 12_345; index++) slot.answered(200, `/${index}`, 1, 9);
     const { keys, requests } = counters.collect().slots[0]!;
     assert.is(requests, 12_345);
@@ -102,7 +102,7 @@ counting('the primary keeps a bounded number of keys', () => {
   const totals = emptyTotals();
   const counters = new Counters();
   for (let round = 0; round < 3; round++) {
-    for (let index = 0; index < 9000; index++) counters.of(0, 'a').answered(200, `/${round}`, 1, 2);
+    for (let index = 0; index < 9000; index++) counters.of(0, 'a', 'r').answered(200, `/${round}`, 1, 2);
     mergeDelta(totals, counters.collect());
   }
   assert.is(totals.slots.get('a')!.keys.length, 10_000);
