@@ -110,7 +110,9 @@ function hostRefusal(rules: AccessRules, request: AdminRequest): Refusal | null 
   const hosts = valuesOf(request, 'host');
   if (hosts.length !== 1)
     return refuse(400, 'host', `the request has ${hosts.length === 0 ? 'no' : 'more than one'} Host`);
-  if (isHostAllowed(rules, hosts[0]!)) return null;
+  // In absolute form the target's own authority is the host (RFC 9112 section 3.2.2): both must be allowed.
+  const authority = /^https?:\/\/([^/?]*)/i.exec(request.target)?.[1] ?? hosts[0]!;
+  if (isHostAllowed(rules, hosts[0]!) && isHostAllowed(rules, authority)) return null;
   return refuse(
     403,
     'host',

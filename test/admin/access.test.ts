@@ -114,6 +114,13 @@ access(
       assert.is(status(local, asked({ host }), 'nothing'), 403, `${host}, reading`);
     }
     assert.is(status({ ...local, adminHosts: ['torc.internal'] }, asked({ host: 'torc.internal:80' })), 200);
+    for (const [target, expected] of [
+      ['http://localhost:5000/admin/slots', 200],
+      ['http://evil.example/admin/slots', 403],
+      ['http://127.0.0.1@evil.example/admin/slots', 403],
+    ] as const) {
+      assert.is(status(local, asked({}, { target })), expected, target);
+    }
     assert.is(status(local, asked({ host: [] })), 400);
     assert.is(status(local, asked({ host: ['127.0.0.1', '127.0.0.1'] })), 400);
   },
