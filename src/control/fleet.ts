@@ -34,7 +34,7 @@ export interface FleetEvents {
   readonly onSignal: (signal: Signal) => void;
   /** The state of a slot is another: time for a tick. */
   readonly onChange: () => void;
-  readonly onStartFailed: (slot: Slot, isNew: boolean) => void;
+  readonly onStartFailed: (slot: Slot, failure: Failure, isNew: boolean) => void;
 }
 
 export class Fleet {
@@ -159,21 +159,20 @@ export class Fleet {
 
   #onStartFailed(slot: Slot, cause: string): void {
     const isNew = slot.change.cause !== cause;
-    this.#countFailure(slot, false, cause);
+    const failure = this.#countFailure(slot, false, cause);
     slot.change = this.change(cause, 'supervisor');
-    this.#events.onStartFailed(slot, isNew);
+    this.#events.onStartFailed(slot, failure, isNew);
   }
 
   /** Why a slot is not filled: at the first failure, then with growing distance. */
-  tellFailing(slot: Slot, isNew: boolean): void {
-    const { name, failureCount, failure } = slot;
-    const isTold = isNew || (failureCount & (failureCount - 1)) === 0;
-    if (!isTold || failure === null || failureCount === 0 || isReady(slot)) return;
-    const retryInMs = Math.max(0, Math.round(slot.retryAtMs - this.#nowMs()));
+  tellFailing(slot: Slot, { number, cause, output, retryAtMs }: Failure, isNew: boolean): void {
+    const isTold = isNew || (number & (number - 1)) === 0;
+    if (!isTold || slot.failureCount === 0 || isReady(slot)) return;
+    const retryInMs = Math.max(0, Math.round(retryAtMs - this.#nowMs()));
     const again = slot.removed ? '' : `; next try in ${retryInMs} ms`;
     this.#options.log.warn(
-      { slot: name, failureCount, retryInMs, cause: failure.cause, output: failure.output },
-      `slot ${name} is not filled, failure ${failureCount}: ${failure.cause}${again}`,
+      { slot: slot.name, failureCount: number, retryInMs, cause, output },
+      `slot ${slot.name} is not filled, failure ${number}: ${cause}${again}`,
     );
   }
 
@@ -212,8 +211,8 @@ export class Fleet {
     }
     if (kind === 'hung' && this.#isPanic(slot, member)) return;
     const isStable = member.readySinceMs !== null && this.#nowMs() - member.readySinceMs >= STABLE_MS;
-    this.#countFailure(slot, isStable, first.cause);
-    this.release(slot, member, kind, first.cause, first.source, slot.failure);
+    const failure = this.#countFailure(slot, isStable, first.cause);
+    this.release(slot, member, kind, first.cause, first.source, failure);
   }
 
   /** Half of the slots are out for their heartbeats, or all others are out: one that misses some stays, for a time. */
@@ -311,8 +310,8 @@ export class Fleet {
 
   #onRetired({ slot, member, how, failure }: Leaving): void {
     // The death of one that was ready is told by its move.
-    if (slot && failure !== null && (member.readySinceMs === null || slot.failureCount > 1))
-      this.tellFailing(slot, false);
+    if (slot && failure !== null && (member.readySinceMs === null || failure.number > 1))
+      this.tellFailing(slot, failure, false);
     if (slot && (how === 'drain' || how === 'going'))
       this.#note(slot, member, 'draining', 'stopped', 'supervisor');
     this.#events.onChange();
@@ -339,10 +338,13 @@ export class Fleet {
     this.journal.note({ slot, generation, replica, from, to, cause, source, trouble: slot.trouble, aliveMs });
   }
 
-  #countFailure(slot: Slot, wasStable: boolean, cause: string): void {
-    slot.failure = { cause, output: '' };
-    slot.failureCount = wasStable ? 1 : slot.failureCount + 1;
-    slot.retryAtMs = this.#nowMs() + backoffMs(slot.failureCount, this.#options.random);
+  #countFailure(slot: Slot, wasStable: boolean, cause: string): Failure {
+    const number = wasStable ? 1 : slot.failureCount + 1;
+    const retryAtMs = this.#nowMs() + backoffMs(number, this.#options.random);
+    slot.failureCount = number;
+    slot.retryAtMs = retryAtMs;
+    slot.failure = { cause, output: '', number, retryAtMs };
+    return slot.failure;
   }
 
   #nowMs(): number {

@@ -142,12 +142,11 @@ export class Journal {
 
   #logMove(event: ControlEvent): void {
     const { atMs: _, seq: __, ...fields } = event;
-    const isAskedFor = event.source === 'operator';
-    if ((event.from === 'ready' || event.from === 'suspect') && isAskedFor)
+    const wasIn = event.from === 'ready' || event.from === 'suspect';
+    if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
+    else if (wasIn && event.source === 'operator')
       this.#log.info(fields, `slot ${event.slot} is ${event.to}: ${event.cause}`);
-    else if (event.from === 'ready' || event.from === 'suspect')
-      this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
-    else if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
+    else if (wasIn) this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
     else this.#log.debug(fields, `slot ${event.slot} is ${event.to}`);
   }
 }

@@ -60,6 +60,9 @@ export interface Change {
 /** Why the last replica of a slot did not start or did not last. */
 export interface Failure {
   readonly cause: string;
+  /** Which in a row it was, and when the next try is due (monotonic): by the time it is told, others may have followed. */
+  readonly number: number;
+  readonly retryAtMs: number;
   /** The end of what it printed, where it is known. */
   output: string;
 }

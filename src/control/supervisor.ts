@@ -21,7 +21,7 @@ import { Publisher } from './publish.ts';
 import { compare, nextDueMs, reconcile } from './reconcile.ts';
 import { inWords, type RetireHow } from './replace.ts';
 import { Rollout, type RolloutView, SEAT_TIMEOUT_MS } from './rollout.ts';
-import { isReady, type Slot } from './slots.ts';
+import { type Failure, isReady, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 
 export type { ControlEvent, JournalEntry } from './journal.ts';
@@ -86,7 +86,7 @@ export class Supervisor {
     this.#fleet = new Fleet(options, {
       onSignal: signal => this.#signal(signal),
       onChange: () => this.#tick(),
-      onStartFailed: (slot, isNew) => this.#onStartFailed(slot, isNew),
+      onStartFailed: (slot, failure, isNew) => this.#onStartFailed(slot, failure, isNew),
     });
     this.#observer = new Observer({
       driver: options.driver,
@@ -365,12 +365,12 @@ export class Supervisor {
     for (const replica of strays) this.#fleet.retireStray(replica, 'nobody knows it');
   }
 
-  #onStartFailed(slot: Slot, isNew: boolean): void {
+  #onStartFailed(slot: Slot, failure: Failure, isNew: boolean): void {
     if (this.#stopped) return;
     this.#tick();
     // Is it this start, or is the engine away? The list knows.
     void this.#observer.observe().then(() => {
-      if (!this.#observer.isAway) this.#fleet.tellFailing(slot, isNew);
+      if (!this.#observer.isAway) this.#fleet.tellFailing(slot, failure, isNew);
     });
   }
 

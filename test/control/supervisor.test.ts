@@ -45,6 +45,17 @@ test('start resolves after its bound with what there is', async () => {
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready'], 'it recovers without a restart');
 });
 
+test('each failure is told with its own number, however long the engine takes for last words', async () => {
+  const bench = new Bench({ replicas: 1 });
+  bench.world.lastWordsMs = 4_000;
+  bench.world.chances = { ...CALM, startShort: 1 };
+  void bench.torc.start();
+  await bench.pass(60_000);
+  const numbers = bench.lines.flatMap(line => /is not filled, failure (\d+)/.exec(line)?.[1] ?? []);
+  // The first was ready before: its death is told by its move.
+  assert.equal(numbers.slice(0, 3), ['2', '4', '8'], bench.lines.join('\n'));
+});
+
 test('start rejects with what open rejects, and stop works after it', async () => {
   const bench = new Bench();
   bench.world.isAway = true;

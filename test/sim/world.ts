@@ -63,6 +63,7 @@ export class World {
   readonly told = new Set<string>();
   onTold: (replicaId: string) => void = () => {};
   isAway = false;
+  lastWordsMs = 10;
   #run: Run = { onEvent: null, isDead: true };
   #idCount = 0;
   #stopCount = 0;
@@ -102,7 +103,7 @@ export class World {
         if (version.startsWith('missing')) throw new Error(`${version} is not here`);
       },
       lastWords: async () => {
-        await this.#call(run, 10).catch(() => {});
+        await this.#call(run, this.lastWordsMs).catch(() => {});
         return 'last words';
       },
       assign: async (replica, { slot, generation, spare }) => {
