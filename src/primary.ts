@@ -30,6 +30,8 @@ import { RecentLatencies } from './routing/recent.ts';
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
 const SAME_SIGNAL_MS = 500;
 const COLLECT_EVERY_MS = 5_000;
+/** A disk that hangs does not keep torc from its exit. */
+const EVENTS_WAIT_MS = 2_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(config: Config, processLog: ProcessLog): Promise<number> {
@@ -141,7 +143,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
-    await eventFile.close();
+    await within(EVENTS_WAIT_MS, eventFile.close());
   } catch (error) {
     workers.kill();
     await supervisor.stop({ remove: true });
@@ -149,6 +151,14 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   }
   log.info({}, 'stopped');
   return fault() === null ? 0 : 1;
+}
+
+/** Waits for `work`, but no longer than that. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = systemClock.after(ms, resolve);
+  await Promise.race([work, promise]);
+  timer.cancel();
 }
 
 /** Of package.json, which stands beside src in a checkout and in the image. */

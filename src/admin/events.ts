@@ -1,5 +1,7 @@
 // `/admin/events`: server-sent events, first what was asked for of the past, then each change as it happens. The past is
-// in memory as far as it goes, and on disk before that and from earlier runs (control/event-file.ts).
+// in memory as far as it goes, and on disk before that and from earlier runs (control/event-file.ts). A long past comes in
+// pages: an answer that holds MOST_PAST events ends there, and a reader of event streams asks for what follows by itself,
+// with `Last-Event-ID`, as it does after any end.
 
 import { isNotice, type JournalEntry, type Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
@@ -16,14 +18,25 @@ const MOST_PAST = 3_000;
 export type Since = { readonly seq: number } | { readonly atMs: number };
 
 export interface Past {
-  read(isWanted: (seq: number, atMs: number) => boolean, most: number): Promise<JournalEntry[]>;
+  read(
+    isWanted: (seq: number, atMs: number) => boolean,
+    most: number,
+    isOver: () => boolean,
+  ): Promise<JournalEntry[]>;
 }
 
-/** `?since=` (a number of an event, or a time) before `Last-Event-ID`; null: what is in memory. A string says what is wrong. */
+const NUMBER = /^\d{1,15}$/;
+
+/**
+ * `Last-Event-ID` before `?since=` (a number of an event, or a time): a reader that comes back has the same target as the
+ * first time. Null: what is in memory. A string says what is wrong.
+ */
 export function readSince(query: URLSearchParams, request: AdminRequest): Since | null | string {
-  const text = query.get('since') ?? valuesOf(request, 'last-event-id')[0] ?? '';
-  if (/^\d{1,15}$/.test(text)) return { seq: Number(text) };
-  if (query.get('since') === null) return null;
+  const last = valuesOf(request, 'last-event-id')[0] ?? '';
+  if (NUMBER.test(last)) return { seq: Number(last) };
+  const text = query.get('since');
+  if (text === null) return null;
+  if (NUMBER.test(text)) return { seq: Number(text) };
   const atMs = Date.parse(text);
   if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(atMs)) return { atMs };
   return 'since is the number of an event, or a time like 2026-11-27T03:00:00Z';
@@ -55,27 +68,30 @@ export class EventStreams {
       this.#readers--;
       end();
     };
-    const before = since === null ? [] : await this.#before(since);
-    if (!isOver) end = this.#follow(channel);
-    const isWanted = (event: JournalEntry): boolean =>
-      since === null || ('seq' in since ? event.seq > since.seq : event.atMs >= since.atMs);
-    const past = before.concat(this.#supervisor.events().filter(isWanted)).slice(-MOST_PAST);
-    const cut = past.length === MOST_PAST ? `: only the last ${MOST_PAST}\n\n` : '';
+    const past = since === null ? [...this.#supervisor.events()] : await this.#since(since, () => isOver);
+    const page = past.slice(0, MOST_PAST);
+    const isWhole = page.length === past.length;
+    if (isWhole && !isOver) end = this.#follow(channel);
+    if (!isWhole && !isOver) channel.onCancel();
+    const more = isWhole ? '' : `: more follow: ?since=${page.at(-1)!.seq}\n\n`;
     return {
       status: 200,
       headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-      body: `: torc events\n\n${cut}${past.map(eventText).join('')}`,
-      more: true,
+      body: `: torc events\n\n${page.map(eventText).join('')}${more}`,
+      more: isWhole,
     };
   }
 
-  /** Those that are on disk only. */
-  #before(since: Since): Promise<JournalEntry[]> {
+  /** The first of them, at least one more than a page holds if there are; from memory alone where it goes back so far. */
+  async #since(since: Since, isOver: () => boolean): Promise<JournalEntry[]> {
+    const isWanted = (seq: number, atMs: number): boolean =>
+      'seq' in since ? seq > since.seq : atMs >= since.atMs;
     const first = this.#supervisor.events()[0]?.seq ?? Number.POSITIVE_INFINITY;
-    if ('seq' in since && since.seq >= first - 1) return Promise.resolve([]);
-    return this.#past.read(
-      (seq, atMs) => seq < first && ('seq' in since ? seq > since.seq : atMs >= since.atMs),
-      MOST_PAST,
+    const isInMemory = 'seq' in since && since.seq >= first - 1;
+    const before = isInMemory ? [] : await this.#past.read(isWanted, MOST_PAST + 1, isOver);
+    const last = before.at(-1)?.seq ?? 0;
+    return before.concat(
+      this.#supervisor.events().filter(({ seq, atMs }) => seq > last && isWanted(seq, atMs)),
     );
   }
 

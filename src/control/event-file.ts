@@ -1,7 +1,8 @@
 // What happened last night: control events on disk, one JSON line each, so that they outlive torc and the last 256 in
 // memory. Appended through a stream, because a disk that hangs must not hang the supervisor; two files of a bounded size,
-// the full one becomes the old one. A disk that fails is told once and costs the events on it, never anything that
-// serves. A crash may leave half a line: what does not parse is passed over.
+// the full one becomes the old one. A disk that fails, or takes nothing, is told once and costs the events, never anything
+// that serves. Read in pieces and by one reader after another, because the primary has heartbeats to judge meanwhile. A
+// crash may leave half a line: what does not parse is passed over.
 
 import {
   closeSync,
@@ -12,11 +13,13 @@ import {
   renameSync,
   type WriteStream,
 } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Log } from '../core/log.ts';
 import type { JournalEntry } from './journal.ts';
 
 const MOST_BYTES = 4 * 1024 * 1024;
+/** What a disk that takes nothing may hold of our memory. */
+const MOST_WAITING_BYTES = 1024 * 1024;
 /** Enough for the last whole line. */
 const TAIL_BYTES = 64 * 1024;
 const OWNER_ONLY = 0o600;
@@ -29,6 +32,8 @@ export class EventFile {
   readonly #mostBytes: number;
   #stream: WriteStream | null = null;
   #bytes = 0;
+  #left = 0;
+  #read: Promise<unknown> = Promise.resolve();
 
   constructor(path: string, log: Log, mostBytes = MOST_BYTES) {
     this.#path = path;
@@ -39,24 +44,37 @@ export class EventFile {
   }
 
   append(entry: JournalEntry): void {
-    if (this.#stream === null) return;
+    if (this.#stream === null || this.#isStuck(this.#stream)) return;
     const line = `${JSON.stringify(entry)}\n`;
-    if (this.#bytes > 0 && this.#bytes + line.length > this.#mostBytes) this.#rotate();
-    this.#bytes += Buffer.byteLength(line);
+    const bytes = Buffer.byteLength(line);
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#mostBytes) this.#rotate();
+    this.#bytes += bytes;
     this.#stream?.write(line);
   }
 
-  /** Those on disk for which `isWanted(seq, atMs)`, oldest first, at most the last `most`; none where it cannot be read. */
-  async read(isWanted: (seq: number, atMs: number) => boolean, most: number): Promise<JournalEntry[]> {
-    const texts = await Promise.all(
-      [old(this.#path), this.#path].map(path => readFile(path, 'utf8').catch(() => '')),
-    );
-    const wanted: string[] = [];
-    for (const line of texts.join('\n').split('\n')) {
-      const head = /^\{"seq":(\d+),"atMs":(\d+)/.exec(line);
-      if (head !== null && isWanted(Number(head[1]), Number(head[2]))) wanted.push(line);
+  #isStuck(stream: WriteStream): boolean {
+    const isStuck = stream.writableLength > MOST_WAITING_BYTES;
+    if (isStuck && this.#left++ === 0)
+      this.#log.warn({ path: this.#path }, 'events are not kept on disk for now: it takes none');
+    if (!isStuck && this.#left > 0) {
+      this.#log.warn({ path: this.#path, left: this.#left }, 'events are kept on disk again');
+      this.#left = 0;
     }
-    return wanted.slice(-most).flatMap(parse);
+    return isStuck;
+  }
+
+  /**
+   * Those on disk for which `isWanted(seq, atMs)`, oldest first, at most the first `most`; none where it cannot be read.
+   * `isOver` ends it early.
+   */
+  read(
+    isWanted: (seq: number, atMs: number) => boolean,
+    most: number,
+    isOver: () => boolean = () => false,
+  ): Promise<JournalEntry[]> {
+    const read = this.#read.then(() => readWanted(this.#path, isWanted, most, isOver));
+    this.#read = read;
+    return read;
   }
 
   /** Resolves when what was appended is on its way to the disk. */
@@ -106,6 +124,36 @@ export class EventFile {
 }
 
 const old = (path: string): string => `${path}.1`;
+
+async function readWanted(
+  path: string,
+  isWanted: (seq: number, atMs: number) => boolean,
+  most: number,
+  isOver: () => boolean,
+): Promise<JournalEntry[]> {
+  const wanted: JournalEntry[] = [];
+  if (isOver()) return wanted;
+  // The current one first: if it becomes the old one in between, it is opened twice, and read once.
+  const current = await open(path).catch(() => null);
+  const before = await open(old(path)).catch(() => null);
+  try {
+    for (const file of [before, current]) {
+      if (file === null) continue;
+      for await (const line of file.readLines({ autoClose: false })) {
+        const head = /^\{"seq":(\d+),"atMs":(\d+)/.exec(line);
+        const seq = Number(head?.[1]);
+        if (head === null || seq <= (wanted.at(-1)?.seq ?? 0)) continue;
+        if (isWanted(seq, Number(head[2]))) wanted.push(...parse(line));
+        if (wanted.length >= most || isOver()) return wanted;
+      }
+    }
+  } catch {
+    // What could be read is told.
+  } finally {
+    await Promise.allSettled([current?.close(), before?.close()]);
+  }
+  return wanted;
+}
 
 function parse(line: string): JournalEntry[] {
   try {

@@ -1,5 +1,8 @@
-// What happened last night: events of a run that was killed are told by the next one, by number and by time.
+// What happened last night: events of a run that was killed are told by the next one, by number and by time, and a past
+// that is longer than one answer in pages.
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rawClient } from '../support/raw.ts';
@@ -8,9 +11,9 @@ import { freePort, startTorc, type Torc } from '../support/torc.ts';
 
 const events = suite('events');
 
-async function told(torc: Torc, query: string): Promise<number[]> {
+async function told(torc: Torc, query: string, fields = ''): Promise<number[]> {
   const client = await rawClient(torc.port);
-  client.send(`GET /admin/events${query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+  client.send(`GET /admin/events${query} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n`);
   await client.has(': torc events');
   // The past comes with the first piece.
   await client.has('\r\n\r\n');
@@ -42,9 +45,39 @@ events('a killed torc leaves them to the next', async () => {
     assert.equal(await told(second, `?since=${before.at(-1)}`), all.slice(before.length));
     assert.equal(await told(second, `?since=${restartedAt}`), all.slice(before.length));
     assert.equal(await told(second, '?since=2999-01-01'), []);
+    const resumed = await told(second, '?since=0', `Last-Event-ID: ${before.at(-1)}\r\n`);
+    assert.equal(resumed, all.slice(before.length), 'a reader that comes back goes on where it was');
     assert.is((await second.get('/admin/events?since=yesterday')).status, 400);
   } finally {
     await second.close();
+  }
+});
+
+events('a long past comes in pages, each of which says what is next, and the last goes on', async () => {
+  const TORC_STATE_DIR = temporaryState();
+  const PORT = String(await freePort());
+  const line = (seq: number): string =>
+    `${JSON.stringify({ seq, atMs: seq, topic: 'scale', text: 'a decision' })}\n`;
+  const text = Array.from({ length: 7_000 }, (_, index) => line(index + 1)).join('');
+  writeFileSync(join(TORC_STATE_DIR, `events-127.0.0.1_${PORT}.jsonl`), text);
+  const torc = await startTorc({ TORC_STATE_DIR, PORT, TORC_WORKERS: '1', TORC_REPLICAS: '1' });
+  try {
+    const seqs: number[] = [];
+    for (let pages = 0; pages < 2; pages++) {
+      const page = (await torc.get(`/admin/events?since=${seqs.at(-1) ?? 0}`)).text;
+      const found = [...page.matchAll(/^id: (\d+)$/gm)].map(match => Number(match[1]));
+      assert.is(found.length, 3_000);
+      assert.match(page, `: more follow: ?since=${found.at(-1)}\n`);
+      seqs.push(...found);
+    }
+    seqs.push(...(await told(torc, `?since=${seqs.at(-1)}`)));
+    assert.ok(seqs.length > 7_000, String(seqs.length));
+    assert.equal(
+      seqs,
+      seqs.map((_, index) => index + 1),
+    );
+  } finally {
+    await torc.close();
   }
 });
 
