@@ -23,6 +23,8 @@ export interface AskedKey {
 const LONGEST_KEY = 8192;
 const HOW =
   'say which request: /admin/explain?target=/path?query&header=name:value (percent-encoded), or which key: ?key=K (raw)';
+/** RFC 9110 sections 5.1 and 5.5. */
+const HEADER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*$/;
 const GIVEN: readonly KeySource[] = [{ kind: 'query', name: 'key' }];
 
 /** `target`: of the control request, as it came. A string says what is wrong with the question. */
@@ -33,10 +35,14 @@ export function readQuestion(target: string, sources: Config['key']): AskedKey |
   const path = asked.get('target')?.[0];
   if (path === undefined) return HOW;
   if (!path.startsWith('/')) return `the target must begin with "/": ${HOW}`;
+  if (/[^!-~]/.test(path))
+    return 'such a request is answered with 400: in a target spaces, control characters and bytes above 127 are percent-encoded (and their % in this question once more: %2520)';
   const rawHeaders: string[] = [];
   for (const field of asked.get('header') ?? []) {
     const colon = field.indexOf(':');
     if (colon < 1) return `a header is name:value: ${HOW}`;
+    if (!HEADER.test(field))
+      return 'such a request is answered with 400: a header has a token for a name, and no control characters in its value';
     rawHeaders.push(field.slice(0, colon), field.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }
   return keyOf(sources, path, rawHeaders, asked.get('ip')?.[0] ?? '');

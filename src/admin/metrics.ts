@@ -113,9 +113,11 @@ export class Metrics {
     for (const [reason, count] of Object.entries(totals.refused))
       this.#refusedConnections.inc({ reason }, count);
     for (const slot of source.slots) {
-      const { p50Us, p99Us } = source.recent(slot.replicaId, 60_000);
-      this.#recent.set({ slot: slot.name, quantile: '0.5' }, p50Us / 1e6);
-      this.#recent.set({ slot: slot.name, quantile: '0.99' }, p99Us / 1e6);
+      const { requests, p50Us, p99Us } = source.recent(slot.replicaId, 60_000);
+      if (requests > 0) {
+        this.#recent.set({ slot: slot.name, quantile: '0.5' }, p50Us / 1e6);
+        this.#recent.set({ slot: slot.name, quantile: '0.99' }, p99Us / 1e6);
+      }
       this.#inFlight.set({ slot: slot.name }, source.inFlight(slot.name));
       this.#state.set({ slot: slot.name, state: slot.state }, slot.state === 'ready' ? 1 : 0);
     }

@@ -17,6 +17,9 @@ const REASONS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
+/** Every method but CONNECT and TRACE reaches the replicas; a 405 has to name some (RFC 9110 section 15.5.6). */
+const USUAL_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
 /** `slot` and `id` tell where it failed and find it in the log; '' where there is none. */
 const bodyOf = (message: string, slot = '', id = ''): string =>
   `${JSON.stringify({
@@ -29,9 +32,10 @@ const bodyOf = (message: string, slot = '', id = ''): string =>
 function headOf(status: number, body: string, retryAfterS: number, close: boolean): string {
   const retryAfter = retryAfterS > 0 ? `Retry-After: ${retryAfterS}\r\n` : '';
   const connection = close ? 'Connection: close\r\n' : '';
+  const allow = status === 405 ? `Allow: ${USUAL_METHODS}\r\n` : '';
   return (
     `HTTP/1.1 ${status} ${REASONS[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-    `Content-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\nCache-Control: no-store\r\n${retryAfter}${connection}`
+    `Content-Length: ${body.length}\r\nDate: ${new Date().toUTCString()}\r\nCache-Control: no-store\r\n${retryAfter}${allow}${connection}`
   );
 }
 

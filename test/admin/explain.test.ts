@@ -131,6 +131,11 @@ explain('a question that cannot be answered says how to ask', () => {
   assert.match(fault('/admin/explain?key='), /target=/);
   assert.match(fault('/admin/explain?target=a'), /must begin with/);
   assert.match(fault('/admin/explain?target=/a&header=x'), /name:value/);
+  // What torc would not serve is not foretold a slot.
+  for (const target of ['/a%20b', '/%C3%A9', '/a%00', '/a%0d%0ab'])
+    assert.match(fault(`/admin/explain?target=${target}`), /answered with 400: in a target/);
+  for (const field of ['a%20b:1', 'a:1%0a', ':1', 'a%3A%00'])
+    assert.match(fault(`/admin/explain?target=/a&header=${field}`), /400: a header|name:value/);
   assert.match(fault(`/admin/explain?key=${'k'.repeat(8193)}`), /longer than/);
   const ip = [{ kind: 'ip', name: '' }] as const;
   assert.match(String(readQuestion('/admin/explain?target=/a', ip)), /ip=ADDRESS/);

@@ -284,6 +284,7 @@ forward('TRACE is refused, also at its last hop, and the connection goes on', as
     const answer = await client.answer();
     assert.is(answer.status, 405);
     assert.match(answer.body, 'TRACE is not served');
+    assert.match(client.received, /\r\nallow: GET, HEAD, POST/i);
   }
   assert.is(client.received.includes('secret'), false);
   assert.is(origin.requests.length, 0);
