@@ -143,6 +143,25 @@ engineSuite('docker driver', network, test => {
     }
   });
 
+  test('a network that was made with a subnet alone: by container address, as any whose bridge is here', async () => {
+    const name = networkName();
+    const made = await docker.createNetwork({
+      Name: name,
+      IPAM: { Driver: 'default', Config: [{ Subnet: '10.213.87.0/24' }] },
+    });
+    try {
+      await withDriver(make({ network: name }), async driver => {
+        const replica = await driver.start(spec('1'));
+        assert.match(replica.host, /^10\.213\.87\./);
+        await untilAnswers(replica);
+      });
+    } finally {
+      await removeAll(name);
+      // It may be gone with the containers; a fault here would hide the test's own.
+      await made.remove().catch(() => {});
+    }
+  });
+
   test('published: an ephemeral port of 127.0.0.1', () =>
     withDriver(make({ reach: 'published' }), async driver => {
       const replica = await driver.start(spec('1'));

@@ -2,6 +2,7 @@
 // network find each other, wherever their state is; a lease outlives no crash by more than some seconds; who lost it
 // touches nothing any more.
 
+import { randomBytes } from 'node:crypto';
 import * as assert from 'uvu/assert';
 import type { Log } from '../../src/core/log.ts';
 import { DockerDriver } from '../../src/drivers/docker/driver.ts';
@@ -40,7 +41,7 @@ const fail = async (driver: DockerDriver): Promise<string> =>
     );
 
 async function putMarker(labels: Record<string, string>): Promise<string> {
-  const name = `torc-lease-${network}-${Math.random().toString(16).slice(2, 10)}`;
+  const name = `torc-lease-${network}-${randomBytes(4).toString('hex')}`;
   await docker.createVolume({
     Name: name,
     Labels: { 'torc.lease': network, 'torc.kind': 'held', ...labels },
@@ -140,7 +141,8 @@ engineSuite('ownership', network, test => {
     const last = make(stateRoot);
     assert.is(await fail(last), '');
     const afterMs = performance.now() - startedMs;
-    assert.ok(afterMs > 3_000 && atOnceMs < afterMs, `${atOnceMs} ms, ${afterMs} ms`);
+    assert.ok(atOnceMs < 3_000, `at once: ${atOnceMs} ms`);
+    assert.ok(afterMs > 3_000 && afterMs < 10_000, `after some seconds: ${afterMs} ms`);
     assert.equal(
       (await namesOf()).filter(name => name === near || name === far),
       [],

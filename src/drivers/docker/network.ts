@@ -3,16 +3,13 @@
 // bridges do not talk to each other. Who we are is read from what the engine mounts into every container: a hostname
 // can be anything, and with a private cgroup namespace (cgroup v2) the cgroup's path says nothing.
 
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type Docker from 'dockerode';
 import type { Reach } from './container.ts';
 import { type Engine, EngineError } from './engine.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { Subnets } from './subnets.ts';
 
-const MOUNTINFO = '/proc/self/mountinfo';
 const NOT_FOUND = 404;
 const CONFLICT = 409;
 const FORBIDDEN = 403;
@@ -51,7 +48,7 @@ export class Network {
 
   /** Finds our own container, if this engine runs it. */
   async findSelf(): Promise<void> {
-    const id = ownContainerId(readMountinfo());
+    const id = ownContainerId(readText('/proc/self/mountinfo'));
     if (id === null) return;
     const known = await this.#engine.askUnless([NOT_FOUND], 'cannot look at our own container', docker =>
       docker.getContainer(id).inspect(),
@@ -60,15 +57,15 @@ export class Network {
   }
 
   /**
-   * By container address where the network's bridge is on this machine (its gateway is an address of ours) or torc is on
-   * the network itself; else by published ports: Docker Desktop and rootless engines keep their bridges to themselves.
+   * By container address where the network's bridge is on this machine or torc is on the network itself; else by published
+   * ports: Docker Desktop and rootless engines keep their bridges to themselves. The bridge is known by its name. Its
+   * address would not do: a network that was made with a subnet alone has none in the engine's answer, and that of an
+   * engine elsewhere may be an address of this machine, too.
    */
   async reach(): Promise<Reach> {
     const found = await this.ensure();
-    if (this.#self !== null) return 'ip';
-    for (const { Gateway } of found.IPAM?.Config ?? [])
-      if (Gateway && (await isOurAddress(Gateway))) return 'ip';
-    return 'published';
+    const bridge = found.Options?.['com.docker.network.bridge.name'] ?? `br-${found.Id.slice(0, 12)}`;
+    return this.#self !== null || isInterface(bridge) ? 'ip' : 'published';
   }
 
   async release(): Promise<void> {
@@ -119,9 +116,10 @@ export class Network {
   }
 }
 
-function readMountinfo(): string {
+/** '' where there is no such file: not every system has /proc. */
+function readText(path: string): string {
   try {
-    return readFileSync(MOUNTINFO, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }
@@ -132,15 +130,8 @@ export function ownContainerId(mountinfo: string): string | null {
   return /\/containers\/([0-9a-f]{64})\/(?:hosts|hostname|resolv\.conf) \/etc\//.exec(mountinfo)?.[1] ?? null;
 }
 
-/** Only an address of this machine can be bound. (A bridge without containers counts as down and is in no list.) */
-async function isOurAddress(address: string): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen(0, address);
-    await once(server, 'listening');
-    server.close();
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** Also one that is down, as a bridge without containers is: os.networkInterfaces() leaves those out. */
+const isInterface = (name: string): boolean =>
+  readText('/proc/self/net/dev')
+    .split('\n')
+    .some(line => line.trimStart().startsWith(`${name}:`));
