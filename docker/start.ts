@@ -3,7 +3,7 @@
 // socket it is and becomes the user `node` before any of its own code runs, with that group as its effective one and no
 // supplementary groups: those nobody but root can give up again, and workers would inherit them. The exec makes the group
 // the saved one too, so that the primary can leave it while it forks a worker and take it up again
-// (src/cluster/own-group.ts). An image started with another user stays that user.
+// (src/core/own-group.ts). An image started with another user stays that user.
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

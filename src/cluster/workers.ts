@@ -10,11 +10,11 @@ import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
+import { asOwnGroup } from '../core/own-group.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
-import { asOwnGroup } from './own-group.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;

@@ -17,7 +17,7 @@ export interface Replica {
   readonly port: number;
   /** What people look for: a container's short id, a pid. */
   readonly label: string;
-  /** What it runs, and which of those that have had that name, where known: an image and its short id. */
+  /** What it runs (an image, a command line), and which of those that have had that name (an image's short id), where known. */
   readonly image?: string;
   readonly version?: string;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */

@@ -48,6 +48,10 @@ async function inside(container: string, program: string): Promise<string> {
   return output.trim();
 }
 
+/** A line "COMMAND PPid: 1 Gid: REAL EFFECTIVE SAVED FILE Groups: ..." of each process; first the socket's group. */
+const LOOK = `stat -c %g /var/run/docker.sock; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline;
+  grep -E '^(PPid|Gid|Groups):' $p/status | tr '\\n\\t' '  '; echo; done`;
+
 engineSuite('compose', network, test => {
   test('up: ready, balanced over sibling containers, not as root', async () => {
     const { code, output } = await compose('up', '-d', '--build');
@@ -101,10 +105,7 @@ engineSuite('compose', network, test => {
   });
 
   test('the primary alone has the group of the socket; a worker has none but its own, and no way back', async () => {
-    // A line "COMMAND PPid: 1 Gid: REAL EFFECTIVE SAVED FILE Groups: ..." of each process; first the socket's group.
-    const look = `stat -c %g /var/run/docker.sock; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline;
-      grep -E '^(PPid|Gid|Groups):' $p/status | tr '\\n\\t' '  '; echo; done`;
-    const { output } = await run('exec', balancer, 'sh', '-c', look);
+    const { output } = await run('exec', balancer, 'sh', '-c', LOOK);
     const [socketGroup = '', ...lines] = output.split('\n');
     const torc = lines.flatMap(line => {
       const match = /^\S*node .*src\/main\.ts.*PPid: +(\d+) Gid: +([\d ]+?) +Groups:([\d ]*)$/.exec(line);
@@ -118,6 +119,26 @@ engineSuite('compose', network, test => {
     for (const { groups, more } of torc) assert.is(more, '', `supplementary groups\n${groups} ${output}`);
     for (const { groups } of workers) assert.equal([...new Set(groups)], [primary[0]!.groups[0]], output);
     assert.is.not(workers[0]!.groups[0], socketGroup);
+  });
+
+  test('nor has a replica that is a process in the container', async () => {
+    const name = `${network}-processes`;
+    const settings = ['-e', 'TORC_DRIVER=process', '-v', '/var/run/docker.sock:/var/run/docker.sock'];
+    const started = await run('run', '-d', '--rm', '--init', '--name', name, ...settings, 'torc');
+    assert.is(started.code, 0, started.output);
+    try {
+      const replicas = async (): Promise<string[]> =>
+        (await run('exec', name, 'sh', '-c', LOOK)).output
+          .split('\n')
+          .filter(line => line.includes('docker/replica.ts'));
+      await waitFor(async () => (await replicas()).length === 3, {
+        timeoutMs: 60_000,
+        what: 'three replica processes',
+      });
+      for (const line of await replicas()) assert.match(line, /Gid: +(\d+) +\1 +\1 +\1 +Groups: *$/);
+    } finally {
+      await run('rm', '-f', '-v', name);
+    }
   });
 
   test('/add and /rm work from this machine', async () => {

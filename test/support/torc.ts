@@ -40,7 +40,7 @@ export interface Torc {
   lines(): Record<string, unknown>[];
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   send(method: string, path: string, payload: unknown, headers?: Record<string, string>): Promise<Answer>;
-  /** Waits for the exit; null after a signal. */
+  /** Waits for the exit; null after a signal, also the one that ends it after a minute. */
   exited(): Promise<number | null>;
   close(): Promise<void>;
 }
@@ -112,7 +112,12 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof payload === 'string' ? payload : JSON.stringify(payload),
       }),
-    exited: () => exit,
+    exited: async () => {
+      const tooLong = setTimeout(() => child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
+      const code = await exit;
+      clearTimeout(tooLong);
+      return code;
+    },
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');

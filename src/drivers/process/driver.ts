@@ -10,6 +10,7 @@ import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import type { Log } from '../../core/log.ts';
+import { asOwnGroup } from '../../core/own-group.ts';
 import type { Random } from '../../core/random.ts';
 import { StateDirectory } from '../state.ts';
 import { observe } from './identity.ts';
@@ -122,6 +123,7 @@ export class ProcessDriver implements Driver {
         slot: spec.slot,
         generation: spec.generation,
         spare: spec.spare,
+        command: spec.version ?? this.#options.command ?? '',
       };
       writeRecord(this.#state.path, name, record);
       const run: Run = { name, record, adopted: false, ended: null, words: '', stopping: false };
@@ -197,10 +199,11 @@ export class ProcessDriver implements Driver {
     const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
     const command = version ?? this.#options.command;
     return new Promise((resolve, reject) => {
-      const child =
+      const child = asOwnGroup(() =>
         command === null
           ? spawn(process.execPath, [bundledReplica], options)
-          : spawn(command, { ...options, shell: true });
+          : spawn(command, { ...options, shell: true }),
+      );
       closeSync(output);
       child.once('spawn', () => {
         child.unref();
@@ -266,7 +269,7 @@ export class ProcessDriver implements Driver {
 const idOf = (record: ProcessRecord): string => `${record.pid}:${record.startTime}`;
 
 function replicaOf(run: Run, paused: boolean): Replica {
-  const { slot, generation, spare, port, pid } = run.record;
+  const { slot, generation, spare, port, pid, command = '' } = run.record;
   const status = run.ended !== null ? 'stopped' : paused ? 'paused' : 'running';
   const replica: Replica = {
     id: idOf(run.record),
@@ -277,6 +280,7 @@ function replicaOf(run: Run, paused: boolean): Replica {
     host: HOST,
     port,
     label: `pid ${pid}`,
+    image: command,
   };
   return run.ended === null ? replica : { ...replica, ended: run.ended };
 }

@@ -24,6 +24,8 @@ export interface ProcessRecord {
   readonly slot: string;
   readonly generation: number;
   readonly spare: boolean;
+  /** The command line; '' for the bundled replica, absent in records of an earlier torc. */
+  readonly command?: string;
 }
 
 /** Output beyond this is cut to nothing: only a replica's last words are of use here. */
@@ -59,7 +61,9 @@ export function readRecords(directory: string): Map<string, ProcessRecord> {
 
 function parseRecord(text: string): ProcessRecord | null {
   try {
-    const { pid, startTime, port, slot, generation, spare } = JSON.parse(text) as Partial<ProcessRecord>;
+    const { pid, startTime, port, slot, generation, spare, command } = JSON.parse(
+      text,
+    ) as Partial<ProcessRecord>;
     const whole =
       Number.isSafeInteger(pid) &&
       pid! > 1 &&
@@ -67,8 +71,9 @@ function parseRecord(text: string): ProcessRecord | null {
       Number.isSafeInteger(port) &&
       typeof slot === 'string' &&
       Number.isSafeInteger(generation) &&
-      typeof spare === 'boolean';
-    return whole ? ({ pid, startTime, port, slot, generation, spare } as ProcessRecord) : null;
+      typeof spare === 'boolean' &&
+      (command === undefined || typeof command === 'string');
+    return whole ? ({ pid, startTime, port, slot, generation, spare, command } as ProcessRecord) : null;
   } catch {
     return null;
   }
