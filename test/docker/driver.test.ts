@@ -157,8 +157,7 @@ engineSuite('docker driver', network, test => {
       });
     } finally {
       await removeAll(name);
-      // It may be gone with the containers; a fault here would hide the test's own.
-      await made.remove().catch(() => {});
+      await made.remove().catch(() => {}); // a fault here would hide the test's own
     }
   });
 
