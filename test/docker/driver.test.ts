@@ -143,7 +143,7 @@ engineSuite('docker driver', network, test => {
     }
   });
 
-  test('a network that was made with a subnet alone: by container address, as any whose bridge is here', async () => {
+  test('a network that was made with a subnet alone: by container address, like others whose bridge is here', async () => {
     const name = networkName();
     const made = await docker.createNetwork({
       Name: name,
