@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { residentKiB } from './harness/cpu.ts';
-import { requestText } from './harness/loader.ts';
+import { requestText } from './harness/job.ts';
 import { drawPanels } from './harness/panels.ts';
 import { type BenchOptions, countdown, Origin } from './harness/rounds.ts';
 import { balancers, type Target, type TargetKind, verify } from './harness/targets.ts';

@@ -35,7 +35,7 @@ function bare(): void {
   for (let request = 0; request < REQUESTS; request++) sink[0]! += targetOf(request).length;
 }
 
-/** As proxy/forward.ts does, in its order. */
+/** As exchange/exchange.ts does, in its order. */
 function counted(): void {
   for (let request = 0; request < REQUESTS; request++) {
     const target = targetOf(request);

@@ -11,7 +11,7 @@ import { chanceOf } from './analyze/rings.ts';
 import { median } from './harness/cpu.ts';
 import { save } from './harness/panels.ts';
 import type { BenchOptions } from './harness/rounds.ts';
-import { drawRings } from './ring/chart.ts';
+import { drawRings, type Measured } from './ring/chart.ts';
 import type { Facts, Lookups, Question, Work } from './ring/child.ts';
 import { SUBJECTS, type Subject } from './ring/subjects.ts';
 
@@ -27,15 +27,6 @@ const SHORT = {
   rounds: 5,
   work: { sets: 2, builds: 1, manyKeys: 10_000, lookups: 20_000 },
 };
-
-export interface Measured extends Facts {
-  readonly n: number;
-  readonly ring: string;
-  readonly fewNs: number;
-  readonly manyNs: number;
-  /** max/mean of as many keys thrown at random: no ring is better but by luck. */
-  readonly chance: number;
-}
 
 /** `only` names rings, as in the table; its other words are for other scenarios. */
 export async function ring({ full, only, chartPath, progress }: BenchOptions): Promise<object[]> {

@@ -20,13 +20,15 @@ const mayImport: Record<string, readonly string[]> = {
   core: [],
   config: ['core'],
   ring: ['core'],
-  routing: ['ring', 'core', 'config'],
-  proxy: ['routing', 'ring', 'core', 'config'],
+  upstream: ['core', 'config'],
+  routing: ['upstream', 'ring', 'core', 'config'],
+  exchange: ['routing', 'upstream', 'ring', 'core', 'config'],
+  front: ['exchange', 'routing', 'core', 'config'],
   control: ['routing', 'ring', 'core', 'config'],
   drivers: ['core', 'config', 'control/driver'],
   analysis: ['ring', 'core'],
   admin: ['control', 'routing', 'analysis', 'ring', 'core', 'config'],
-  cluster: ['proxy', 'routing', 'core', 'config', 'control/data-plane'],
+  cluster: ['front', 'routing', 'core', 'config', 'control/data-plane'],
 };
 
 const importsOf = (path: string): string[] =>
@@ -54,6 +56,27 @@ rules('imports go one way', () => {
         wrong.push(`${path} -> ${target}`);
     }
   }
+  assert.equal(wrong, []);
+});
+
+rules('no circle of files, types included', () => {
+  for (const paths of [sources, globSync('native-free-bench/**/*.ts', { cwd: root }).map(normalize)]) {
+    const targets = new Map(
+      paths.map(path => [path, importsOf(path).filter(target => paths.includes(target))]),
+    );
+    const isDone = new Set<string>();
+    const visit = (path: string, way: readonly string[]): void => {
+      if (way.includes(path)) assert.unreachable([...way.slice(way.indexOf(path)), path].join(' -> '));
+      if (isDone.has(path)) return;
+      for (const target of targets.get(path)!) visit(target, [...way, path]);
+      isDone.add(path);
+    };
+    for (const path of paths) visit(path, []);
+  }
+});
+
+rules('a file is one idea: at most 400 lines', () => {
+  const wrong = sources.filter(path => read(path).trimEnd().split('\n').length > 400);
   assert.equal(wrong, []);
 });
 

@@ -5,19 +5,9 @@
 // time for it, and with `reconnectRate: 1` it does not count the answers. For such a one the loop is our own.
 
 import autocannon from 'autocannon';
+import { type ClosedJob, KEYS, type LoadResult, requestText } from './job.ts';
 import { Latencies } from './latencies.ts';
 import { Line } from './line.ts';
-import { KEYS, type LoadResult, requestText } from './loader.ts';
-
-export interface ClosedJob {
-  readonly kind: 'closed';
-  readonly urls: readonly string[];
-  readonly connections: number;
-  readonly seconds: number;
-  readonly method: 'GET' | 'POST';
-  /** The target closes the connection after each answer. */
-  readonly reconnects: boolean;
-}
 
 /** 1 KiB of JSON. */
 const POST_BODY = JSON.stringify({ text: 'x'.repeat(1024 - '{"text":""}'.length) });

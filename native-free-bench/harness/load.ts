@@ -2,7 +2,7 @@
 // compiled when it counts.
 
 import { closedLoop } from './closed-loop.ts';
-import type { Job } from './loader.ts';
+import type { Job } from './job.ts';
 import { openLoop } from './open-loop.ts';
 
 process.on('disconnect', () => process.exit());

@@ -6,20 +6,12 @@
 // What is not answered DRAIN_MS after the last one was due counts as unanswered and with its wait so far: a rate above
 // what the target can do shows as such, and the run ends.
 
+import { type LoadResult, type OpenJob, requestText } from './job.ts';
 import { Latencies } from './latencies.ts';
 import { Line } from './line.ts';
-import { type LoadResult, requestText } from './loader.ts';
 
 const DRAIN_MS = 2000;
 const SPIN_MS = 3;
-
-export interface OpenJob {
-  readonly kind: 'open';
-  readonly urls: readonly string[];
-  readonly connections: number;
-  readonly seconds: number;
-  readonly perSecond: number;
-}
 
 export async function openLoop(job: OpenJob): Promise<LoadResult> {
   const { promise, resolve } = Promise.withResolvers<void>();

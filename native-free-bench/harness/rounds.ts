@@ -6,10 +6,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ClosedJob } from './closed-loop.ts';
 import { cpuUs, median, pin } from './cpu.ts';
+import type { ClosedJob, Job, LoadResult } from './job.ts';
 import { Latencies, type Percentiles } from './latencies.ts';
-import { type Job, Loader, type LoadResult } from './loader.ts';
+import { Loader } from './loader.ts';
 import { type Target, type TargetKind, verify } from './targets.ts';
 
 const BALANCER_CORE = 0;

@@ -2,7 +2,16 @@
 // are left out, which end at 10 and 56 slots.
 
 import { categories, dashed, draw, frame, INK, line, type Option, values } from '../harness/chart.ts';
-import type { Measured } from '../ring.ts';
+import type { Facts } from './child.ts';
+
+export interface Measured extends Facts {
+  readonly n: number;
+  readonly ring: string;
+  readonly fewNs: number;
+  readonly manyNs: number;
+  /** max/mean of as many keys thrown at random: no ring is better but by luck. */
+  readonly chance: number;
+}
 
 interface Panel {
   readonly unit: string;

@@ -5,7 +5,8 @@
 
 import { seededRandom } from '../../src/core/random.ts';
 import { median, ownCpuUs } from '../harness/cpu.ts';
-import { type Ring, SUBJECTS } from './subjects.ts';
+import { SUBJECTS } from './subjects.ts';
+import type { Ring } from './torc-ring.ts';
 
 export interface Work {
   /** Sets of keys, and of names, over which balance is averaged. */

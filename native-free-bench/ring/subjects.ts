@@ -10,15 +10,7 @@
 
 import type { RingAlgorithm } from '../../src/core/types.ts';
 import { slotsFault } from '../../src/ring/build.ts';
-
-/** As the packages have it. */
-export interface Ring {
-  /** The name of the slot that owns the key. */
-  get(key: string): string;
-  add(name: string): void;
-  /** Takes the newest slot away. */
-  remove(name: string): void;
-}
+import type { Ring } from './torc-ring.ts';
 
 type Make = (names: readonly string[]) => Ring;
 

@@ -8,8 +8,16 @@ import { keyHashFor } from '../../src/ring/hash.ts';
 import type { RingSlot } from '../../src/ring/table.ts';
 import { pick } from '../../src/routing/pick.ts';
 import type { Snapshot } from '../../src/routing/snapshot.ts';
-import { Upstream } from '../../src/routing/upstream.ts';
-import type { Ring } from './subjects.ts';
+import { Upstream } from '../../src/upstream/upstream.ts';
+
+/** As the packages have it. */
+export interface Ring {
+  /** The name of the slot that owns the key. */
+  get(key: string): string;
+  add(name: string): void;
+  /** Takes the newest slot away. */
+  remove(name: string): void;
+}
 
 const ROWS = 65_536;
 const NOBODY: readonly number[] = [];

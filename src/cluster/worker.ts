@@ -7,7 +7,7 @@ import type { Config } from '../config/fields.ts';
 import { systemClock } from '../core/clock.ts';
 import type { ProcessLog } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
-import { createProxy } from '../proxy/server.ts';
+import { createProxy } from '../front/listener.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
 import { listenFault } from './listen.ts';

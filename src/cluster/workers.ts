@@ -2,7 +2,7 @@
 // them for counters, drained upstreams and shutdown. It is the control plane's DataPlane. A worker that dies is forked
 // again at once (with backoff while it dies young) and gets the current snapshot before it listens, so it never serves
 // with an empty one. Where the system can, each worker has a listening socket of its own on the one port and the kernel
-// deals connections out (proxy/server.ts); a taken port is found before that, by listening on it alone for a moment.
+// deals connections out (front/listener.ts); a taken port is found before that, by listening on it alone for a moment.
 
 import cluster, { type Worker } from 'node:cluster';
 import type { DataPlane } from '../control/data-plane.ts';

@@ -10,7 +10,7 @@ import type { SnapshotMessage, UpstreamSpec } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { type KeyHash, makeTable, type Table } from '../ring/table.ts';
-import { Upstream, type UpstreamSettings } from './upstream.ts';
+import { Upstream, type UpstreamSettings } from '../upstream/upstream.ts';
 
 export interface Snapshot {
   readonly epoch: number;

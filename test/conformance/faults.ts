@@ -1,5 +1,5 @@
 // Faults: replicas that refuse, reset or say nothing, and loads that must not grow into memory (CONTRACT.md, "Safe to
-// send again"; RFC 9110 sections 9.2.2, 15.6). The retry table over several replicas is test/proxy/faults.test.ts, because
+// send again"; RFC 9110 sections 9.2.2, 15.6). The retry table over several replicas is test/exchange/faults.test.ts, because
 // it needs torc's own routing; here one replica fails and the client hears of it in time.
 
 import type { Socket } from 'node:net';

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { NO_SLOT, pick } from '../../src/routing/pick.ts';
 import type { Snapshot } from '../../src/routing/snapshot.ts';
-import type { Upstream } from '../../src/routing/upstream.ts';
+import type { Upstream } from '../../src/upstream/upstream.ts';
 
 const picking = suite('pick');
 

@@ -4,7 +4,7 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { ReplicaState, SnapshotMessage, SuspectHint } from '../../src/core/types.ts';
-import { createProxy, type DataPlane } from '../../src/proxy/server.ts';
+import { createProxy, type DataPlane } from '../../src/front/listener.ts';
 import { tableChecksum } from '../../src/ring/build.ts';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { Counters, type CountersDelta } from '../../src/routing/counters.ts';

@@ -3,7 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultLog } from '../../src/proxy/fault-log.ts';
+import { FaultLog } from '../../src/exchange/fault-log.ts';
 import { snapshotOf, startProxy } from '../support/proxy.ts';
 import { ask, get } from '../support/raw.ts';
 import { waitFor } from '../support/wait.ts';

@@ -1,7 +1,7 @@
 // What a replica may not say in torc's name. `x-served-by` names the slot, and `Via` ends in torc's pseudonym: both are
 // torc's own word, and a replica's in their place would pass one slot off as another, so they are taken out before torc
 // adds its own. Entries of other proxies on a replica's side stay in `Via`, in their order (RFC 9110 section 7.6.3).
-// Only heads that have such a field come here (routing/response.ts sees them in passing).
+// Only heads that have such a field come here (upstream/response.ts sees them in passing).
 
 import { trimOws } from '../core/ows.ts';
 

@@ -4,7 +4,14 @@
 // (X-Forwarded-*, framing) or added (Via). Anything ambiguous is a fault: one request in is one request out, or a 400.
 
 import { trimOws } from '../core/ows.ts';
-import type { Client } from './client.ts';
+
+/** Who sent it. */
+export interface Sender {
+  /** The peer's address. */
+  readonly ip: string;
+  /** Its word on X-Forwarded-* counts. */
+  readonly trusted: boolean;
+}
 
 /** What the head said about the request; reused, so what must last is copied out. */
 export class RequestHead {
@@ -29,7 +36,7 @@ export function buildRequestHead(
   rawHeaders: readonly string[],
   isHttp11: boolean,
   upgrade: string,
-  client: Client,
+  client: Sender,
   fallbackHost: string,
   head: RequestHead,
 ): string {

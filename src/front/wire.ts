@@ -2,7 +2,7 @@
 // Puts a response head that is already text into a ServerResponse, so that head and small body leave as one string in
 // one write. The public way (`writeHead` with a list) checks and copies every field again: 62 us a request instead of
 // 52 in the study of docs/decisions/0004-upstream-client.md. `_header`, `_last` and `_hasBody` are what `writeHead` itself
-// ends in, unchanged for ten years; Node is pinned, and test/proxy/forward.test.ts pins the bytes.
+// ends in, unchanged for ten years; Node is pinned, and test/exchange/forward.test.ts pins the bytes.
 
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

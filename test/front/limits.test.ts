@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../src/config/load.ts';
 import { silentLog } from '../../src/core/log.ts';
-import { ConnectionLimits, clientOf } from '../../src/proxy/limits.ts';
+import { ConnectionLimits, clientOf } from '../../src/front/limits.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { startProxy } from '../support/proxy.ts';
 import { get, type RawClient, rawClient } from '../support/raw.ts';

@@ -3,10 +3,11 @@
 
 import type { Server } from 'node:http';
 import type { ProxyErrorCode } from '../core/errors.ts';
+import { rawError } from '../exchange/reply.ts';
+import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket } from './client.ts';
-import { Exchange, type Shared } from './forward.ts';
 import { hasLength, type ProxyRequest, type ProxyResponse } from './http-messages.ts';
-import { rawError } from './reply.ts';
+import { Http1Downstream } from './http1-downstream.ts';
 import { type Before, type ParseError, type Repaired, readAgain, repair } from './request-line.ts';
 
 /** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
@@ -52,7 +53,7 @@ export class ClientErrors {
     const mayGoOn = client.inStep && !client.closing;
     const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
     if (repaired !== null) this.#readAgainInTurn(client, repaired);
-    else if (last instanceof Exchange && last.uploading) last.broken(code);
+    else if (last instanceof Http1Downstream && !last.isComplete) last.exchange.broken(code);
     else this.refuseInTurn(socket, code);
   }
 
@@ -127,13 +128,13 @@ function lastAnswerOf(client: Client): ((callback: () => void) => void) | null {
   const waiting = client.waiting.at(-1)?.response;
   if (waiting !== undefined) return callback => waiting.once('finish', callback);
   const running = client.running.at(-1);
-  return running instanceof Exchange ? callback => running.whenAnswered(callback) : null;
+  return running instanceof Http1Downstream ? callback => running.response.once('finish', callback) : null;
 }
 
 function whatIsBefore(client: Client, error: ParseError): Before {
   const waiting = client.waiting.at(-1)?.request;
   const running = client.running.at(-1);
   if (waiting !== undefined) return hasLength(waiting) ? 'body' : 'line';
-  if (running instanceof Exchange) return running.hasLength ? 'body' : 'line';
+  if (running instanceof Http1Downstream) return hasLength(running.request) ? 'body' : 'line';
   return !client.used && client.socket.bytesRead === error.rawPacket?.length ? 'nothing' : 'pause';
 }

@@ -1,35 +1,29 @@
-// The data plane's front: a raw node:http server. It takes connections, hands control requests to the admin gateway and
-// all others to an Exchange, answers what never became a request, sweeps deadlines, and drains.
+// The data plane's front: takes connections within their bounds, hands them to the doors, sweeps deadlines, and drains.
+// What is said on a connection is the doors' business.
 //
 // Draining loses no accepted request: accepting stops first; then whatever is on the wire of a kept-alive connection is
 // still served (with `connection: close`) during a short lame-duck time, because a client cannot know that the
 // connection it just used is about to close; then idle connections go; streams and tunnels have the grace.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { isControl } from '../core/control-path.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
+import { RetryBudget } from '../exchange/attempt.ts';
+import { FaultLog } from '../exchange/fault-log.ts';
+import { RequestIds } from '../exchange/request-id.ts';
+import type { Shared } from '../exchange/shared.ts';
+import { Tunnels } from '../exchange/tunnel.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
-import { RetryBudget } from './attempt.ts';
-import { Client, type ClientSocket, parseRanges, type Waiting } from './client.ts';
-import { ClientErrors } from './client-errors.ts';
-import { FaultLog } from './fault-log.ts';
-import { Exchange, type Shared } from './forward.ts';
-import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
+import { Client, type ClientSocket, parseRanges } from './client.ts';
+import { type AdminGateway, Http1Door } from './http1.ts';
 import { ConnectionLimits } from './limits.ts';
-import { RequestIds } from './request-id.ts';
-import { Tunnels } from './upgrade.ts';
 import { tellClosed } from './wire.ts';
 
-/** 16 KiB of fields and an 8 KiB target pass, with room. */
-const MAX_HEAD_BYTES = 32 * 1024;
-/** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
-const MAX_WAITING = 64;
 /** Connections that the kernel keeps for a worker until it accepts them. */
 const BACKLOG = 4096;
 /**
@@ -46,13 +40,6 @@ const DRAIN_POLL_MS = 20;
  * none to send, it counts as gone after twice this time without a byte (HAProxy: never, nginx: at once).
  */
 const HALF_CLOSED_MS = 500;
-
-const NOTHING = Buffer.alloc(0);
-
-export interface AdminGateway {
-  /** `peer` is the address that the connection came from. */
-  handle(request: ProxyRequest, response: ServerResponse, peer: string): void;
-}
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -76,10 +63,8 @@ export interface DataPlane {
 export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer(options, systemClock);
 
 class ProxyServer implements DataPlane {
-  readonly #server: Server<typeof ProxyRequest, typeof ProxyResponse>;
+  readonly #server: HttpServer;
   readonly #shared: Shared;
-  readonly #admin: AdminGateway;
-  readonly #errors: ClientErrors;
   readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
   readonly #sweepMs: number;
@@ -87,7 +72,6 @@ class ProxyServer implements DataPlane {
 
   constructor(options: ProxyOptions, clock: Clock) {
     const { config, snapshots, counters, suspect, log, worker = 0 } = options;
-    this.#admin = options.admin;
     this.#limits = new ConnectionLimits(config, counters.refused, log);
     this.#shared = {
       config,
@@ -120,39 +104,12 @@ class ProxyServer implements DataPlane {
     this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
     this.#sweepDeadlines();
     const ranges = parseRanges(config.trustedProxies);
-    this.#server = createServer({
-      IncomingMessage: ProxyRequest,
-      ServerResponse: ProxyResponse,
-      insecureHTTPParser: false,
-      // A missing host is refused with all other faults of a head, in torc's own words.
-      requireHostHeader: false,
-      maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: config.headerTimeoutMs,
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(1000, Math.ceil(config.headerTimeoutMs / 4)),
-      // Swept with all other deadlines: Node would set and clear a timer per request.
-      keepAliveTimeout: 0,
-      noDelay: true,
-      optimizeEmptyRequests: true,
-      // A control path is torc's whatever it is to become.
-      shouldUpgradeCallback: request => mayUpgrade(request) && !isControl(request.url!, config.adminPaths),
-    });
-    const server = this.#server;
-    server.maxHeadersCount = 0;
-    // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
-    Object.assign(server, { httpAllowHalfOpen: true });
-    server.maxConnections = config.maxConnections;
-    this.#errors = new ClientErrors(server, this.#shared, client => this.#forget(client));
-    server.on('drop', () => this.#limits.refuse('total'));
-    server.on('connection', (socket: ClientSocket) => this.#onConnection(socket, new Client(socket, ranges)));
-    server.on('request', (request, response) => this.#onRequest(request, response));
-    server.on('checkContinue', (request, response) => this.#onRequest(request, response));
-    server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
-    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as ClientSocket, head));
-    server.on('connect', (_request, socket) =>
-      this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'),
+    this.#server = new Http1Door(this.#shared, options.admin, client => this.#forget(client)).server;
+    this.#server.maxConnections = config.maxConnections;
+    this.#server.on('drop', () => this.#limits.refuse('total'));
+    this.#server.on('connection', (socket: ClientSocket) =>
+      this.#onConnection(socket, new Client(socket, ranges)),
     );
-    server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -218,71 +175,10 @@ class ProxyServer implements DataPlane {
     this.#shared.clock.after(waitMs, () => {
       const client = socket.client!;
       if (socket.bytesWritten !== bytesWritten || socket.writableLength > 0) this.#onHalfClosed(socket);
-      else if (client.running[0]?.ping() === true || waitedMs === 0)
+      else if (client.running[0]?.exchange.ping() === true || waitedMs === 0)
         this.#onHalfClosed(socket, waitedMs + waitMs);
       else if (!client.isTunnel) socket.destroy();
     });
-  }
-
-  #onRequest(request: ProxyRequest, response: ProxyResponse): void {
-    const client = (request.socket as ClientSocket).client!;
-    if (response.socket === null) {
-      this.#wait(client, { request, response });
-      return;
-    }
-    if (client.closing) return;
-    if (client.method !== '') restoreMethod(request, client);
-    if (isControl(request.url!, this.#shared.config.adminPaths)) {
-      this.#onControl(request, response);
-      return;
-    }
-    new Exchange(this.#shared, client, request, response, '').start();
-  }
-
-  /**
-   * Pipelined requests are served one at a time: those behind an unsafe one must wait (RFC 9112 section 9.3.2), an answer
-   * whose turn has not come would have to be kept whole in memory, and Node writes what comes early out of order (a 103
-   * of the second answer was seen inside the first body). A response gets its socket when its turn has come.
-   */
-  #wait(client: Client, waiting: Waiting): void {
-    client.waiting.push(waiting);
-    if (client.waiting.length === MAX_WAITING) client.socket.pause();
-    waiting.response.once('socket', () => {
-      client.waiting.shift();
-      if (client.waiting.length === MAX_WAITING - 1) client.socket.resume();
-      this.#onRequest(waiting.request, waiting.response);
-    });
-  }
-
-  #onControl(request: ProxyRequest, response: ProxyResponse): void {
-    if (this.#shared.draining) response.shouldKeepAlive = false;
-    const client = (request.socket as ClientSocket).client!;
-    client.idleSinceMs = Number.POSITIVE_INFINITY;
-    response.on('finish', () => {
-      client.closing ||= !response.shouldKeepAlive;
-    });
-    response.on('close', () => {
-      client.idleSinceMs = this.#shared.soonMs;
-    });
-    this.#admin.handle(request, response, client.ip);
-  }
-
-  /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
-  #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
-    const client = socket.client!;
-    if (client.closing) return;
-    if (head.length > 0) socket.unshift(head);
-    const response = new ProxyResponse(request);
-    response.shouldKeepAlive = !/(?:^|[ \t,])close(?:[ \t,]|$)/i.test(request.allHeaders.connection ?? '');
-    if (client.method !== '') restoreMethod(request, client);
-    response.assignSocket(socket);
-    response.on('finish', () => {
-      response.detachSocket(socket);
-      if (client.closing) socket.end();
-      else this.#errors.readAgain(client, NOTHING, '');
-    });
-    socket.on('error', () => socket.destroy());
-    new Exchange(this.#shared, client, request, response, request.headers.upgrade ?? '').start();
   }
 
   #sweepDeadlines(): void {
@@ -315,20 +211,4 @@ function endSoon(this: ClientSocket): void {
   }
   this.client!.lingering = true;
   this.end();
-}
-
-/**
- * A request of HTTP/1.0, one with a body of its own, and one that is pipelined behind others is served as if it had not
- * asked for an upgrade (RFC 9110 section 7.8).
- */
-function mayUpgrade(request: IncomingMessage): boolean {
-  const { client } = request.socket as ClientSocket;
-  const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
-  return isEmpty && request.httpVersionMinor === 1 && client?.running.length === 0;
-}
-
-/** The parser was told of another method (request-line.ts). */
-function restoreMethod(request: ProxyRequest, client: Client): void {
-  request.method = client.method;
-  client.method = '';
 }

@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../src/core/clock.ts';
-import { type Attempt, Connection } from '../../src/routing/connection.ts';
+import { type Attempt, Connection } from '../../src/upstream/connection.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -1,15 +1,22 @@
 // Hot: one of each per request.
-// node:http's request and response, with a place for the exchange that they belong to, and without two things that Node does
+// node:http's request and response, with a place for the downstream that they belong to, and without two things that Node does
 // for each: an object of all fields, and a listener on the socket that comes and goes (docs/benchmarks.md). Node is pinned;
-// test/proxy pins what follows from it.
+// test/front and test/exchange pin what follows from it.
 
 import { type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Exchange } from './forward.ts';
 import { assign, detach } from './wire.ts';
 
+/** Who is told what a message does. */
+export interface MessageEvents {
+  requestData(chunk: Buffer): void;
+  requestEnded(): void;
+  /** The response takes more. */
+  drained(): void;
+}
+
 export class ProxyRequest extends IncomingMessage {
-  exchange: Exchange | null = null;
+  downstream: MessageEvents | null = null;
   /** Its body's framing was found broken while it waited for its turn. */
   isBroken = false;
   /** What `headers` tells, once it was asked. */
@@ -55,7 +62,7 @@ export const hasLength = ({ headers }: IncomingMessage): boolean =>
   (headers['content-length'] ?? '0') !== '0';
 
 export class ProxyResponse extends ServerResponse<ProxyRequest> {
-  exchange: Exchange | null = null;
+  downstream: MessageEvents | null = null;
 
   override assignSocket(socket: Socket): void {
     assign(this, socket);

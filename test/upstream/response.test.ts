@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ResponseParser, type ResponseSink } from '../../src/routing/response.ts';
+import { ResponseParser, type ResponseSink } from '../../src/upstream/response.ts';
 
 const response = suite('response');
 

@@ -5,7 +5,16 @@
 // Why not llhttp: undici's build of it hands out one Buffer per field name and value and undici makes an object of them;
 // torc needs the kept fields as one text that goes on as it stands (docs/decisions/0004-upstream-client.md).
 
-import { trimOws } from '../core/ows.ts';
+import {
+  BY_CLOSE,
+  BY_LENGTH,
+  CHUNKED,
+  FIELDS,
+  NO_BODY,
+  parseHead,
+  ResponseHead,
+  withoutField,
+} from './response-head.ts';
 
 /** Longest head, and longest trailer section: four times what most servers allow. */
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -34,41 +43,8 @@ const TRAILERS = 9;
 const DONE = 10;
 const CHUNK_SIZE_END = 11;
 
-/**
- * Fields as RFC 9110 section 5.5 wants them: a token, a colon at once (no folding, no space before it), a value without
- * control bytes but tab, CRLF and nothing less. One pass over the whole section, so that the loop below need not look.
- */
-const FIELDS = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
-const REASON = /^[\t -~\x80-\xff]*$/;
 /** Lines of printable bytes, cut off anywhere. */
 const LINES_SO_FAR = /^(?:[\t -~\x80-\xff]*\r\n)*[\t -~\x80-\xff]*\r?$/;
-const LENGTH = /^\d{1,15}$/;
-
-/** How the end of a body is known. */
-export const NO_BODY = 0;
-export const BY_LENGTH = 1;
-export const CHUNKED = 2;
-export const BY_CLOSE = 3;
-
-/** One response head. Reused for the next response of the connection: what must last longer is copied out. */
-export class ResponseHead {
-  status = 0;
-  reason = '';
-  framing = NO_BODY;
-  /** Bytes of the body where `framing` is BY_LENGTH. */
-  contentLength = 0;
-  /** End-to-end fields as they came, each line with its CRLF; the hop-by-hop ones are gone (RFC 9110 section 7.6.1). */
-  fields = '';
-  hasDate = false;
-  /** It has a field that only torc may speak by (proxy/claims.ts). */
-  hasClaims = false;
-  /** The `upgrade` field of a 101. */
-  upgrade = '';
-  keepAlive = false;
-  /** Seconds of `keep-alive: timeout=`, or -1. */
-  keepAliveS = -1;
-}
-
 /** Where the parts of a response go. A body chunk is only valid during the call, unless `Connection.keepChunk` says so. */
 export interface ResponseSink {
   onInformation(head: ResponseHead): void;
@@ -359,144 +335,4 @@ function looksLikeHead(bytes: Buffer): boolean {
   if (!'HTTP/1.'.startsWith(start)) return false;
   const text = bytes.toString('latin1');
   return LINES_SO_FAR.test(text);
-}
-
-/** Fills `head` from the text of a head (its last line's CRLF included). Returns what is wrong with it, or ''. */
-function parseHead(text: string, head: ResponseHead): string {
-  const lineEnd = text.indexOf('\r\n');
-  const minor = text.charCodeAt(7);
-  const status = digit(text, 9) * 100 + digit(text, 10) * 10 + digit(text, 11);
-  // "HTTP/1.1 200 OK"; the last space goes missing in the wild where there is no reason.
-  if (
-    !text.startsWith('HTTP/1.') ||
-    !(minor >= 0x30 && minor <= 0x39) ||
-    text.charCodeAt(8) !== 0x20 ||
-    !(status >= 100)
-  ) {
-    return 'not an HTTP/1.1 status line';
-  }
-  if (lineEnd !== 12 && text.charCodeAt(12) !== 0x20) return 'not an HTTP/1.1 status line';
-  head.reason = text.slice(13, Math.max(13, lineEnd));
-  if (!REASON.test(head.reason)) return 'a control byte in the reason';
-  head.status = status;
-  head.framing = BY_CLOSE;
-  head.contentLength = 0;
-  head.hasDate = false;
-  head.hasClaims = false;
-  head.upgrade = '';
-  head.keepAliveS = -1;
-  // A higher minor version is spoken to as the highest that is known (RFC 9110 section 2.5).
-  head.keepAlive = minor !== 0x30;
-  const fields = text.slice(lineEnd + 2);
-  return FIELDS.test(fields) ? parseFields(fields, head) : 'a broken field';
-}
-
-/** NaN where no digit is. */
-function digit(text: string, at: number): number {
-  const value = text.charCodeAt(at) - 48;
-  return value >= 0 && value <= 9 ? value : Number.NaN;
-}
-
-/** Keeps runs of end-to-end lines as one slice each: most heads are two or three slices. */
-function parseFields(text: string, head: ResponseHead): string {
-  let kept = '';
-  let keptFrom = 0;
-  let connection = '';
-  let at = 0;
-  while (at < text.length) {
-    const end = text.indexOf('\r\n', at);
-    const colon = text.indexOf(':', at);
-    let keep = true;
-    switch (colon - at) {
-      case 4:
-        if (isName(text, at, colon, 'date')) head.hasDate = true;
-        break;
-      case 2:
-        keep = !isName(text, at, colon, 'te');
-        break;
-      case 3:
-        if (isName(text, at, colon, 'via')) head.hasClaims = true;
-        break;
-      case 11:
-        if (isName(text, at, colon, 'x-served-by')) head.hasClaims = true;
-        break;
-      case 7:
-        if (isName(text, at, colon, 'upgrade')) {
-          keep = false;
-          head.upgrade = trimOws(text.slice(colon + 1, end));
-        }
-        break;
-      case 10:
-        if (isName(text, at, colon, 'connection')) {
-          keep = false;
-          connection += `${connection === '' ? '' : ','}${text.slice(colon + 1, end)}`;
-        } else if (isName(text, at, colon, 'keep-alive')) {
-          keep = false;
-          const timeout = /(?:^|[ \t,])timeout=(\d{1,6})/i.exec(text.slice(colon + 1, end));
-          if (timeout !== null) head.keepAliveS = Number(timeout[1]);
-        }
-        break;
-      case 14:
-        if (isName(text, at, colon, 'content-length')) {
-          const value = trimOws(text.slice(colon + 1, end));
-          if (!LENGTH.test(value)) return 'a content-length that is no number';
-          if (head.framing !== BY_CLOSE) return 'two framings of one body';
-          head.framing = BY_LENGTH;
-          head.contentLength = Number(value);
-        }
-        break;
-      case 16:
-        keep = !isName(text, at, colon, 'proxy-connection');
-        break;
-      case 17:
-        if (isName(text, at, colon, 'transfer-encoding')) {
-          keep = false;
-          if (head.framing !== BY_CLOSE || !head.keepAlive) return 'two framings of one body';
-          if (trimOws(text.slice(colon + 1, end)).toLowerCase() !== 'chunked')
-            return 'a transfer coding that is not chunked';
-          head.framing = CHUNKED;
-        }
-    }
-    if (!keep) {
-      if (keptFrom < at) kept += text.slice(keptFrom, at);
-      keptFrom = end + 2;
-    }
-    at = end + 2;
-  }
-  head.fields = keptFrom === 0 ? text : kept + text.slice(keptFrom);
-  if (connection !== '') applyConnection(connection.toLowerCase(), head);
-  return '';
-}
-
-/** `lowerCase` is letters and `-`, and `text` is a token there: no other byte becomes one of them by `| 32`. */
-function isName(text: string, start: number, end: number, lowerCase: string): boolean {
-  for (let at = start, index = 0; at < end; at++, index++)
-    if ((text.charCodeAt(at) | 32) !== lowerCase.charCodeAt(index)) return false;
-  return true;
-}
-
-/** `close`, `keep-alive`, and the names of further hop-by-hop fields (RFC 9110 section 7.6.1). */
-function applyConnection(connection: string, head: ResponseHead): void {
-  let keepAlive = head.keepAlive;
-  if (trimOws(connection) === 'keep-alive') {
-    head.keepAlive = true;
-    return;
-  }
-  for (const part of connection.split(',')) {
-    const option = trimOws(part);
-    if (option === 'close') keepAlive = false;
-    else if (option === 'keep-alive') keepAlive = keepAlive || !connection.includes('close');
-    else if (option !== '' && option !== 'content-length') head.fields = withoutField(head.fields, option);
-  }
-  head.keepAlive = keepAlive;
-}
-
-function withoutField(fields: string, lowerName: string): string {
-  let kept = '';
-  for (let at = 0; at < fields.length; ) {
-    const end = fields.indexOf('\r\n', at) + 2;
-    if (fields.slice(at, fields.indexOf(':', at)).toLowerCase() !== lowerName) kept += fields.slice(at, end);
-    at = end;
-  }
-  return kept;
 }

@@ -3,10 +3,15 @@
 // retries together may never be a load of their own: a budget limits them to a share of the requests, with a floor so
 // that a quiet service may retry at all.
 
+import type { ProxyErrorCode } from '../core/errors.ts';
+
 /** Exchanges that may always be on a retry at once, however little credit there is. */
 const MIN_BUDGET = 3;
 
 export interface FailedAttempt {
+  readonly code: ProxyErrorCode;
+  /** A used connection ended before it answered at all, as the replica may end idle ones. */
+  readonly stale: boolean;
   /** Bytes of the request may have reached the replica. */
   readonly sent: boolean;
   readonly idempotent: boolean;
@@ -14,14 +19,40 @@ export interface FailedAttempt {
   readonly replayable: boolean;
   /** The head of an answer arrived: the client may have seen it. */
   readonly answered: boolean;
-  /** Retries made so far. */
-  readonly retries: number;
 }
 
-export function mayTryAgain(failed: FailedAttempt, maxRetries: number): boolean {
-  if (failed.answered || !failed.replayable || failed.retries >= maxRetries) return false;
-  return !failed.sent || failed.idempotent;
+/** After a failure: the same replica on a new connection, the key's next choice, or an end. */
+export type Verdict = 'same' | 'other' | 'no budget' | 'end';
+
+/** What went wrong with one request so far; made at its first failure. */
+export class Failures {
+  /** Slot ids that are not to be picked again. */
+  readonly tried: number[] = [];
+  #retries = 0;
+  #staleRetried = false;
+
+  next(failed: FailedAttempt, mostRetries: number, budget: RetryBudget): Verdict {
+    if (failed.answered || !failed.replayable || (failed.sent && !failed.idempotent)) return 'end';
+    // No failure, and the key's own slot is still the right one.
+    if (failed.stale && !this.#staleRetried) {
+      this.#staleRetried = true;
+      return 'same';
+    }
+    if (this.#retries >= mostRetries || !isWorthIt(failed.code)) return 'end';
+    if (!budget.take(this.#retries === 0)) return 'no budget';
+    this.#retries++;
+    return 'other';
+  }
+
+  /** The request is over. */
+  over(budget: RetryBudget): void {
+    if (this.#retries > 0) budget.end();
+  }
 }
+
+/** Another replica may do better. */
+const isWorthIt = (code: ProxyErrorCode): boolean =>
+  code === 'REFUSED' || code === 'RESET' || code === 'CONNECT_TIMEOUT';
 
 /**
  * Every request deposits its share of a retry, every retry takes a whole one (Finagle's RetryBudget). The credit starts

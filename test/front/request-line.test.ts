@@ -1,4 +1,4 @@
-// A request line that node:http's parser refuses is read a second time by another parser (src/proxy/request-line.ts); what
+// A request line that node:http's parser refuses is read a second time by another parser (src/front/request-line.ts); what
 // that costs must go with the connection. That such requests are served is in test/conformance/forwarding.ts.
 
 import { Socket } from 'node:net';

@@ -6,11 +6,14 @@
 import type { Socket } from 'node:net';
 import { Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
-import type { UpstreamSpec } from '../core/types.ts';
+import type { ProxyErrorCode } from '../core/errors.ts';
+import type { SuspectHint, UpstreamSpec } from '../core/types.ts';
 import { type Attempt, Connection } from './connection.ts';
 
 /** Long enough for what a replica sent before its end, and for a machine that is busy with replacing it. */
 const LAST_BYTES_MS = 100;
+
+const SUSPECT_INTERVAL_MS = 1000;
 
 export interface UpstreamSettings {
   readonly maxConnectionsPerReplica: number;
@@ -25,8 +28,8 @@ export class Upstream {
   readonly port: number;
   /** Requests and tunnels it has now, of this worker. */
   inFlight = 0;
-  /** When the control plane was last told that it misbehaves: hints are rate-limited per replica. */
-  suspectedAtMs = Number.NEGATIVE_INFINITY;
+  /** When the control plane was last told that it misbehaves. */
+  #suspectedAtMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
   readonly #pool: Pool;
   /** The pool's, which does not show them. */
@@ -66,6 +69,13 @@ export class Upstream {
   dispatch(attempt: Attempt): void {
     this.inFlight++;
     this.#pool.dispatch(attempt, attempt);
+  }
+
+  /** A hint for the control plane; null where one was given within the second, which is as good as a thousand. */
+  suspect(code: ProxyErrorCode, detail: string, nowMs: number): SuspectHint | null {
+    if (nowMs - this.#suspectedAtMs < SUSPECT_INTERVAL_MS) return null;
+    this.#suspectedAtMs = nowMs;
+    return { slot: this.slot, replicaId: this.replicaId, cause: causeOf(code), detail };
   }
 
   /** The attempt became a tunnel. */
@@ -137,3 +147,9 @@ export class Upstream {
 
 const originOf = (host: string, port: number): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+function causeOf(code: ProxyErrorCode): SuspectHint['cause'] {
+  if (code === 'REFUSED') return 'refused';
+  if (code === 'RESET') return 'reset';
+  return code === 'BAD_RESPONSE' ? 'error' : 'timeout';
+}

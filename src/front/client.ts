@@ -5,14 +5,14 @@
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { trimOws } from '../core/ows.ts';
+import type { Exchange } from '../exchange/exchange.ts';
 import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+/** A request at work. */
 export interface Running {
-  clientGone(): void;
-  /** Sends the client something that only one that is gone objects to, by a reset; false where nothing is known. */
-  ping(): boolean;
+  readonly exchange: Exchange;
 }
 
 /** A request whose turn has not come. */
@@ -104,7 +104,7 @@ export class Client {
   }
 
   gone(): void {
-    while (this.running.length > 0) this.running.pop()!.clientGone();
+    while (this.running.length > 0) this.running.pop()!.exchange.clientGone();
   }
 }
 

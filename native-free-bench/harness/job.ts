@@ -1,0 +1,49 @@
+// What the load generator is asked for, what it sends, and what it found: the words between the bench and its process.
+// A file of its own, because both of its loops and the bench's end need it.
+
+export interface ClosedJob {
+  readonly kind: 'closed';
+  readonly urls: readonly string[];
+  readonly connections: number;
+  readonly seconds: number;
+  readonly method: 'GET' | 'POST';
+  /** The target closes the connection after each answer. */
+  readonly reconnects: boolean;
+}
+
+export interface OpenJob {
+  readonly kind: 'open';
+  readonly urls: readonly string[];
+  readonly connections: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+}
+
+export type Job = ClosedJob | OpenJob;
+
+export interface LoadResult {
+  /** Answered with 200. */
+  readonly requests: number;
+  readonly seconds: number;
+  /** Other statuses, broken connections, timeouts. */
+  readonly errors: number;
+  /** Open loop: not answered when the run was over. */
+  readonly unanswered: number;
+  /** The start of a 200 that no replica can have sent. */
+  readonly wrong: string | null;
+  readonly perReplica: readonly number[];
+  /** Latencies.toText() */
+  readonly latencies: string;
+  /** Open loop: how late the generator itself was. */
+  readonly lateP99Us: number;
+}
+
+/** Different values of request_id in the load. */
+export const KEYS = 4096;
+
+/** A POST where there is a body, which is ASCII. */
+export function requestText(index: number, body = ''): string {
+  const path = `/request?request_id=${(index % KEYS) + 1}`;
+  if (body === '') return `GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}

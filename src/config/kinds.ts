@@ -1,0 +1,112 @@
+// What a setting may be: schemas (zod's) with the words that a fault ends in, and the parsers of lists. The settings
+// themselves are rows of fields.ts.
+
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/** Where a request's key is read from; the first one present wins (TORC_KEY). */
+export interface KeySource {
+  readonly kind: 'query' | 'header' | 'cookie' | 'path' | 'uri' | 'ip' | 'random';
+  /** Parameter, header (lower case) or cookie name; empty for the other kinds. */
+  readonly name: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Kind<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly allowed: string;
+}
+
+export const whole = (min: number, max: number): Kind<number> => ({
+  schema: z
+    .string()
+    .regex(/^\d{1,9}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `is less than ${min}`).max(max, `is more than ${max}`)),
+  allowed: `a whole number, ${min} to ${max}`,
+});
+
+export const oneOf = <const T extends readonly [string, ...string[]]>(...values: T): Kind<T[number]> => ({
+  schema: z.string().pipe(z.enum(values, 'is not one of the choices')) as unknown as z.ZodType<
+    T[number],
+    string
+  >,
+  allowed: values.join(', '),
+});
+
+export const flag: Kind<boolean> = {
+  schema: z
+    .string()
+    .regex(/^(true|false)$/, 'is neither true nor false')
+    .transform(text => text === 'true'),
+  allowed: 'true, false',
+};
+
+export const text = (pattern: RegExp, wrong: string, allowed: string): Kind<string> => ({
+  schema: z.string().regex(pattern, wrong),
+  allowed,
+});
+
+/** One item per comma; each either parses to a value or is named in the fault. */
+export function list<T>(parseItem: (item: string) => T | null, allowed: string): Kind<readonly T[]> {
+  const schema = z.string().transform((value, context): readonly T[] => {
+    const items: T[] = [];
+    for (const item of value.split(',').map(part => part.trim())) {
+      if (item === '' && value.trim() === '') continue;
+      const parsed = parseItem(item);
+      if (parsed === null) context.addIssue({ code: 'custom', message: `has a wrong part "${item}"` });
+      else items.push(parsed);
+    }
+    return items;
+  });
+  return { schema, allowed };
+}
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2, token
+
+export function parseKeySource(item: string): KeySource | null {
+  const [kind = '', ...rest] = item.split(':');
+  const name = rest.join(':');
+  if (kind === 'path' || kind === 'uri' || kind === 'ip' || kind === 'random') {
+    return item.includes(':') ? null : { kind, name: '' };
+  }
+  if (kind === 'header' && HEADER_NAME.test(name)) return { kind, name: name.toLowerCase() };
+  if (kind === 'cookie' && HEADER_NAME.test(name)) return { kind, name };
+  if (kind === 'query' && /^[^&=#\s]+$/.test(name)) return { kind, name };
+  return null;
+}
+
+export function parseAddress(item: string): Address | null {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(item);
+  if (!match) return null;
+  const host = match[1]!.replace(/^\[|\]$/g, '');
+  const port = Number(match[2]);
+  if (port < 1 || port > 65535) return null;
+  if (match[1]!.startsWith('[') && !ipaddr.IPv6.isValid(host)) return null;
+  return { host, port };
+}
+
+export function parseCidr(item: string): string | null {
+  if (ipaddr.isValidCIDR(item)) return item;
+  if (!ipaddr.isValid(item)) return null;
+  return `${item}/${ipaddr.parse(item).kind() === 'ipv4' ? 32 : 128}`;
+}
+
+export const row = <T, F extends string | null>(
+  name: string,
+  kind: Kind<T>,
+  fallback: F,
+  unit: string,
+  meaning: string,
+) => ({
+  name,
+  schema: kind.schema,
+  allowed: kind.allowed,
+  fallback,
+  unit,
+  meaning,
+});

@@ -1,0 +1,176 @@
+// What an operator asks of the supervisor: more slots, fewer, another version. Each call makes its change in the fleet,
+// has the supervisor tick, and waits, bounded, for what the following ticks bring; nothing here starts or publishes.
+
+import type { Clock } from '../core/clock.ts';
+import { slotsFault } from '../ring/build.ts';
+import type { Driver } from './driver.ts';
+import type { Fleet } from './fleet.ts';
+import { type MembershipChange, type Outcome, planAdd, planRemove, refuse } from './membership.ts';
+import type { SupervisorSettings } from './options.ts';
+import { inWords, type RetireHow } from './replace.ts';
+import { Rollout, SEAT_TIMEOUT_MS } from './rollout.ts';
+import { isReady, type Slot } from './slots.ts';
+import type { Waiters } from './waiters.ts';
+
+/** /add: for the whole call, and more for each replica, because starts are bounded. */
+const ADD_WAIT_MS = 30_000;
+const ADD_WAIT_PER_REPLICA_MS = 2_000;
+/** A joining slot that failed this often makes its /add fail. */
+const ADD_FAILURES = 2;
+/** /rm: beyond the drain, for the driver to stop them; then it goes on without the caller. */
+const REMOVE_WAIT_MS = 30_000;
+/** Timers hold 2^31 ms; nobody waits a day for a roll-out's answer. */
+const LONGEST_WAIT_MS = 86_400_000;
+/** Calls of add and remove under way. */
+const MOST_CALLS = 16;
+
+export interface OperationsOptions {
+  readonly driver: Driver;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly settings: SupervisorSettings;
+  readonly waiters: Waiters;
+  /** Whether the driver answers, and its first list was read. */
+  readonly isAway: () => boolean;
+  readonly isAdopted: () => boolean;
+  readonly isStopped: () => boolean;
+  readonly tick: () => void;
+}
+
+export class Operations {
+  readonly #options: OperationsOptions;
+  readonly #driver: Driver;
+  readonly #fleet: Fleet;
+  /** The one under way, or the last. */
+  #rollout: Rollout | null = null;
+  #callCount = 0;
+
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#fleet = options.fleet;
+  }
+
+  get latestRollout(): Rollout | null {
+    return this.#rollout;
+  }
+
+  /** Resolves after the new replicas answered their heartbeats; on a failure everything of this call is undone. */
+  add(change: MembershipChange): Promise<Outcome> {
+    return this.#bounded(async () => {
+      const { slots } = this.#fleet;
+      if (!this.#driver.creates)
+        return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be created');
+      const taken = new Set(slots.serving().map(slot => slot.name));
+      const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings.ring, slotCount));
+      if (!plan.ok) return plan;
+      if (this.#options.isAway())
+        return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
+      return this.#join(
+        plan.names.map(name => slots.add(name, this.#fleet.change('added', 'operator'), true)),
+      );
+    });
+  }
+
+  async #join(slots: readonly Slot[]): Promise<Outcome> {
+    const failed = (): Slot | undefined => slots.find(slot => slot.failureCount >= ADD_FAILURES);
+    this.#options.tick();
+    const waitMs = ADD_WAIT_MS + ADD_WAIT_PER_REPLICA_MS * slots.length;
+    await this.#options.waiters.until(() => slots.every(isReady) || failed() !== undefined, waitMs);
+    if (slots.every(isReady) && !this.#options.isStopped()) {
+      for (const slot of slots) slot.joining = false;
+      this.#options.tick();
+      return { ok: true };
+    }
+    const culprit = failed() ?? slots.find(slot => !isReady(slot)) ?? slots[0]!;
+    const why = this.#options.isStopped() ? 'torc is stopping' : culprit.change.cause;
+    await this.#vacate(slots, 'gone', 'its /add failed');
+    return refuse(503, `replica ${culprit.name} did not become ready: ${why}`);
+  }
+
+  /** Resolves after the drain. Replicas that are given (`static`) leave routing until the next start of torc. */
+  remove(change: MembershipChange): Promise<Outcome> {
+    return this.#bounded(async () => {
+      const plan = planRemove(
+        change,
+        this.#fleet.slots.listed().map(slot => slot.name),
+      );
+      if (!plan.ok) return plan;
+      const leaving = plan.names.map(name => this.#fleet.slots.get(name)!);
+      await this.#vacate(leaving, 'drain', 'removed');
+      return { ok: true };
+    });
+  }
+
+  /**
+   * Resolves when every slot runs a replica of the version (an image, a command), or when it stopped before. The caller's
+   * going away ends nothing.
+   */
+  rollout(version: string): Promise<Outcome> {
+    return this.#bounded(async () => {
+      const refusal = this.#rolloutRefusal();
+      if (refusal !== null) return refusal;
+      try {
+        await this.#driver.prepare?.(version);
+      } catch (error) {
+        return refuse(400, inWords(error));
+      }
+      // Another one may have begun meanwhile.
+      const late = this.#rolloutRefusal();
+      if (late !== null) return late;
+      return this.#rollOut(new Rollout(version, this.#fleet, this.#options.clock));
+    });
+  }
+
+  #rolloutRefusal(): Outcome | null {
+    if (!this.#driver.creates)
+      return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be replaced');
+    if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
+    if (this.#rollout?.state !== 'running') return null;
+    return refuse(409, `a roll-out of ${this.#rollout.version.name} is under way: see GET /admin/rollout`);
+  }
+
+  async #rollOut(rollout: Rollout): Promise<Outcome> {
+    this.#rollout = rollout;
+    this.#options.tick();
+    const perSlotMs = SEAT_TIMEOUT_MS + this.#options.settings.drainTimeoutMs + REMOVE_WAIT_MS;
+    const waitMs = Math.min(perSlotMs * (this.#fleet.slots.serving().length + 1), LONGEST_WAIT_MS);
+    await this.#options.waiters.until(() => rollout.state !== 'running', waitMs);
+    if (rollout.state === 'succeeded') return { ok: true };
+    if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    return refuse(503, rollout.why ?? 'the roll-out still goes on: see GET /admin/rollout');
+  }
+
+  /** Ends the roll-out under way: no further slot is replaced. */
+  stopRollout(why: string): Outcome {
+    if (this.#rollout?.state !== 'running') return refuse(409, 'no roll-out is under way');
+    this.#rollout.stop(why);
+    this.#options.tick();
+    return { ok: true };
+  }
+
+  /** Takes slots out of table and routing at once; resolves when nothing of them is left, or the bound is over. */
+  async #vacate(slots: readonly Slot[], how: RetireHow, cause: string): Promise<void> {
+    for (const slot of slots) {
+      this.#fleet.slots.remove(slot);
+      if (slot.member) this.#fleet.release(slot, slot.member, how, cause, 'operator');
+    }
+    this.#options.tick();
+    const isVacant = (slot: Slot): boolean => slot.starting === null && !this.#fleet.replacer.holds(slot);
+    await this.#options.waiters.until(
+      () => slots.every(isVacant),
+      this.#options.settings.drainTimeoutMs + REMOVE_WAIT_MS,
+    );
+  }
+
+  async #bounded(call: () => Promise<Outcome>): Promise<Outcome> {
+    if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    if (this.#callCount >= MOST_CALLS) return refuse(503, 'too many changes are under way: try again later');
+    this.#callCount++;
+    try {
+      return await call();
+    } finally {
+      this.#callCount--;
+    }
+  }
+}

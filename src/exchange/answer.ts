@@ -1,0 +1,113 @@
+// Hot: runs per response; one text per head, one write per small answer.
+// The replica's answer on its way to the client: its head as the client gets it, then the body. A small answer (length
+// known, all of it there) leaves as one text with its head; all else streams. When to begin, pause and end is the
+// exchange's to say.
+
+import type { Config } from '../config/fields.ts';
+import { BY_LENGTH, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
+import { withoutClaims } from './claims.ts';
+import type { Downstream, FULL, LEFT, WAITS } from './downstream.ts';
+
+export class Answer {
+  readonly #downstream: Downstream;
+  /** 0 before there is one. */
+  status = 0;
+  /** Of the body. */
+  bytes = 0;
+  /** Its head is the client's already, or will be with the next byte: nothing else can be answered. */
+  isPut = false;
+  /** The client reads more slowly than the replica sends. */
+  isPaused = false;
+  #head = '';
+  #small = '';
+  #isChunked = false;
+
+  constructor(downstream: Downstream) {
+    this.#downstream = downstream;
+  }
+
+  /** `isLast`: the client's connection ends after it, whatever the two sides would like. */
+  begin(head: ResponseHead, config: Config, slot: string, date: string, isLast: boolean): void {
+    this.status = head.status;
+    const { isHttp11 } = this.#downstream;
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config)}`;
+    if (config.servedBy) text += `x-served-by: ${slot}\r\n`;
+    if (!head.hasDate && head.status >= 200) text += `Date: ${date}\r\n`;
+    text += 'Via: 1.1 torc\r\n';
+    if (head.status === 101) {
+      this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+      return;
+    }
+    // What it would have to ask for (RFC 9110 section 15.5.22).
+    if (head.status === 426 && head.upgrade !== '')
+      text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+    const isUnknownLength = head.framing !== NO_BODY && head.framing !== BY_LENGTH;
+    this.#isChunked = isUnknownLength && isHttp11;
+    if (this.#isChunked) text += 'Transfer-Encoding: chunked\r\n';
+    if (isLast || (isUnknownLength && !isHttp11)) this.#downstream.keepAlive = false;
+    if (!this.#downstream.keepAlive) text += 'Connection: close\r\n';
+    else if (!isHttp11) text += 'Connection: keep-alive\r\n';
+    this.#head = text;
+  }
+
+  interim(head: ResponseHead, config: Config): void {
+    // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
+    if (!this.#downstream.isHttp11 || this.isPut) return;
+    if (head.status === 100) this.#downstream.putContinue();
+    else this.#downstream.putInterim(head.status, fieldsOf(head, config));
+  }
+
+  /** torc's own in the place of a replica's; `head` without the line about the connection. HEAD gets no body. */
+  own(status: number, head: string, body: string, isHead: boolean): void {
+    this.status = status;
+    this.bytes = body.length;
+    this.#head = this.#downstream.keepAlive ? head : `${head}Connection: close\r\n`;
+    this.#small = isHead ? '' : body;
+    this.#isChunked = false;
+  }
+
+  /** All of the body, in one piece. */
+  text(body: string): void {
+    this.#small = body;
+    this.bytes = body.length;
+  }
+
+  body(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL {
+    this.#put();
+    this.bytes += chunk.length;
+    return this.#downstream.putBody(chunk);
+  }
+
+  /** Nothing more is there for now: a head without its body does not wait for it. */
+  flush(): void {
+    if (this.#head === '' || this.isPut) return;
+    this.#put();
+    this.#downstream.flush();
+  }
+
+  /** `trailers` are lines with their CRLF, or empty. */
+  end(trailers: string): void {
+    if (this.#small === '') {
+      this.#put();
+      this.#downstream.putEnd(this.#isChunked ? trailers : '');
+      return;
+    }
+    this.isPut = true;
+    this.#downstream.putWhole(this.status, this.#head, this.#small);
+  }
+
+  /** The 101; then the client's connection is the caller's. */
+  becomeTunnel(): ReturnType<Downstream['becomeTunnel']> {
+    this.isPut = true;
+    return this.#downstream.becomeTunnel(this.#head);
+  }
+
+  #put(): void {
+    if (this.isPut) return;
+    this.isPut = true;
+    this.#downstream.putHead(this.status, this.#head, this.#isChunked);
+  }
+}
+
+const fieldsOf = (head: ResponseHead, config: Config): string =>
+  head.hasClaims ? withoutClaims(head.fields, config.servedBy) : head.fields;

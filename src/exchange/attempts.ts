@@ -1,0 +1,233 @@
+// Hot: runs per request; no closure, no promise.
+// The first half of an exchange: the request on its way to a replica, as often as it takes. Which replica is asked, how
+// far the attempt is, until when it may take, and what follows from its failure. The answer and all ends are in
+// exchange.ts, which extends it: one request is one object, because each costs something.
+
+import type { ProxyErrorCode } from '../core/errors.ts';
+import type { SlotCounters } from '../routing/counters.ts';
+import { NO_SLOT, pick } from '../routing/pick.ts';
+import type { Snapshot } from '../routing/snapshot.ts';
+import type { Attempt, Connection } from '../upstream/connection.ts';
+import type { ResponseHead } from '../upstream/response-head.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { Failures, isIdempotent } from './attempt.ts';
+import type { Shared } from './shared.ts';
+import type { Upload } from './upload.ts';
+
+const NONE_TRIED: readonly number[] = [];
+
+export const QUEUED = 0;
+export const CONNECTING = 1;
+export const WAITING = 2;
+export const ANSWERING = 3;
+
+export abstract class Attempts implements Attempt {
+  protected readonly shared: Shared;
+  readonly method: string;
+  /** The target as the replica gets it; `path` is undici's word for it. */
+  path = '/';
+  head = '';
+  readonly isHead: boolean;
+  /** The protocol to ask the replica for, or ''. */
+  readonly upgrade: string;
+  readonly #idempotent: boolean;
+  protected snapshot!: Snapshot;
+  protected hash = 0;
+  deadlineMs = 0;
+  protected phase = QUEUED;
+  protected upstream: Upstream | null = null;
+  protected slotCounters: SlotCounters | null = null;
+  protected connection: Connection | null = null;
+  protected attemptCount = 0;
+  /** null while all is well. */
+  protected failures: Failures | null = null;
+  freshOnly = false;
+  cancelled = false;
+  isFinished = false;
+  /** null where the request has no body. */
+  protected upload: Upload | null = null;
+
+  constructor(shared: Shared, method: string, upgrade: string) {
+    this.shared = shared;
+    this.method = method;
+    this.isHead = method === 'HEAD';
+    this.upgrade = upgrade;
+    this.#idempotent = isIdempotent(method);
+  }
+
+  abstract onInformation(head: ResponseHead): void;
+  abstract onHead(head: ResponseHead): void;
+  abstract onText(body: string): void;
+  abstract onBody(chunk: Buffer): void;
+  abstract onPause(): void;
+  abstract onEnd(trailers: string): void;
+  abstract onUpgraded(...tunnel: Parameters<Attempt['onUpgraded']>): void;
+  /** No further attempt: the exchange ends with what went wrong last. */
+  protected abstract fail(code: ProxyErrorCode, detail: string): void;
+
+  get wantsUpgrade(): boolean {
+    return this.upgrade !== '';
+  }
+
+  get repeatable(): boolean {
+    const upload = this.upload;
+    return this.#idempotent && (upload === null || (upload.ended && upload.isKept));
+  }
+
+  /** Bytes of the request's body are on their way to a replica, or may be. */
+  get isUploading(): boolean {
+    return this.upload !== null && !this.upload.ended;
+  }
+
+  protected get now(): number {
+    return this.shared.clock.nowMs();
+  }
+
+  /** The slot that was tried last, or ''. */
+  protected get slot(): string {
+    return this.upstream?.slot ?? '';
+  }
+
+  /** Sends the request to the next choice; without one the exchange fails with what went wrong last. */
+  protected attempt(lastCode: ProxyErrorCode, lastDetail: string): void {
+    const shared = this.shared;
+    const snapshot = this.snapshot;
+    const tried = this.failures === null ? NONE_TRIED : this.failures.tried;
+    const slotId = pick(snapshot, this.hash, tried, shared.config.balanceFactor, shared.inFlight);
+    if (slotId === NO_SLOT) {
+      this.fail(lastCode, lastDetail);
+      return;
+    }
+    const upstream = snapshot.upstreams[slotId]!;
+    this.slotCounters = shared.counters.of(slotId, upstream.slot, upstream.replicaId);
+    this.upstream = upstream;
+    if (upstream.full) {
+      this.fail('QUEUE_FULL', `${upstream.inFlight} requests`);
+      return;
+    }
+    this.#dispatch(upstream);
+  }
+
+  #dispatch(upstream: Upstream): void {
+    this.phase = QUEUED;
+    this.attemptCount++;
+    if (this.upload !== null) this.upload.blocked = false;
+    this.dueIn(this.shared.config.responseTimeoutMs);
+    this.shared.inFlight++;
+    this.slotCounters!.inFlight++;
+    upstream.dispatch(this);
+  }
+
+  /** The attempt is over, however it went; its tunnel, if it became one, has its own end. */
+  protected endAttempt(): void {
+    this.connection = null;
+    this.shared.inFlight--;
+    this.slotCounters!.inFlight--;
+    this.upstream!.end();
+  }
+
+  onConnection(connection: Connection): void {
+    this.connection = connection;
+    this.phase = CONNECTING;
+    this.dueIn(this.shared.config.connectTimeoutMs);
+  }
+
+  onSent(): void {
+    this.phase = WAITING;
+    this.dueIn(this.shared.config.responseTimeoutMs);
+    const upload = this.upload;
+    if (upload === null) return;
+    if (upload.bytes > 0) this.dueIn(this.shared.config.idleTimeoutMs);
+    upload.begin(this.connection!);
+    if (upload.sent) this.dueIn(this.shared.config.responseTimeoutMs);
+  }
+
+  /** undici's pool says so when it is closed already: nothing was sent. */
+  onResponseError(_controller: unknown, error: Error): void {
+    this.onFault('REFUSED', error.message, false, false);
+  }
+
+  onFault(code: ProxyErrorCode, detail: string, sent: boolean, stale: boolean): void {
+    if (this.isFinished) return;
+    const shared = this.shared;
+    const upstream = this.upstream!;
+    this.endAttempt();
+    if (!stale) this.blame(upstream, code, detail);
+    this.failures ??= new Failures();
+    const failed = {
+      code,
+      sent,
+      stale,
+      idempotent: this.#idempotent,
+      replayable: this.upload === null || this.upload.isKept,
+      answered: this.phase === ANSWERING,
+    };
+    switch (this.failures.next(failed, shared.config.retries, shared.retryBudget)) {
+      case 'same':
+        this.freshOnly = true;
+        this.#dispatch(upstream);
+        return;
+      case 'other':
+        this.#retry(upstream, code, detail);
+        return;
+      case 'no budget':
+        shared.counters.budgetRefusals++;
+        this.fail(code, `${detail}; the retry budget is used up`);
+        return;
+      default:
+        this.fail(code, detail);
+    }
+  }
+
+  #retry(failed: Upstream, code: ProxyErrorCode, detail: string): void {
+    this.shared.counters.retries++;
+    this.freshOnly = false;
+    // What was true at the first attempt may be why it failed: its replica is perhaps out of routing by now.
+    this.snapshot = this.shared.snapshots.current;
+    // A slot that has another replica by now was not tried: a warm spare is there some milliseconds after a death.
+    if (this.snapshot.upstreams[failed.slotId] === failed) this.failures!.tried.push(failed.slotId);
+    this.attempt(code, detail);
+  }
+
+  protected blame(upstream: Upstream, code: ProxyErrorCode, detail: string): void {
+    this.slotCounters!.errors++;
+    const hint = upstream.suspect(code, detail, this.now);
+    if (hint !== null) this.shared.suspect(hint);
+  }
+
+  protected dueIn(ms: number): void {
+    this.deadlineMs = this.shared.soonMs + ms;
+  }
+
+  // ---- the request's body: client -> replica
+
+  requestData(chunk: Buffer): void {
+    const upload = this.upload;
+    if (upload === null || this.isFinished || (this.phase === ANSWERING && upload.sent)) return;
+    const isSending = this.phase >= WAITING;
+    if (this.phase === WAITING) this.dueIn(this.shared.config.idleTimeoutMs);
+    upload.data(chunk, isSending ? this.connection : null);
+  }
+
+  requestEnded(): void {
+    const upload = this.upload;
+    if (upload === null) return;
+    upload.ended = true;
+    if (this.isFinished || this.phase < WAITING || this.connection === null) return;
+    upload.end(this.connection);
+    if (this.phase === WAITING) this.dueIn(this.shared.config.responseTimeoutMs);
+  }
+
+  onWritable(): void {
+    if (this.upload?.unblock() === true && this.phase === WAITING)
+      this.dueIn(this.shared.config.idleTimeoutMs);
+  }
+
+  /** Gives the attempt up, if there is one, without a word to it. */
+  protected abandon(): void {
+    this.cancelled = true;
+    if (this.upstream === null) return;
+    this.connection?.abort();
+    this.endAttempt();
+  }
+}

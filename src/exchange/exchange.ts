@@ -1,0 +1,326 @@
+// Hot: runs per request; no closure, no promise; one write per small response.
+// One exchange: a client's request, the attempts made for it, and the one answer, whatever door it came through. It is an
+// object with methods instead of a chain of callbacks, because a proxy is a machine with two ends that may each stop,
+// fail or hurry at any moment, and here every such moment is one method. The request's body (upload.ts) and the answer
+// (answer.ts) are its two halves; what is here is which replica, for how long, and how it ends.
+//
+//   start -> pick -> Upstream.dispatch -> onConnection -> onSent (head, body) -> onHead -> onBody* -> onEnd -> finish
+//              ^                                              |
+//              +------------- onFault: may we try again? -----+--> reply with core/errors
+//
+// The client's side is a Downstream, which the door hands in. The deadline is one number, looked at by the sweep over all
+// exchanges: a timer per phase of each request would cost more.
+
+import type { Socket } from 'node:net';
+import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
+import { FoundKey, findKey } from '../routing/key.ts';
+import type { ResponseHead } from '../upstream/response-head.ts';
+import { Answer } from './answer.ts';
+import { ANSWERING, Attempts, CONNECTING, QUEUED, WAITING } from './attempts.ts';
+import { type Downstream, FULL, LEFT } from './downstream.ts';
+import type { RequestHead } from './headers.ts';
+import { errorBody, lastHopBody, lastHopHead, replyHead, unknownEndpointBody } from './reply.ts';
+import { leave, type Running, type Shared } from './shared.ts';
+import { Upload } from './upload.ts';
+
+// Filled and read within one call: no two requests are ever in it at once.
+const foundKey = new FoundKey();
+
+export class Exchange extends Attempts implements Running {
+  runningIndex: number;
+  readonly #downstream: Downstream;
+  /** As the client sent it. */
+  #target = '';
+  #keyText = '';
+  #keyStart = 0;
+  #keyEnd = -1;
+  readonly #startedMs: number;
+  readonly #answer: Answer;
+  /** The assignment's answer goes out instead of the replica's. */
+  #replaced = false;
+  #isTunnel = false;
+  #id = '';
+  /** How torc ended it itself. */
+  #code: ProxyErrorCode | null = null;
+  #firstByteMs = 0;
+
+  constructor(shared: Shared, downstream: Downstream, method: string, upgrade: string) {
+    super(shared, method, upgrade);
+    this.#downstream = downstream;
+    this.#answer = new Answer(downstream);
+    this.#startedMs = shared.clock.nowMs();
+    this.runningIndex = shared.running.push(this) - 1;
+  }
+
+  /**
+   * `head` is the request's, read by headers.ts, and is used within this call alone; `fault` is why it is refused, or ''.
+   * `target` and `rawHeaders` are as the client sent them; `address` is who asks, for keys that are read from it.
+   */
+  start(
+    head: RequestHead,
+    fault: string,
+    target: string,
+    rawHeaders: readonly string[],
+    address: string,
+  ): void {
+    this.#target = target;
+    if (fault !== '') {
+      this.#refuse('BAD_REQUEST', true);
+      return;
+    }
+    const hasBody = head.chunked || head.contentLength > 0;
+    if (this.method === 'TRACE' && !this.shared.config.trace) {
+      this.#refuse('TRACE_REFUSED', hasBody);
+      return;
+    }
+    this.path = head.target;
+    this.head = head.text;
+    if (head.maxForwards === 0) {
+      const body = lastHopBody(this.method, head.target, rawHeaders);
+      this.#reply(200, lastHopHead(this.method, body), body);
+      return;
+    }
+    if (hasBody) this.upload = new Upload(this.#downstream, head.chunked);
+    this.snapshot = this.shared.snapshots.current;
+    this.#findKey(rawHeaders, address);
+    this.attempt('NO_REPLICA', 'no slot is ready');
+  }
+
+  #findKey(rawHeaders: readonly string[], address: string): void {
+    const key = foundKey;
+    if (findKey(this.shared.config.key, this.path, rawHeaders, address, key)) {
+      this.#keyText = key.text;
+      this.#keyStart = key.start;
+      this.#keyEnd = key.end;
+      this.hash = this.snapshot.keyHash(key.text, key.start, key.end);
+    } else {
+      this.hash = (this.shared.random() * 0x1_0000_0000) >>> 0;
+      this.#keyStart = this.hash;
+    }
+  }
+
+  // ---- the answer: replica -> client
+
+  onInformation(head: ResponseHead): void {
+    this.dueIn(this.shared.config.responseTimeoutMs);
+    this.#answer.interim(head, this.shared.config);
+  }
+
+  onHead(head: ResponseHead): void {
+    const shared = this.shared;
+    this.phase = ANSWERING;
+    if (shared.config.accessLog) this.#firstByteMs = this.now - this.#startedMs;
+    this.dueIn(shared.config.idleTimeoutMs);
+    this.slotCounters!.answered(head.status, this.#keyText, this.#keyStart, this.#keyEnd);
+    if (head.status === 404 && shared.config.compat === 'assignment') {
+      this.#replaced = true;
+      return;
+    }
+    // Those that wait behind this one were accepted too: the last of them says that it is over.
+    const isLast = (shared.draining && !this.#downstream.hasWaiting) || this.#mayKeepBody;
+    this.#answer.begin(head, shared.config, this.upstream!.slot, shared.date, isLast);
+  }
+
+  /** The client waits to be told to send its body, and will not be: it may send it or not. */
+  get #mayKeepBody(): boolean {
+    return this.isUploading && this.#downstream.waitsForContinue;
+  }
+
+  onText(body: string): void {
+    this.#answer.text(body);
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.#replaced) return;
+    this.dueIn(this.shared.config.idleTimeoutMs);
+    const taken = this.#answer.body(chunk);
+    if (taken === LEFT) return;
+    const connection = this.connection!;
+    connection.keepChunk();
+    if (taken !== FULL) return;
+    this.#answer.isPaused = true;
+    connection.pause();
+  }
+
+  onPause(): void {
+    this.#answer.flush();
+  }
+
+  /** The client has taken what it was given. */
+  drained(): void {
+    if (!this.#answer.isPaused) return;
+    this.#answer.isPaused = false;
+    this.dueIn(this.shared.config.idleTimeoutMs);
+    this.connection?.resume();
+  }
+
+  onEnd(trailers: string): void {
+    if (this.#answer.status === 101) return;
+    // The answer came before the request ended: what is left of the request would be read as the next one.
+    if (this.upload !== null && !this.upload.sent) this.connection!.abort();
+    this.endAttempt();
+    this.slotCounters!.tookUs(Math.round((this.now - this.#startedMs) * 1000));
+    if (this.#replaced) {
+      const body = unknownEndpointBody(this.path);
+      this.#reply(400, replyHead(400, body, 0), body);
+      return;
+    }
+    this.#finish();
+    this.#answer.end(trailers);
+  }
+
+  onUpgraded(socket: Socket, rest: Buffer): void {
+    const upstream = this.upstream!;
+    const counters = this.slotCounters!;
+    const answer = this.#answer;
+    this.#isTunnel = true;
+    this.connection = null;
+    const client = answer.becomeTunnel();
+    this.#finish();
+    upstream.carry(socket);
+    counters.tunnels++;
+    const { bytesRead, bytesWritten } = socket;
+    this.shared.tunnels.open(client, socket, rest, () => {
+      this.shared.inFlight--;
+      counters.inFlight--;
+      counters.tunnels--;
+      upstream.end();
+      answer.bytes = socket.bytesRead - bytesRead + rest.length;
+      if (this.shared.config.accessLog) this.#logAccess(socket.bytesWritten - bytesWritten);
+    });
+  }
+
+  // ---- ends
+
+  /** Time is up. */
+  expired(): void {
+    switch (this.phase) {
+      case QUEUED:
+        this.#giveUp('QUEUE_FULL', 'waited too long for a connection');
+        return;
+      case CONNECTING:
+        // Nothing was sent, so another replica may still serve it.
+        this.connection!.abort();
+        this.onFault('CONNECT_TIMEOUT', `${this.shared.config.connectTimeoutMs} ms`, false, false);
+        return;
+      case WAITING:
+        if (this.isUploading && !this.upload!.blocked)
+          this.#giveUp('REQUEST_BODY_TIMEOUT', 'the client stopped sending');
+        else this.#giveUp('RESPONSE_TIMEOUT', 'no answer in time');
+        return;
+      default:
+        this.#giveUp(
+          'BODY_TIMEOUT',
+          this.#answer.isPaused ? 'the client stopped reading' : 'the replica stopped sending',
+        );
+    }
+  }
+
+  /** The client's bytes broke the framing of this request's own body. */
+  broken(code: ProxyErrorCode): void {
+    this.#giveUp(code, 'broken framing');
+  }
+
+  /** An interim answer, which any client has to be ready for; one of HTTP/1.0 is not, and is waited for without. */
+  ping(): boolean {
+    if (this.phase === ANSWERING || !this.#downstream.isComplete) return false;
+    if (this.#downstream.isHttp11) this.#downstream.putContinue();
+    return true;
+  }
+
+  clientGone(): void {
+    if (this.isFinished) return;
+    this.#countError('CLIENT_GONE');
+    if (!this.#answer.isPut) this.#answer.status = proxyErrors.CLIENT_GONE.status;
+    this.abandon();
+    this.#finish();
+  }
+
+  #giveUp(code: ProxyErrorCode, detail: string): void {
+    if (this.isFinished) return;
+    const isReplicas = code === 'RESPONSE_TIMEOUT' || (code === 'BODY_TIMEOUT' && !this.#answer.isPaused);
+    if (this.upstream !== null && isReplicas) this.blame(this.upstream, code, detail);
+    this.abandon();
+    this.fail(code, detail);
+  }
+
+  /** torc's own answer, or, where the client has part of another already, an end that cannot pass for a complete one. */
+  protected fail(code: ProxyErrorCode, detail: string): void {
+    const shared = this.shared;
+    this.#countError(code);
+    if (code !== 'BAD_REQUEST' && shared.faults.isDue(this.slot, code, this.now))
+      shared.faults.note(this.slot, code, detail, this.path, this.#idOf());
+    if (this.#answer.isPut) {
+      this.#finish();
+      this.#downstream.cut();
+      return;
+    }
+    const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
+    this.#replyError(code, isClients || shared.draining || this.#mayKeepBody);
+  }
+
+  /** Refused before anything was tried. */
+  #refuse(code: ProxyErrorCode, close: boolean): void {
+    this.#countError(code);
+    this.#replyError(code, close);
+  }
+
+  #replyError(code: ProxyErrorCode, close: boolean): void {
+    const { status, retryAfterS } = proxyErrors[code];
+    if (close) this.#downstream.keepAlive = false;
+    const body = errorBody(code, this.slot, this.#idOf());
+    this.#reply(status, replyHead(status, body, retryAfterS), body);
+  }
+
+  /** Ends it with an answer of torc's own. */
+  #reply(status: number, head: string, body: string): void {
+    this.#answer.own(status, head, body, this.isHead);
+    this.#finish();
+    this.#answer.end('');
+  }
+
+  #countError(code: ProxyErrorCode): void {
+    this.#code = code;
+    this.shared.counters.error(code, this.slot);
+  }
+
+  #idOf(): string {
+    if (this.#id === '') this.#id = this.shared.ids.next();
+    return this.#id;
+  }
+
+  #finish(): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    const shared = this.shared;
+    leave(shared.running, this);
+    shared.counters.requests++;
+    shared.retryBudget.deposit();
+    this.failures?.over(shared.retryBudget);
+    this.#downstream.finished();
+    this.upload?.forget();
+    // A tunnel is told at its end, with what it carried.
+    if (shared.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? 0);
+  }
+
+  #logAccess(bytesIn: number): void {
+    const ms = this.now - this.#startedMs;
+    const fields = {
+      id: this.#idOf(),
+      method: this.method,
+      target: this.#target,
+      status: this.#answer.status,
+      code: this.#code ?? '',
+      slot: this.slot,
+      attempts: this.attemptCount,
+      bytesIn,
+      bytesOut: this.#answer.bytes,
+      firstByteMs: inMicroseconds(this.#firstByteMs === 0 ? ms : this.#firstByteMs),
+      ms: inMicroseconds(ms),
+      ip: this.#downstream.ip,
+    };
+    this.shared.access(fields, 'request');
+  }
+}
+
+const inMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -1,0 +1,54 @@
+// What all exchanges of a worker share: settings, the current snapshot, counters, and the few numbers that the sweep keeps
+// for them. Made once by the listener.
+
+import type { Config } from '../config/fields.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Random } from '../core/random.ts';
+import type { SuspectHint } from '../core/types.ts';
+import type { Counters } from '../routing/counters.ts';
+import type { SnapshotHolder } from '../routing/snapshot.ts';
+import type { RetryBudget } from './attempt.ts';
+import type { FaultLog } from './fault-log.ts';
+import type { RequestIds } from './request-id.ts';
+import type { Tunnels } from './tunnel.ts';
+
+/** What the sweep needs of an exchange. */
+export interface Running {
+  /** Where it stands in the list: entering and leaving one costs less than hashing into a set. */
+  runningIndex: number;
+  readonly deadlineMs: number;
+  expired(): void;
+}
+
+/** The last one takes its place. */
+export function leave(running: Running[], one: Running): void {
+  const last = running.pop()!;
+  if (last === one) return;
+  running[one.runningIndex] = last;
+  last.runningIndex = one.runningIndex;
+}
+
+export interface Shared {
+  readonly config: Config;
+  readonly snapshots: SnapshotHolder;
+  readonly counters: Counters;
+  readonly suspect: (hint: SuspectHint) => void;
+  /** Takes a line of the access log. */
+  readonly access: Log['info'];
+  readonly faults: FaultLog;
+  readonly tunnels: Tunnels;
+  readonly ids: RequestIds;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Exchanges at work; the sweep looks at their deadlines. */
+  readonly running: Running[];
+  /** Attempts at work, as bounded load counts them. */
+  inFlight: number;
+  readonly retryBudget: RetryBudget;
+  draining: boolean;
+  /** The value of a Date field for this second. */
+  date: string;
+  /** The time of the last sweep plus one interval: deadlines count from here, which saves reading the clock. */
+  soonMs: number;
+}

@@ -1,0 +1,96 @@
+// Hot: runs per chunk of a request's body; made only for requests that have one.
+// The request's body on its way to the replica. What was read is kept while it may have to be sent again, and is small;
+// beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
+
+import type { Connection } from '../upstream/connection.ts';
+import type { Downstream } from './downstream.ts';
+import { trailersOf } from './field-lines.ts';
+
+/** Bodies up to this size are kept for a second attempt. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+export class Upload {
+  readonly isChunked: boolean;
+  readonly #downstream: Downstream;
+  bytes = 0;
+  /** What was read of the body while it may have to be sent again; null once it is too much. */
+  #kept: Buffer[] | null = [];
+  /** All of it was read. */
+  ended = false;
+  /** All of it was handed to the connection. */
+  sent = false;
+  blocked = false;
+
+  constructor(downstream: Downstream, isChunked: boolean) {
+    this.#downstream = downstream;
+    this.isChunked = isChunked;
+  }
+
+  /** It can be sent once more from its beginning. */
+  get isKept(): boolean {
+    return this.#kept !== null;
+  }
+
+  forget(): void {
+    this.#kept = null;
+  }
+
+  /** A chunk came; `connection` is null while there is none that takes it. */
+  data(chunk: Buffer, connection: Connection | null): void {
+    this.bytes += chunk.length;
+    if (this.#kept !== null) {
+      if (this.bytes <= SMALL_BODY_BYTES || connection === null) this.#kept.push(chunk);
+      else this.#kept = null;
+    }
+    if (connection !== null) this.#write(connection, chunk);
+    else if (this.bytes > SMALL_BODY_BYTES) this.#downstream.pause();
+  }
+
+  /** A new attempt starts with what is kept; the rest follows as it comes. */
+  begin(connection: Connection): void {
+    this.sent = false;
+    const kept = this.#kept!;
+    // Head and first bytes leave together; nextTick is after the chunks that Node has read already.
+    connection.cork();
+    process.nextTick(uncork, connection);
+    for (let index = 0; index < kept.length; index++) this.#write(connection, kept[index]!);
+    if (this.bytes > SMALL_BODY_BYTES) this.#kept = null;
+    if (this.ended) this.end(connection);
+    else if (!this.blocked) this.#downstream.resume();
+  }
+
+  #write(connection: Connection, chunk: Buffer): void {
+    let more: boolean;
+    if (this.isChunked) {
+      connection.cork();
+      connection.write(`${chunk.length.toString(16)}\r\n`);
+      connection.write(chunk);
+      more = connection.write('\r\n');
+      connection.uncork();
+    } else {
+      more = connection.write(chunk);
+    }
+    if (more || this.ended) return;
+    this.blocked = true;
+    this.#downstream.pause();
+  }
+
+  /** The last byte was handed over. */
+  end(connection: Connection): void {
+    if (this.sent) return;
+    this.sent = true;
+    if (this.isChunked) connection.write(`0\r\n${trailersOf(this.#downstream.trailers)}\r\n`);
+  }
+
+  /** The replica takes more; true where that was waited for. */
+  unblock(): boolean {
+    if (!this.blocked) return false;
+    this.blocked = false;
+    this.#downstream.resume();
+    return true;
+  }
+}
+
+function uncork(connection: Connection): void {
+  connection.uncork();
+}

@@ -1,0 +1,165 @@
+// The door of node:http: takes a connection that is HTTP/1.1 in any shape its parser reads, hands control requests to the
+// admin gateway and makes an exchange of each other one. Here is what node:http does its own way with requests: pipelining,
+// upgrades, expectations; with answers, http1-downstream.ts.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Config } from '../config/fields.ts';
+import { isControl } from '../core/control-path.ts';
+import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
+import type { Shared } from '../exchange/shared.ts';
+import type { Client, ClientSocket, Waiting } from './client.ts';
+import { ClientErrors } from './client-errors.ts';
+import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
+import { Http1Downstream } from './http1-downstream.ts';
+
+/** 16 KiB of fields and an 8 KiB target pass, with room. */
+const MAX_HEAD_BYTES = 32 * 1024;
+/** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
+const MAX_WAITING = 64;
+
+const NOTHING = Buffer.alloc(0);
+
+/** Where control requests go. */
+export interface AdminGateway {
+  /** `peer` is the address that the connection came from. */
+  handle(request: ProxyRequest, response: ServerResponse, peer: string): void;
+}
+
+// Filled and read within one call: no two requests are ever in it at once.
+const requestHead = new RequestHead();
+
+export class Http1Door {
+  readonly server: Server<typeof ProxyRequest, typeof ProxyResponse>;
+  readonly #shared: Shared;
+  readonly #admin: AdminGateway;
+  readonly #errors: ClientErrors;
+
+  /** `forget`: a connection gets another Client. */
+  constructor(shared: Shared, admin: AdminGateway, forget: (client: Client) => void) {
+    this.#shared = shared;
+    this.#admin = admin;
+    this.server = makeServer(shared.config);
+    this.#errors = new ClientErrors(this.server, shared, forget);
+    const { server } = this;
+    server.on('request', (request, response) => this.#onRequest(request, response));
+    server.on('checkContinue', (request, response) => this.#onRequest(request, response));
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as ClientSocket, head));
+    server.on('connect', (_request, socket) =>
+      this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'),
+    );
+    server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
+  }
+
+  #onRequest(request: ProxyRequest, response: ProxyResponse): void {
+    const client = (request.socket as ClientSocket).client!;
+    if (response.socket === null) {
+      this.#wait(client, { request, response });
+      return;
+    }
+    if (client.closing) return;
+    if (client.method !== '') restoreMethod(request, client);
+    if (isControl(request.url!, this.#shared.config.adminPaths)) this.#onControl(request, response, client);
+    else this.#begin(client, request, response, '');
+  }
+
+  #begin(client: Client, request: ProxyRequest, response: ProxyResponse, upgrade: string): void {
+    const { rawHeaders } = request;
+    const target = request.url!;
+    const isHttp11 = request.httpVersionMinor === 1;
+    const head = requestHead;
+    const method = request.method!;
+    let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, client, 'torc', head);
+    if (request.httpVersionMajor !== 1 || request.isBroken) fault = 'not HTTP/1.1';
+    const downstream = new Http1Downstream(this.#shared, client, request, response, upgrade);
+    client.running.push(downstream);
+    if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
+    const address = client.trusted ? client.addressOf(rawHeaders) : client.ip;
+    downstream.exchange.start(head, fault, target, rawHeaders, address);
+  }
+
+  /**
+   * Pipelined requests are served one at a time: those behind an unsafe one must wait (RFC 9112 section 9.3.2), an answer
+   * whose turn has not come would have to be kept whole in memory, and Node writes what comes early out of order (a 103
+   * of the second answer was seen inside the first body). A response gets its socket when its turn has come.
+   */
+  #wait(client: Client, waiting: Waiting): void {
+    client.waiting.push(waiting);
+    if (client.waiting.length === MAX_WAITING) client.socket.pause();
+    waiting.response.once('socket', () => {
+      client.waiting.shift();
+      if (client.waiting.length === MAX_WAITING - 1) client.socket.resume();
+      this.#onRequest(waiting.request, waiting.response);
+    });
+  }
+
+  #onControl(request: ProxyRequest, response: ProxyResponse, client: Client): void {
+    if (this.#shared.draining) response.shouldKeepAlive = false;
+    client.idleSinceMs = Number.POSITIVE_INFINITY;
+    response.on('finish', () => {
+      client.closing ||= !response.shouldKeepAlive;
+    });
+    response.on('close', () => {
+      client.idleSinceMs = this.#shared.soonMs;
+    });
+    this.#admin.handle(request, response, client.ip);
+  }
+
+  /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
+  #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
+    const client = socket.client!;
+    if (client.closing) return;
+    if (head.length > 0) socket.unshift(head);
+    const response = new ProxyResponse(request);
+    response.shouldKeepAlive = !/(?:^|[ \t,])close(?:[ \t,]|$)/i.test(request.allHeaders.connection ?? '');
+    if (client.method !== '') restoreMethod(request, client);
+    response.assignSocket(socket);
+    response.on('finish', () => {
+      response.detachSocket(socket);
+      if (client.closing) socket.end();
+      else this.#errors.readAgain(client, NOTHING, '');
+    });
+    socket.on('error', () => socket.destroy());
+    this.#begin(client, request, response, request.headers.upgrade ?? '');
+  }
+}
+
+function makeServer(config: Config): Server<typeof ProxyRequest, typeof ProxyResponse> {
+  const server = createServer({
+    IncomingMessage: ProxyRequest,
+    ServerResponse: ProxyResponse,
+    insecureHTTPParser: false,
+    // A missing host is refused with all other faults of a head, in torc's own words.
+    requireHostHeader: false,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    headersTimeout: config.headerTimeoutMs,
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(1000, Math.ceil(config.headerTimeoutMs / 4)),
+    // Swept with all other deadlines: Node would set and clear a timer per request.
+    keepAliveTimeout: 0,
+    noDelay: true,
+    optimizeEmptyRequests: true,
+    // A control path is torc's whatever it is to become.
+    shouldUpgradeCallback: request => mayUpgrade(request) && !isControl(request.url!, config.adminPaths),
+  });
+  server.maxHeadersCount = 0;
+  // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  return server;
+}
+
+/**
+ * A request of HTTP/1.0, one with a body of its own, and one that is pipelined behind others is served as if it had not
+ * asked for an upgrade (RFC 9110 section 7.8).
+ */
+function mayUpgrade(request: IncomingMessage): boolean {
+  const { client } = request.socket as ClientSocket;
+  const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
+  return isEmpty && request.httpVersionMinor === 1 && client?.running.length === 0;
+}
+
+/** The parser was told of another method (request-line.ts). */
+function restoreMethod(request: ProxyRequest, client: Client): void {
+  request.method = client.method;
+  client.method = '';
+}

@@ -1,0 +1,89 @@
+// CONTRACT.md, "Safe to send again", as a table.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  type FailedAttempt,
+  Failures,
+  isIdempotent,
+  RetryBudget,
+  type Verdict,
+} from '../../src/exchange/attempt.ts';
+
+const attempt = suite('attempt');
+const fine: FailedAttempt = {
+  code: 'RESET',
+  sent: true,
+  stale: false,
+  idempotent: true,
+  replayable: true,
+  answered: false,
+};
+const verdict = (change: Partial<FailedAttempt>, most = 2, failures = new Failures()): Verdict =>
+  failures.next({ ...fine, ...change }, most, new RetryBudget(20, 50));
+
+attempt('nothing sent: any method; sent: only idempotent ones', () => {
+  assert.is(verdict({}), 'other');
+  assert.is(verdict({ idempotent: false }), 'end');
+  assert.is(verdict({ idempotent: false, sent: false }), 'other');
+});
+
+attempt(
+  'never after a head, without the body, beyond the retries, or where another would fail as well',
+  () => {
+    assert.is(verdict({ answered: true }), 'end');
+    assert.is(verdict({ replayable: false }), 'end');
+    assert.is(verdict({ replayable: false, sent: false }), 'end');
+    assert.is(verdict({}, 0), 'end');
+    for (const code of ['RESPONSE_TIMEOUT', 'BAD_RESPONSE', 'BODY_TIMEOUT'] as const)
+      assert.is(verdict({ code }), 'end');
+    const failures = new Failures();
+    assert.equal(
+      [1, 2, 3].map(() => verdict({}, 2, failures)),
+      ['other', 'other', 'end'],
+    );
+  },
+);
+
+attempt('a stale connection: the same replica once more, once, and it is no retry', () => {
+  const failures = new Failures();
+  assert.is(verdict({ stale: true }, 1, failures), 'same');
+  assert.is(verdict({ stale: true }, 1, failures), 'other');
+  assert.is(verdict({ stale: true }, 1, failures), 'end');
+  assert.is(verdict({ stale: true, idempotent: false }), 'end');
+  assert.is(verdict({ stale: true, answered: true }), 'end');
+});
+
+/** How many first retries pass. */
+function taken(budget: RetryBudget, tries: number): number {
+  let count = 0;
+  for (let i = 0; i < tries; i++) if (budget.take(true)) count++;
+  return count;
+}
+
+attempt('the budget: a burst, then a share of the requests, and always 3 at once', () => {
+  const budget = new RetryBudget(20, 50);
+  // 3 more than the burst: those that may always be on a retry; here they are the last of 53 that have not ended.
+  assert.is(taken(budget, 100), 50);
+  for (let i = 0; i < 50; i++) budget.end();
+  assert.is(taken(budget, 100), 3);
+  for (let i = 0; i < 3; i++) budget.end();
+  for (let i = 0; i < 100; i++) budget.deposit();
+  assert.is(taken(budget, 100), 20);
+});
+
+attempt('the budget is never more than the burst; a share of 0 leaves the 3', () => {
+  const budget = new RetryBudget(20, 10);
+  for (let i = 0; i < 10_000; i++) budget.deposit();
+  assert.is(taken(budget, 100), 10);
+  const none = new RetryBudget(0, 10);
+  none.deposit();
+  assert.is(taken(none, 100), 3);
+});
+
+attempt('RFC 9110 section 9.2.2', () => {
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']) assert.ok(isIdempotent(method));
+  for (const method of ['POST', 'PATCH', 'LOCK', 'get', '']) assert.not(isIdempotent(method));
+});
+
+attempt.run();
