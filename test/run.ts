@@ -2,18 +2,23 @@
 // the engine's ones alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   npm test                      all
 //   npm test -- ring e2e/start    those whose path contains one of the words
+// Files of the data plane run once for each of its lanes (TORC_TEST_EXPRESS, read by support/torc.ts and support/proxy.ts).
 // A file that crashes, prints no totals or runs over its time counts as one failure.
 
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FILE_TIMEOUT_MS = 240_000;
 const PARALLEL = 2;
 
-interface Result {
+interface Run {
   readonly file: string;
+  readonly express: 'on' | 'off';
+}
+
+interface Result extends Run {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
@@ -27,20 +32,30 @@ const files = globSync('**/*.test.ts', { cwd: here })
   .sort();
 const needsEngine = (file: string): boolean => file.startsWith('docker/');
 
+/** Those whose tests are about bytes that go through a lane. */
+const LANES = /^(?:front|exchange|conformance|fuzz)\/|^e2e\/(?:zero-loss|begun|grace|control-side)/;
+const runs: readonly Run[] = files.flatMap(file => [
+  { file, express: 'on' as const },
+  ...(LANES.test(file) ? [{ file, express: 'off' as const }] : []),
+]);
+
 const totals = { passed: 0, failed: 0, skipped: 0 };
 await runAll(
-  files.filter(file => !needsEngine(file)),
+  runs.filter(({ file }) => !needsEngine(file)),
   PARALLEL,
 );
-await runAll(files.filter(needsEngine), 1);
+await runAll(
+  runs.filter(({ file }) => needsEngine(file)),
+  1,
+);
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
 
-async function runAll(queue: string[], parallel: number): Promise<void> {
+async function runAll(queue: Run[], parallel: number): Promise<void> {
   const next = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
       const startedMs = performance.now();
-      report(await runFile(file), performance.now() - startedMs);
+      report(await runFile(run), performance.now() - startedMs);
     }
   };
   await Promise.all(Array.from({ length: parallel }, next));
@@ -53,15 +68,16 @@ function report(result: Result, tookMs: number): void {
   const verdict = result.failed > 0 ? 'FAIL' : 'ok  ';
   const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
   const took = `${(tookMs / 1000).toFixed(1)} s`;
-  process.stdout.write(`${verdict} ${result.file}  ${result.passed} passed${skipped}  ${took}\n`);
+  const lane = result.express === 'off' ? ' by node:http' : '';
+  process.stdout.write(`${verdict} ${result.file}${lane}  ${result.passed} passed${skipped}  ${took}\n`);
   if (result.failed > 0) process.stdout.write(`${result.output}\n`);
 }
 
-function runFile(file: string): Promise<Result> {
+function runFile({ file, express }: Run): Promise<Result> {
   return new Promise(resolve => {
     const child = spawn(process.execPath, [join(here, file)], {
       cwd: join(here, '..'),
-      env: testEnvironment(),
+      env: { ...testEnvironment(), TORC_TEST_EXPRESS: express },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, so that a file that hangs is ended together with what it started.
       detached: true,
@@ -80,17 +96,17 @@ function runFile(file: string): Promise<Result> {
     child.on('close', code => {
       clearTimeout(timer);
       if (timedOut) output += `\nran over ${FILE_TIMEOUT_MS / 1000} s and was ended`;
-      resolve(readTotals(relative('.', file), output, code === 0));
+      resolve({ file, express, ...readTotals(output, code === 0) });
     });
   });
 }
 
-function readTotals(file: string, output: string, exitedWell: boolean): Result {
+function readTotals(output: string, exitedWell: boolean): Omit<Result, keyof Run> {
   const number = (label: string): number => Number(new RegExp(`${label}:\\s+(\\d+)`).exec(output)?.[1] ?? 0);
   const passed = number('Passed');
   const skipped = number('Skipped');
   const failed = Math.max(number('Total') - passed, exitedWell && number('Total') + skipped > 0 ? 0 : 1);
-  return { file, passed, failed, skipped, output };
+  return { passed, failed, skipped, output };
 }
 
 /** Settings of a torc that the person runs must not leak into the tests. */

@@ -67,7 +67,7 @@ const MAX_STDERR_BYTES = 256 * 1024;
  * Room for young objects. A request lives some milliseconds; in V8's 1 MiB to start with, many are collected while they
  * are at work, and get copied. Measured: 15 to 20 % less CPU per request (docs/benchmarks.md).
  */
-const WORKER_FLAGS = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
+const WORKER_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
 /** Who may administer is the primary's to decide; `undefined` leaves them out of a worker's environment. */
 const NO_SECRETS = { TORC_ADMIN_TOKEN: undefined, TORC_ADMIN_TOKEN_FILE: undefined };

@@ -255,6 +255,13 @@ export const fields = {
     '',
     'connections of one client address (IPv6: of one /64) to one worker; 0: no bound',
   ),
+  express: row(
+    'TORC_EXPRESS',
+    oneOf('on', 'off'),
+    'on',
+    '',
+    "on: plain requests are read in torc's own lane; off: all by node:http",
+  ),
   trace: row('TORC_TRACE', flag, 'false', '', 'serve TRACE; else it is refused with 405'),
   drainTimeoutMs: row(
     'TORC_DRAIN_TIMEOUT_MS',

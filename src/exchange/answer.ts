@@ -30,6 +30,11 @@ export class Answer {
   begin(head: ResponseHead, config: Config, slot: string, date: string, isLast: boolean): void {
     this.status = head.status;
     const { isHttp11 } = this.#downstream;
+    const isPlain = isHttp11 && !isLast && this.#downstream.keepAlive;
+    if (isPlain && head.prepared !== '') {
+      this.#head = head.prepared;
+      return;
+    }
     let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config)}`;
     if (config.servedBy) text += `x-served-by: ${slot}\r\n`;
     if (!head.hasDate && head.status >= 200) text += `Date: ${date}\r\n`;
@@ -48,6 +53,10 @@ export class Answer {
     if (!this.#downstream.keepAlive) text += 'Connection: close\r\n';
     else if (!isHttp11) text += 'Connection: keep-alive\r\n';
     this.#head = text;
+    if (isPlain && head.hasDate && head.framing === BY_LENGTH) {
+      this.#head = flat(text);
+      head.prepared = this.#head;
+    }
   }
 
   interim(head: ResponseHead, config: Config): void {
@@ -111,3 +120,6 @@ export class Answer {
 
 const fieldsOf = (head: ResponseHead, config: Config): string =>
   head.hasClaims ? withoutClaims(head.fields, config.servedBy) : head.fields;
+
+/** In one piece: what is put together from parts is put together again by each that writes it. */
+const flat = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');

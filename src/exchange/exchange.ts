@@ -43,6 +43,8 @@ export class Exchange extends Attempts implements Running {
   /** How torc ended it itself. */
   #code: ProxyErrorCode | null = null;
   #firstByteMs = 0;
+  /** Of a body that went with the head. */
+  #bytesIn = 0;
 
   constructor(shared: Shared, downstream: Downstream, method: string, upgrade: string) {
     super(shared, method, upgrade);
@@ -68,13 +70,14 @@ export class Exchange extends Attempts implements Running {
       this.#refuse('BAD_REQUEST', true);
       return;
     }
-    const hasBody = head.chunked || head.contentLength > 0;
+    const hasBody = head.chunked || head.contentLength > head.body.length;
     if (this.method === 'TRACE' && !this.shared.config.trace) {
       this.#refuse('TRACE_REFUSED', hasBody);
       return;
     }
     this.path = head.target;
-    this.head = head.text;
+    this.head = head.body === '' ? head.text : head.text + head.body;
+    this.#bytesIn = head.body.length;
     if (head.maxForwards === 0) {
       const body = lastHopBody(this.method, head.target, rawHeaders);
       this.#reply(200, lastHopHead(this.method, body), body);
@@ -300,7 +303,7 @@ export class Exchange extends Attempts implements Running {
     this.#downstream.finished();
     this.upload?.forget();
     // A tunnel is told at its end, with what it carried.
-    if (shared.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? 0);
+    if (shared.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? this.#bytesIn);
   }
 
   #logAccess(bytesIn: number): void {

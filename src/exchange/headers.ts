@@ -20,6 +20,8 @@ export class RequestHead {
   target = '';
   chunked = false;
   contentLength = 0;
+  /** All of the body, one character per byte, where it came with the head and goes with it. */
+  body = '';
   expectsContinue = false;
   /** Max-Forwards of a TRACE or OPTIONS, or -1. */
   maxForwards = -1;
@@ -42,6 +44,7 @@ export function buildRequestHead(
 ): string {
   head.chunked = false;
   head.contentLength = 0;
+  head.body = '';
   head.expectsContinue = false;
   head.maxForwards = -1;
   head.target = target;

@@ -8,7 +8,8 @@ import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket } from './client.ts';
 import { hasLength, type ProxyRequest, type ProxyResponse } from './http-messages.ts';
 import { Http1Downstream } from './http1-downstream.ts';
-import { type Before, type ParseError, type Repaired, readAgain, repair } from './request-line.ts';
+import { give, release } from './lane.ts';
+import { type Before, type ParseError, type Repaired, repair } from './request-line.ts';
 
 /** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
 const MAX_PARKED_BYTES = 256 * 1024;
@@ -16,17 +17,17 @@ const MAX_PARKED_BYTES = 256 * 1024;
 export class ClientErrors {
   readonly #server: Server<typeof ProxyRequest, typeof ProxyResponse>;
   readonly #shared: Shared;
-  /** Its connection gets another Client. */
-  readonly #forget: (client: Client) => void;
+  /** The connection of this Client gets another one. */
+  readonly #renew: (client: Client) => Client;
 
   constructor(
     server: Server<typeof ProxyRequest, typeof ProxyResponse>,
     shared: Shared,
-    forget: (client: Client) => void,
+    renew: (client: Client) => Client,
   ) {
     this.#server = server;
     this.#shared = shared;
-    this.#forget = forget;
+    this.#renew = renew;
   }
 
   /** node:http's parser gave up on what the client sent. */
@@ -62,11 +63,6 @@ export class ClientErrors {
     const again = (): void => {
       const { socket } = before;
       if (before.closing || before.refused || socket.destroyed) return;
-      // Nothing can be put back behind an end.
-      if (socket.readableEnded) {
-        this.refuseInTurn(socket, 'BAD_REQUEST');
-        return;
-      }
       this.readAgain(before, before.parked === null ? packet : Buffer.concat(before.parked), method);
     };
     const last = lastAnswerOf(before);
@@ -79,10 +75,10 @@ export class ClientErrors {
   }
 
   readAgain(before: Client, packet: Buffer, method: string): void {
-    const socket: ClientSocket = before.socket;
-    this.#forget(before);
-    readAgain(this.#server, socket, packet, () => {
-      socket.client!.method = method;
+    const { socket } = before;
+    release(socket);
+    give(this.#server, socket, packet, () => {
+      this.#renew(before).method = method;
     });
   }
 
@@ -136,5 +132,6 @@ function whatIsBefore(client: Client, error: ParseError): Before {
   const running = client.running.at(-1);
   if (waiting !== undefined) return hasLength(waiting) ? 'body' : 'line';
   if (running instanceof Http1Downstream) return hasLength(running.request) ? 'body' : 'line';
-  return !client.used && client.socket.bytesRead === error.rawPacket?.length ? 'nothing' : 'pause';
+  const read = client.socket.bytesRead - client.parsedFromByte;
+  return client.requestsRead === 0 && read === error.rawPacket?.length ? 'nothing' : 'pause';
 }

@@ -21,9 +21,20 @@ export interface Waiting {
   readonly response: ProxyResponse;
 }
 
-/** A client's socket knows its Client: nothing is looked up per request. */
+/** What a connection in the raw lane is told (express.ts). */
+export interface RawLane {
+  /** Nothing was read that is not answered. */
+  readonly isIdle: boolean;
+  received(chunk: Buffer): void;
+  /** The client has taken what it was given. */
+  taken(): void;
+  ended(): void;
+}
+
+/** A client's socket knows its Client, and its lane where that is the raw one: nothing is looked up per request. */
 export interface ClientSocket extends Socket {
   client?: Client;
+  express?: RawLane | null;
 }
 
 export class Client {
@@ -51,17 +62,19 @@ export class Client {
   method = '';
   /** A request that is read a second time once all before it are answered, and what came behind it. */
   parked: Buffer[] | null = null;
-  /** It has had a request. */
-  get used(): boolean {
-    return this.idleSinceMs !== Number.POSITIVE_INFINITY;
-  }
+  /** Of node:http's parser: messages that it has seen the first byte of, whole heads, and the first byte that it read. */
+  messagesBegun = 0;
+  requestsRead = 0;
+  parsedFromByte = 0;
   /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
   inStep = true;
+  readonly openedMs: number;
   readonly #trustedRanges: readonly Range[];
   #unwritten = 0;
 
-  constructor(socket: Socket, trustedRanges: readonly Range[]) {
+  constructor(socket: Socket, trustedRanges: readonly Range[], nowMs: number) {
     this.socket = socket;
+    this.openedMs = nowMs;
     this.#trustedRanges = trustedRanges;
     const address = socket.remoteAddress ?? '';
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
@@ -86,6 +99,12 @@ export class Client {
     this.#unwritten = this.socket.writableLength;
     this.idleSinceMs = nowMs;
     return false;
+  }
+
+  /** It has not said anything since `sinceMs`, when it was there already. */
+  isSilent(sinceMs: number): boolean {
+    const hasSpoken = this.idleSinceMs !== Number.POSITIVE_INFINITY || this.running.length > 0;
+    return !hasSpoken && this.openedMs <= sinceMs;
   }
 
   /** Who asks: the last hop of X-Forwarded-For that is no trusted proxy, where the peer is one. */

@@ -11,22 +11,30 @@ import type { Client, Running } from './client.ts';
 import type { MessageEvents, ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { flushHead, mayPutWhole, putHead, putWhole, withoutContinue } from './wire.ts';
 
+/** What it tells the door. */
+interface Door {
+  answered(client: Client): void;
+}
+
 export class Http1Downstream implements Downstream, Running, MessageEvents {
   readonly exchange: Exchange;
   readonly request: ProxyRequest;
   readonly response: ProxyResponse;
   readonly #shared: Shared;
+  readonly #door: Door;
   readonly #client: Client;
   #listensToDrain = false;
 
   constructor(
     shared: Shared,
+    door: Door,
     client: Client,
     request: ProxyRequest,
     response: ProxyResponse,
     upgrade: string,
   ) {
     this.#shared = shared;
+    this.#door = door;
     this.#client = client;
     this.request = request;
     this.response = response;
@@ -140,7 +148,10 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
   finished(): void {
     const client = this.#client;
     client.finished(this, this.#shared.soonMs);
-    if (!this.exchange.isUploading) return;
+    if (!this.exchange.isUploading) {
+      this.#door.answered(client);
+      return;
+    }
     // What the client still sends is read and dropped, so that its next request is found behind it, but no longer than
     // an idle connection would be kept.
     client.inStep = false;

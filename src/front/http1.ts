@@ -5,12 +5,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Config } from '../config/fields.ts';
 import { isControl } from '../core/control-path.ts';
+import type { ProxyErrorCode } from '../core/errors.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket, Waiting } from './client.ts';
 import { ClientErrors } from './client-errors.ts';
 import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { Http1Downstream } from './http1-downstream.ts';
+import { give, isBetweenMessages } from './lane.ts';
 
 /** 16 KiB of fields and an 8 KiB target pass, with room. */
 const MAX_HEAD_BYTES = 32 * 1024;
@@ -34,12 +36,23 @@ export class Http1Door {
   readonly #admin: AdminGateway;
   readonly #errors: ClientErrors;
 
-  /** `forget`: a connection gets another Client. */
-  constructor(shared: Shared, admin: AdminGateway, forget: (client: Client) => void) {
+  readonly #toExpress: ((client: Client) => void) | null;
+
+  /**
+   * `renew`: the connection of this Client gets another one. `toExpress`: takes it back into the raw lane; null where there
+   * is none.
+   */
+  constructor(
+    shared: Shared,
+    admin: AdminGateway,
+    renew: (client: Client) => Client,
+    toExpress: ((client: Client) => void) | null,
+  ) {
     this.#shared = shared;
     this.#admin = admin;
+    this.#toExpress = toExpress;
     this.server = makeServer(shared.config);
-    this.#errors = new ClientErrors(this.server, shared, forget);
+    this.#errors = new ClientErrors(this.server, shared, renew);
     const { server } = this;
     server.on('request', (request, response) => this.#onRequest(request, response));
     server.on('checkContinue', (request, response) => this.#onRequest(request, response));
@@ -51,12 +64,38 @@ export class Http1Door {
     server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
   }
 
+  /** Reads the connection from here on, `bytes` first. */
+  take(client: Client, bytes: Buffer): void {
+    client.messagesBegun = 0;
+    client.requestsRead = 0;
+    client.parsedFromByte = client.socket.bytesRead - bytes.length;
+    give(this.server, client.socket, bytes, () => {});
+  }
+
+  close(): void {
+    this.server.closeAllConnections();
+    // It listens to nothing; this ends its look at the timeouts of heads.
+    this.server.close();
+  }
+
+  /** The last thing that the connection gets, behind the answers that it is owed. */
+  refuse(client: Client, code: ProxyErrorCode): void {
+    this.#errors.refuseInTurn(client.socket, code);
+  }
+
+  /** A request was answered: is there anything left that the raw lane could not do? Looked at when the bytes have left. */
+  answered(client: Client): void {
+    if (this.#toExpress !== null) setImmediate(goBack, client.socket, this.#toExpress);
+  }
+
   #onRequest(request: ProxyRequest, response: ProxyResponse): void {
     const client = (request.socket as ClientSocket).client!;
-    if (response.socket === null) {
-      this.#wait(client, { request, response });
-      return;
-    }
+    client.requestsRead++;
+    if (response.socket === null) this.#wait(client, { request, response });
+    else this.#serve(client, request, response);
+  }
+
+  #serve(client: Client, request: ProxyRequest, response: ProxyResponse): void {
     if (client.closing) return;
     if (client.method !== '') restoreMethod(request, client);
     if (isControl(request.url!, this.#shared.config.adminPaths)) this.#onControl(request, response, client);
@@ -71,7 +110,7 @@ export class Http1Door {
     const method = request.method!;
     let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, client, 'torc', head);
     if (request.httpVersionMajor !== 1 || request.isBroken) fault = 'not HTTP/1.1';
-    const downstream = new Http1Downstream(this.#shared, client, request, response, upgrade);
+    const downstream = new Http1Downstream(this.#shared, this, client, request, response, upgrade);
     client.running.push(downstream);
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
     const address = client.trusted ? client.addressOf(rawHeaders) : client.ip;
@@ -89,7 +128,7 @@ export class Http1Door {
     waiting.response.once('socket', () => {
       client.waiting.shift();
       if (client.waiting.length === MAX_WAITING - 1) client.socket.resume();
-      this.#onRequest(waiting.request, waiting.response);
+      this.#serve(client, waiting.request, waiting.response);
     });
   }
 
@@ -101,6 +140,7 @@ export class Http1Door {
     });
     response.on('close', () => {
       client.idleSinceMs = this.#shared.soonMs;
+      this.answered(client);
     });
     this.#admin.handle(request, response, client.ip);
   }
@@ -108,6 +148,7 @@ export class Http1Door {
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
   #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
     const client = socket.client!;
+    client.requestsRead++;
     if (client.closing) return;
     if (head.length > 0) socket.unshift(head);
     const response = new ProxyResponse(request);
@@ -145,6 +186,8 @@ function makeServer(config: Config): Server<typeof ProxyRequest, typeof ProxyRes
   server.maxHeadersCount = 0;
   // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
   Object.assign(server, { httpAllowHalfOpen: true });
+  // Node's server begins to look at the timeouts of heads when it listens; this one is given its connections.
+  server.emit('listening');
   return server;
 }
 
@@ -156,6 +199,21 @@ function mayUpgrade(request: IncomingMessage): boolean {
   const { client } = request.socket as ClientSocket;
   const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
   return isEmpty && request.httpVersionMinor === 1 && client?.running.length === 0;
+}
+
+/** Back into the raw lane, unless the connection has something that only node:http knows. */
+function goBack(socket: ClientSocket, toExpress: (client: Client) => void): void {
+  const client = socket.client!;
+  const isPlain =
+    client.running.length === 0 &&
+    client.waiting.length === 0 &&
+    client.parked === null &&
+    client.method === '' &&
+    client.inStep &&
+    !client.closing &&
+    !client.refused &&
+    !client.isTunnel;
+  if (isPlain && isBetweenMessages(socket)) toExpress(client);
 }
 
 /** The parser was told of another method (request-line.ts). */

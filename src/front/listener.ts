@@ -5,8 +5,7 @@
 // still served (with `connection: close`) during a short lame-duck time, because a client cannot know that the
 // connection it just used is about to close; then idle connections go; streams and tunnels have the grace.
 
-import type { Server as HttpServer } from 'node:http';
-import { Server as NetServer, Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
@@ -20,7 +19,9 @@ import { Tunnels } from '../exchange/tunnel.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
 import { Client, type ClientSocket, parseRanges } from './client.ts';
+import { Express, type ExpressDoor } from './express.ts';
 import { type AdminGateway, Http1Door } from './http1.ts';
+import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
 import { tellClosed } from './wire.ts';
 
@@ -40,6 +41,8 @@ const DRAIN_POLL_MS = 20;
  * none to send, it counts as gone after twice this time without a byte (HAProxy: never, nginx: at once).
  */
 const HALF_CLOSED_MS = 500;
+
+const NOTHING = Buffer.alloc(0);
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -63,7 +66,11 @@ export interface DataPlane {
 export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer(options, systemClock);
 
 class ProxyServer implements DataPlane {
-  readonly #server: HttpServer;
+  readonly #server: Server;
+  readonly #http1: Http1Door;
+  /** null where node:http reads everything. */
+  readonly #express: ExpressDoor | null;
+  readonly #ranges: ReturnType<typeof parseRanges>;
   readonly #shared: Shared;
   readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
@@ -103,13 +110,20 @@ class ProxyServer implements DataPlane {
     );
     this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
     this.#sweepDeadlines();
-    const ranges = parseRanges(config.trustedProxies);
-    this.#server = new Http1Door(this.#shared, options.admin, client => this.#forget(client)).server;
+    this.#ranges = parseRanges(config.trustedProxies);
+    const hasExpress = config.express === 'on';
+    const toExpress = (client: Client): void => this.#toExpress(client);
+    this.#http1 = new Http1Door(
+      this.#shared,
+      options.admin,
+      client => this.#renew(client),
+      hasExpress ? toExpress : null,
+    );
+    const toHttp1: ExpressDoor['toHttp1'] = (client, bytes) => this.#http1.take(client, bytes);
+    this.#express = hasExpress ? { shared: this.#shared, toHttp1 } : null;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#onConnection(socket));
     this.#server.maxConnections = config.maxConnections;
     this.#server.on('drop', () => this.#limits.refuse('total'));
-    this.#server.on('connection', (socket: ClientSocket) =>
-      this.#onConnection(socket, new Client(socket, ranges)),
-    );
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -131,27 +145,35 @@ class ProxyServer implements DataPlane {
     this.#shared.draining = true;
     // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
     await new Promise(resolve => setImmediate(resolve));
-    // net's close only stops accepting; http's would cut idle connections, and requests on their way with them.
-    NetServer.prototype.close.call(this.#server);
+    this.#server.close();
     while (this.#clients.size > 0 && clock.nowMs() < deadlineMs) {
       if (clock.nowMs() >= lameDuckUntilMs) {
-        this.#server.closeIdleConnections();
-        for (const client of this.#clients) if (client.lingering) client.socket.destroy();
+        this.#http1.server.closeIdleConnections();
+        for (const client of this.#clients) if (client.lingering || isIdle(client)) client.socket.destroy();
       }
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
     }
     for (const client of this.#clients) client.socket.destroy();
-    this.#server.closeAllConnections();
+    this.#http1.close();
     if (this.#sweep !== null) clearInterval(this.#sweep);
     this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
     this.#limits.sweep(Number.POSITIVE_INFINITY);
   }
 
-  #onConnection(socket: ClientSocket, client: Client): void {
+  #onConnection(socket: ClientSocket): void {
+    const client = this.#adopt(socket);
+    if (client === null) return;
+    if (this.#express === null) this.#http1.take(client, NOTHING);
+    else new Express(this.#express, client);
+  }
+
+  /** A Client for the connection; null where a bound refuses it. */
+  #adopt(socket: ClientSocket): Client | null {
+    const client = new Client(socket, this.#ranges, this.#shared.clock.nowMs());
     client.countedAs = this.#limits.clientOf(client.ip, client.trusted);
     if (!this.#limits.enter(client.countedAs)) {
       socket.destroy();
-      return;
+      return null;
     }
     socket.client = client;
     socket.destroySoon = endSoon;
@@ -162,6 +184,20 @@ class ProxyServer implements DataPlane {
       tellClosed(socket);
       client.gone();
     });
+    return client;
+  }
+
+  /** Another Client for the connection, which has one place among its address's already. */
+  #renew(before: Client): Client {
+    this.#forget(before);
+    return this.#adopt(before.socket)!;
+  }
+
+  #toExpress(before: Client): void {
+    release(before.socket);
+    const client = this.#renew(before);
+    client.idleSinceMs = before.idleSinceMs;
+    new Express(this.#express!, client);
   }
 
   #forget(client: Client): void {
@@ -195,8 +231,19 @@ class ProxyServer implements DataPlane {
     this.#shared.faults.sweep(nowMs);
     this.#limits.sweep(nowMs);
     const idleSinceMs = nowMs - this.#shared.config.idleTimeoutMs;
-    for (const client of this.#clients) if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
+    const silentSinceMs = nowMs - this.#shared.config.headerTimeoutMs;
+    for (const client of this.#clients) {
+      if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
+      // In the other lane node:http looks after them.
+      else if (client.isSilent(silentSinceMs) && isIdle(client) && !client.refused)
+        this.#http1.refuse(client, 'REQUEST_TIMEOUT');
+    }
   }
+}
+
+/** In the raw lane, and nothing is owed or on its way. */
+function isIdle({ socket }: Client): boolean {
+  return (socket as ClientSocket).express?.isIdle === true && socket.writableLength === 0;
 }
 
 /**

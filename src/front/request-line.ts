@@ -1,7 +1,7 @@
 // Any token is a method (RFC 9110 section 9.1), and HTTP/1.2 is to be read as the highest version that is known (section
 // 2.5), but node:http's parser knows a fixed list of methods and two versions, and gives up on all others. Its complaint
 // comes with the packet it was reading, so the connection is given to the server a second time: cleaned of the first
-// parser, with the packet put back, POST (a method like any other to the parser: a body only with a length) in the place
+// parser (lane.ts), with the packet put back, POST (a method like any other to the parser: a body only with a length) in the place
 // of the token, and 1.1 in that of the version. The Client remembers the real method, and the request gets it back before
 // anybody looks at it.
 //
@@ -9,8 +9,7 @@
 // What is not served: a token that came in several packets (its first bytes are gone with the parser), and one right
 // behind a body in the same packet where its beginning is in doubt; both stay a 400.
 
-import { METHODS, type Server } from 'node:http';
-import type { Socket } from 'node:net';
+import { METHODS } from 'node:http';
 
 export interface ParseError extends NodeJS.ErrnoException {
   rawPacket?: Buffer;
@@ -34,11 +33,6 @@ export interface Repaired {
   readonly method: string;
   /** From its first byte. */
   readonly packet: Buffer;
-}
-
-/** What node:http hangs on a socket while it reads it. */
-interface ParsedSocket extends Socket {
-  parser?: { unconsume(): void; remove(): void; close(): void; socket: Socket | null } | null;
 }
 
 const STAND_IN = Buffer.from('POST');
@@ -119,27 +113,4 @@ function withMethod(packet: Buffer, at: number, before: Before): Repaired | null
   const match = LINE.exec(packet.toString('latin1', start, start + LOOK_LINE_BYTES));
   if (match === null || !known.has(match[1]!)) return null;
   return { method: match[1]!, packet: withVersion(Buffer.from(packet.subarray(start))) };
-}
-
-/**
- * Gives the socket to the server again, to read `packet` first. `accepted` is called when the server has it, before the
- * packet is read.
- */
-export function readAgain(server: Server, socket: Socket, packet: Buffer, accepted: () => void): void {
-  const parsed: ParsedSocket = socket;
-  const { parser } = parsed;
-  socket.removeAllListeners();
-  if (parser) {
-    parser.unconsume();
-    // Out of the list whose members time out while they wait for a head.
-    parser.remove();
-    parser.socket = null;
-    // Nobody collects a parser that is not closed, nor the socket that it knows; not now, because it may be at work.
-    setImmediate(() => parser.close());
-  }
-  parsed.parser = null;
-  socket.readableFlowing = null;
-  server.emit('connection', socket);
-  accepted();
-  if (packet.length > 0) socket.unshift(packet);
 }

@@ -49,6 +49,12 @@ export interface Attempt extends ResponseSink, Dispatcher.DispatchOptions, Dispa
   onFault(code: ProxyErrorCode, detail: string, sent: boolean, stale: boolean): void;
 }
 
+/** Who decides what a free connection does next. */
+export interface Owner {
+  unqueued(): void;
+  freed(connection: Connection): void;
+}
+
 export class Connection extends Dispatcher {
   // The three are undici's pool's view of a dispatcher.
   closed = false;
@@ -57,6 +63,7 @@ export class Connection extends Dispatcher {
   readonly #host: string;
   readonly #port: number;
   readonly clock: Clock;
+  readonly #owner: Owner;
   readonly #parser = new ResponseParser();
   #socket: ReplicaSocket | null = null;
   #attempt: Attempt | null = null;
@@ -74,25 +81,32 @@ export class Connection extends Dispatcher {
    */
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-  constructor(origin: URL, host: string, port: number, clock: Clock) {
+  constructor(origin: URL, host: string, port: number, clock: Clock, owner: Owner) {
     super();
     this.#origin = origin;
     this.#host = host;
     this.#port = port;
     this.clock = clock;
+    this.#owner = owner;
   }
 
-  /** True when it could take another at once; false for "busy", as the pool wants to know it. */
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  /** The pool's way to hand an attempt over. False is "busy": whether it is, is the owner's to know. */
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): false {
     const attempt = handler as Attempt;
-    if (attempt.cancelled) return true;
+    this.#owner.unqueued();
+    if (attempt.cancelled) this.#release();
+    else this.take(attempt);
+    return false;
+  }
+
+  /** Only while it has none. */
+  take(attempt: Attempt): void {
     this.#attempt = attempt;
     this.#sent = false;
     attempt.onConnection(this);
     if (this.#socket !== null && !this.#isFresh(attempt)) this.#dropSocket();
     if (this.#socket === null) this.#connect();
     else this.#send();
-    return false;
   }
 
   /** Bytes of the request's body. False: wait for `onWritable`. */
@@ -315,8 +329,13 @@ export class Connection extends Dispatcher {
   cooled(nowMs: number): void {
     this.#idleSinceMs = nowMs;
     if (this.closed) this.#finishClose();
+    else this.#owner.freed(this);
+  }
+
+  /** Somebody waits in the pool's queue. */
+  tellPool(): void {
     // The types of undici leave out the list of dispatchers that its pool reads.
-    else EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]);
+    EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]);
   }
 
   #finishClose(): void {

@@ -1,4 +1,7 @@
-// The data plane's handle on one replica: an undici Pool of Connections, and how many requests it has now. It outlives
+// The data plane's handle on one replica: an undici Pool of Connections, and how many requests it has now. The pool makes
+// connections, bounds them, queues for them and closes them; which free one is next is decided here, the one that was used
+// last, because the pool would look for it through its list with every request. So to the pool a connection is busy
+// unless somebody waits in its queue. It outlives
 // its place in the snapshot: a replica that left routing keeps its upstream until its last request ended (`retire`).
 // Bounds: `maxConnections` at work, `maxQueue` waiting in the pool; what is beyond is refused at once, because a queue
 // that grows faster than it drains only turns one slow replica into slow everything.
@@ -34,6 +37,10 @@ export class Upstream {
   readonly #pool: Pool;
   /** The pool's, which does not show them. */
   readonly #connections: Connection[] = [];
+  /** Those without an attempt; the last one was used last. */
+  readonly #free: Connection[] = [];
+  /** Attempts in the pool's queue, given up ones too. */
+  #queued = 0;
   /** The replica's ends of tunnels, and how much came when they were last looked at. */
   readonly #tunnels = new Map<Socket, number>();
   readonly #limit: number;
@@ -56,7 +63,7 @@ export class Upstream {
   }
 
   #connection(origin: URL): Connection {
-    const connection = new Connection(origin, this.host, this.port, this.#clock);
+    const connection = new Connection(origin, this.host, this.port, this.#clock, this);
     this.#connections.push(connection);
     return connection;
   }
@@ -68,7 +75,24 @@ export class Upstream {
   /** The attempt counts as in flight until `end`. */
   dispatch(attempt: Attempt): void {
     this.inFlight++;
+    const connection = this.#free.pop();
+    if (connection !== undefined) {
+      connection.take(attempt);
+      return;
+    }
+    this.#queued++;
     this.#pool.dispatch(attempt, attempt);
+  }
+
+  /** The pool has found a connection for an attempt. */
+  unqueued(): void {
+    this.#queued--;
+  }
+
+  /** A connection has none any more. */
+  freed(connection: Connection): void {
+    if (this.#queued > 0) connection.tellPool();
+    else this.#free.push(connection);
   }
 
   /** A hint for the control plane; null where one was given within the second, which is as good as a thousand. */
@@ -102,6 +126,7 @@ export class Upstream {
   /** The replica is dead or hangs: what waits for its answer goes to its next choice now, if it may be sent again. */
   destroy(): void {
     this.#retiring = true;
+    this.#free.length = 0;
     if (!this.#pool.destroyed) void this.#pool.destroy();
   }
 
@@ -135,6 +160,7 @@ export class Upstream {
   }
 
   #closePool(): void {
+    this.#free.length = 0;
     if (!this.#pool.closed && !this.#pool.destroyed) void this.#pool.close();
   }
 

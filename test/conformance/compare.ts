@@ -11,7 +11,7 @@ import type { Case } from './talk.ts';
 const { values } = parseArgs({
   options: { only: { type: 'string' }, match: { type: 'string' }, quiet: { type: 'boolean' } },
 });
-const names = (values.only ?? 'torc,nginx,haproxy').split(',') as SubjectName[];
+const names = (values.only ?? 'torc,torc by http,nginx,haproxy').split(',') as SubjectName[];
 const word = values.match ?? '';
 const chosen = cases.filter(({ area, name }) => `${area}: ${name}`.includes(word));
 const areas = [...new Set(chosen.map(({ area }) => area))];

@@ -17,14 +17,16 @@ export interface Subject {
   close(): Promise<void>;
 }
 
-export type SubjectName = 'torc' | 'nginx' | 'haproxy';
+/** 'torc by http' has no express lane. */
+export type SubjectName = 'torc' | 'torc by http' | 'nginx' | 'haproxy';
 
 export function startSubject(name: SubjectName, originPort: number): Promise<Subject> {
-  if (name === 'torc') return startTorcSubject(originPort);
+  if (name === 'torc') return startTorcSubject(originPort, {});
+  if (name === 'torc by http') return startTorcSubject(originPort, { TORC_EXPRESS: 'off' });
   return startPeer(name, originPort);
 }
 
-async function startTorcSubject(originPort: number): Promise<Subject> {
+async function startTorcSubject(originPort: number, more: Record<string, string>): Promise<Subject> {
   const torc = await startTorc({
     TORC_DRIVER: 'static',
     TORC_UPSTREAMS: `127.0.0.1:${originPort}`,
@@ -35,6 +37,7 @@ async function startTorcSubject(originPort: number): Promise<Subject> {
     TORC_RESPONSE_TIMEOUT_MS: '600',
     TORC_IDLE_TIMEOUT_MS: '600',
     TORC_HEADER_TIMEOUT_MS: '800',
+    ...more,
   });
   return { port: torc.port, pid: torc.process.pid!, close: () => torc.close() };
 }

@@ -33,7 +33,8 @@ export async function startProxy(
   ports: readonly number[],
   settings: Record<string, string> = {},
 ): Promise<TestProxy> {
-  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`TORC_${name}`, value]));
+  const all = { EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on', ...settings };
+  const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [`TORC_${name}`, value]));
   const loaded = loadConfig(env, []);
   if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
   const hints: SuspectHint[] = [];

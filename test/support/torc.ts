@@ -65,6 +65,7 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       HOME: process.env.HOME,
       TORC_DRIVER: 'process',
       TORC_HEARTBEAT_TIMEOUT_MS,
+      TORC_EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on',
       TORC_STATE_DIR: settings.TORC_STATE_DIR ?? temporaryState(),
       ...settings,
       PORT: String(port),

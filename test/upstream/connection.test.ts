@@ -48,10 +48,13 @@ function attempt(told: Told): Attempt {
 /** A connection that has served one request and is idle. */
 async function idleConnection(origin: Origin): Promise<Connection> {
   const url = new URL(`http://127.0.0.1:${origin.port}`);
-  const idle = new Connection(url, '127.0.0.1', origin.port, systemClock);
+  const idle = new Connection(url, '127.0.0.1', origin.port, systemClock, {
+    unqueued: () => {},
+    freed: () => {},
+  });
   const told: Told = { ended: false, fault: null };
   const first = attempt(told);
-  idle.dispatch(first, first);
+  idle.take(first);
   await waitFor(() => told.ended, { timeoutMs: 2000, what: 'the first answer' });
   await new Promise(resolve => setImmediate(resolve));
   return idle;
@@ -64,7 +67,7 @@ connection('reset while it was idle, seen only by the write: nothing was sent', 
   for (const socket of origin.sockets) socket.resetAndDestroy();
   const told: Told = { ended: false, fault: null };
   const second = attempt(told);
-  idle.dispatch(second, second);
+  idle.take(second);
   await waitFor(() => told.fault !== null, { timeoutMs: 2000, what: 'the fault' });
   assert.equal(told.fault, ['RESET', false, true]);
   await idle.close();
@@ -77,7 +80,7 @@ connection('reset after the request arrived: it was sent', async () => {
   origin.answer = (_request, socket) => void socket.resetAndDestroy();
   const told: Told = { ended: false, fault: null };
   const second = attempt(told);
-  idle.dispatch(second, second);
+  idle.take(second);
   await waitFor(() => told.fault !== null, { timeoutMs: 2000, what: 'the fault' });
   assert.equal(told.fault, ['RESET', true, true]);
   await idle.close();

@@ -1,0 +1,272 @@
+// Hot: runs per request; no object but the exchange, no closure, one write per small answer.
+// The raw lane: a connection is read here from its first byte, and only what this lane is sure of is served here: a whole
+// head in one piece, a method that everybody knows, a plain path, plain fields, and a body that is all there. Anything
+// else, and whatever might be a fault, goes to node:http with every byte it had, so there is one place that refuses and one
+// that knows the rare. A connection that went there comes back when it is idle (http1.ts).
+//
+// The head of a keep-alive client is nearly always the same bytes as last time but for its request line: what was made
+// of them is used again. Requests are answered in order, one at a time; those behind wait unread.
+
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { isControl } from '../core/control-path.ts';
+import { invariant } from '../core/invariant.ts';
+import { type Downstream, FULL, LEFT, WAITS } from '../exchange/downstream.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import { pairsOf, trailersOf } from '../exchange/field-lines.ts';
+import { RequestHead } from '../exchange/headers.ts';
+import type { Shared } from '../exchange/shared.ts';
+import type { Client, ClientSocket, Running } from './client.ts';
+import { type Fields, MAX_FIELDS_BYTES, readFields } from './express-fields.ts';
+
+const MAX_BODY_BYTES = 16 * 1024;
+const CR = 13;
+const LF = 10;
+const VERSION = ' HTTP/1.1';
+const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+/** Everything but a fragment, which is node:http's to judge. */
+const TARGET = /^\/[!"$-~]*$/;
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const NOTHING: readonly string[] = [];
+
+// Filled and read within one call: no two requests are ever in it at once.
+const requestHead = new RequestHead();
+
+/** What the lanes of a worker share. */
+export interface ExpressDoor {
+  readonly shared: Shared;
+  /** Gives the connection to node:http, to read `bytes` first. */
+  toHttp1(client: Client, bytes: Buffer): void;
+}
+
+/** One connection in the raw lane; it is the downstream of the request at work. */
+export class Express implements Downstream, Running {
+  exchange!: Exchange;
+  keepAlive = true;
+  readonly #door: ExpressDoor;
+  readonly #client: Client;
+  readonly #socket: Socket;
+  /** Read and not yet used, from `#at` on. */
+  #rest: Buffer | null = null;
+  #at = 0;
+  #isBusy = false;
+  #isPumping = false;
+  /** The client has closed its half: the next answer is the last. */
+  #isEnded = false;
+  /** Of the last request. */
+  #fields: Fields | null = null;
+  #head = '';
+  #isChunked = false;
+
+  constructor(door: ExpressDoor, client: Client) {
+    this.#door = door;
+    this.#client = client;
+    const socket: ClientSocket = client.socket;
+    this.#socket = socket;
+    socket.express = this;
+    socket.on('data', onData);
+    socket.on('drain', onDrain);
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+  }
+
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#rest === null;
+  }
+
+  // ---- the request
+
+  received(chunk: Buffer): void {
+    const rest = this.#rest;
+    this.#rest = rest === null ? chunk : Buffer.concat([rest.subarray(this.#at), chunk]);
+    this.#at = 0;
+    if (this.#isBusy || this.#socket.writableNeedDrain) this.#socket.pause();
+    else this.#pump();
+  }
+
+  ended(): void {
+    this.#isEnded = true;
+    if (this.isIdle) this.#socket.end();
+  }
+
+  taken(): void {
+    if (this.#isBusy) this.exchange.drained();
+    else this.#pump();
+  }
+
+  /** Serves what was read, as long as answers are there at once; not by recursion, because a packet has thousands. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#rest !== null && !this.#isBusy && !this.#socket.writableNeedDrain) {
+      if (this.#client.closing || this.#socket.destroyed) break;
+      if (this.#begin(this.#rest, this.#at)) continue;
+      this.#leave(this.#rest.subarray(this.#at));
+      break;
+    }
+    this.#isPumping = false;
+    if (this.#rest !== null && !this.#isEnded) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** False, and nothing has happened, where this lane is not sure of the request at `at`. */
+  #begin(rest: Buffer, at: number): boolean {
+    const lineEnd = rest.indexOf(CR, at);
+    if (lineEnd === -1 || rest[lineEnd + 1] !== LF || lineEnd - at > MAX_FIELDS_BYTES) return false;
+    const line = rest.toString('latin1', at, lineEnd);
+    const space = line.indexOf(' ');
+    const target = line.slice(space + 1, -VERSION.length);
+    const { config } = this.#door.shared;
+    if (!line.endsWith(VERSION) || !TARGET.test(target) || isControl(target, config.adminPaths)) return false;
+    const method = methodOf(line, space);
+    const fieldsAt = lineEnd + 2;
+    const fields = method === '' ? null : this.#fieldsAt(rest, fieldsAt);
+    if (fields === null) return false;
+    const bodyAt = fieldsAt + fields.bytes.length;
+    const end = bodyAt + fields.contentLength;
+    if (end > rest.length || fields.contentLength > MAX_BODY_BYTES) return false;
+    const head = requestHead;
+    head.target = target;
+    head.text = `${method} ${target}${fields.tail}`;
+    head.body = fields.contentLength === 0 ? '' : rest.toString('latin1', bodyAt, end);
+    this.#rest = end === rest.length ? null : rest;
+    this.#at = end;
+    this.#isBusy = true;
+    this.keepAlive = fields.keepAlive;
+    this.#client.running.push(this);
+    this.exchange = new Exchange(this.#door.shared, this, method, '');
+    this.exchange.start(head, '', target, fields.raw, fields.address);
+    return true;
+  }
+
+  #fieldsAt(rest: Buffer, at: number): Fields | null {
+    const last = this.#fields;
+    if (last !== null) {
+      const { bytes } = last;
+      if (
+        rest.length - at >= bytes.length &&
+        rest.compare(bytes, 0, bytes.length, at, at + bytes.length) === 0
+      )
+        return last;
+    }
+    this.#fields = readFields(rest, at, this.#client, this.#door.shared.config.key);
+    return this.#fields;
+  }
+
+  #leave(bytes: Buffer): void {
+    const socket: ClientSocket = this.#socket;
+    this.#rest = null;
+    socket.express = null;
+    socket.off('data', onData);
+    socket.off('drain', onDrain);
+    socket.off('end', onEnd);
+    socket.off('error', onError);
+    this.#door.toHttp1(this.#client, bytes);
+  }
+
+  // ---- what the exchange asks
+
+  get ip(): string {
+    return this.#client.ip;
+  }
+
+  readonly isHttp11 = true;
+  /** Only whole requests come here. */
+  readonly isComplete = true;
+  readonly waitsForContinue = false;
+  readonly trailers = NOTHING;
+  pause(): void {}
+  resume(): void {}
+
+  get hasWaiting(): boolean {
+    return this.#rest !== null;
+  }
+
+  putContinue(): void {
+    this.#socket.write(CONTINUE, 'latin1');
+  }
+
+  putInterim(status: number, fields: string): void {
+    this.#socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}\r\n`, 'latin1');
+  }
+
+  putWhole(_status: number, head: string, body: string): void {
+    this.#socket.write(`${head}\r\n${body}`, 'latin1');
+    this.#answered();
+  }
+
+  putHead(_status: number, head: string, isChunked: boolean): void {
+    this.#head = `${head}\r\n`;
+    this.#isChunked = isChunked;
+    if (!this.keepAlive) this.#client.closing = true;
+  }
+
+  putBody(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL {
+    const socket = this.#socket;
+    socket.cork();
+    if (this.#isChunked) socket.write(`${this.#head}${chunk.length.toString(16)}\r\n`, 'latin1');
+    else if (this.#head !== '') socket.write(this.#head, 'latin1');
+    this.#head = '';
+    socket.write(chunk);
+    if (this.#isChunked) socket.write('\r\n', 'latin1');
+    socket.uncork();
+    if (socket.writableLength === 0) return LEFT;
+    return socket.writableNeedDrain ? FULL : WAITS;
+  }
+
+  flush(): void {
+    if (this.#head !== '') this.#socket.write(this.#head, 'latin1');
+    this.#head = '';
+  }
+
+  putEnd(trailers: string): void {
+    const end = this.#isChunked ? `0\r\n${trailers === '' ? '' : trailersOf(pairsOf(trailers))}\r\n` : '';
+    const text = this.#head + end;
+    this.#head = '';
+    this.#isChunked = false;
+    if (text !== '') this.#socket.write(text, 'latin1');
+    this.#answered();
+  }
+
+  becomeTunnel(): never {
+    invariant(false, 'no upgrade is asked for in the raw lane');
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  finished(): void {
+    this.#client.finished(this, this.#door.shared.soonMs);
+  }
+
+  /** The last byte of the answer was put. */
+  #answered(): void {
+    this.#isBusy = false;
+    if (this.keepAlive && !(this.#isEnded && this.#rest === null)) {
+      this.#pump();
+      return;
+    }
+    this.#client.closing = true;
+    this.#socket.destroySoon();
+  }
+}
+
+/** '' for those that are node:http's to know. */
+function methodOf(line: string, length: number): string {
+  for (const method of METHODS) if (method.length === length && line.startsWith(method)) return method;
+  return '';
+}
+
+// Shared by all connections.
+function onData(this: ClientSocket, chunk: Buffer): void {
+  this.express!.received(chunk);
+}
+function onDrain(this: ClientSocket): void {
+  this.express!.taken();
+}
+function onEnd(this: ClientSocket): void {
+  this.express!.ended();
+}
+/** What follows is 'close'. */
+function onError(): void {}
