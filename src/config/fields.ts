@@ -206,6 +206,13 @@ export const fields = {
     'ms',
     'until the response head',
   ),
+  clientIdleTimeoutMs: row(
+    'TORC_CLIENT_IDLE_TIMEOUT_MS',
+    whole(100, 3_600_000),
+    '75000',
+    'ms',
+    'between two requests of a client connection; longer than the 60 s of the common balancers in front, which use it again until then',
+  ),
   idleTimeoutMs: row(
     'TORC_IDLE_TIMEOUT_MS',
     whole(100, 3600000),
@@ -255,6 +262,13 @@ export const fields = {
     '',
     'connections of one client address (IPv6: of one /64) to one worker; 0: no bound',
   ),
+  underscoreFields: row(
+    'TORC_UNDERSCORE_FIELDS',
+    oneOf('drop', 'pass'),
+    'drop',
+    '',
+    "request fields with _ in their names, which CGI-like replicas read as -; one of torc's own so spelled is always dropped",
+  ),
   express: row(
     'TORC_EXPRESS',
     oneOf('on', 'off'),
@@ -286,7 +300,7 @@ export const fields = {
   ),
   adminHosts: row(
     'TORC_ADMIN_HOSTS',
-    list(item => (/^[A-Za-z0-9.-]+$/.test(item) ? item.toLowerCase() : null), 'a list of host names'),
+    list(item => (/^[A-Za-z0-9._-]+$/.test(item) ? item.toLowerCase() : null), 'a list of host names'),
     null,
     '',
     'host names under which the control endpoints may be asked (besides addresses and localhost)',

@@ -81,7 +81,7 @@ export function parseKeySource(item: string): KeySource | null {
 }
 
 export function parseAddress(item: string): Address | null {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(item);
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(item);
   if (!match) return null;
   const host = match[1]!.replace(/^\[|\]$/g, '');
   const port = Number(match[2]);

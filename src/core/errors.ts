@@ -33,6 +33,7 @@ export const proxyErrors = {
   BAD_REQUEST: row(400, 'client', 'malformed request'),
   REQUEST_TIMEOUT: row(408, 'client', 'the request head did not arrive in time'),
   REQUEST_BODY_TIMEOUT: row(408, 'client', 'the request body stalled'),
+  TARGET_TOO_LONG: row(414, 'client', 'the request target is too long'),
   HEAD_TOO_LARGE: row(431, 'client', 'the request head is too large'),
   CONNECT_REFUSED: row(405, 'client', 'CONNECT is not supported'),
   TRACE_REFUSED: row(405, 'client', 'TRACE is not served'),

@@ -5,6 +5,8 @@
 
 import type { ProxyErrorCode } from '../core/errors.ts';
 
+const MOST_DEATHS = 1;
+
 /** Exchanges that may always be on a retry at once, however little credit there is. */
 const MIN_BUDGET = 3;
 
@@ -28,16 +30,28 @@ export type Verdict = 'same' | 'other' | 'no budget' | 'end';
 export class Failures {
   /** Slot ids that are not to be picked again. */
   readonly tried: number[] = [];
+  /**
+   * Replicas that ended with this request in their hands. One may die by chance; a request that kills whoever has it must not
+   * have them all, so after a death it has one more try.
+   */
+  deaths = 0;
   #retries = 0;
   #staleRetried = false;
+  #wasStale = false;
 
   next(failed: FailedAttempt, mostRetries: number, budget: RetryBudget): Verdict {
-    if (failed.answered || !failed.replayable || (failed.sent && !failed.idempotent)) return 'end';
+    const { stale, sent, code } = failed;
+    if (failed.answered || !failed.replayable || (sent && !failed.idempotent)) return 'end';
     // No failure, and the key's own slot is still the right one.
-    if (failed.stale && !this.#staleRetried) {
+    if (stale && !this.#staleRetried) {
       this.#staleRetried = true;
+      this.#wasStale = sent;
       return 'same';
     }
+    // Behind a connection that seemed stale nobody listens any more: it was a death.
+    if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED')) this.deaths++;
+    this.#wasStale = false;
+    if (this.deaths > MOST_DEATHS) return 'end';
     if (this.#retries >= mostRetries || !isWorthIt(failed.code)) return 'end';
     if (!budget.take(this.#retries === 0)) return 'no budget';
     this.#retries++;

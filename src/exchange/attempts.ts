@@ -175,7 +175,10 @@ export abstract class Attempts implements Attempt {
         this.fail(code, `${detail}; the retry budget is used up`);
         return;
       default:
-        this.fail(code, detail);
+        this.fail(
+          code,
+          this.failures.deaths > 1 ? `${detail}; ${this.failures.deaths} replicas died of it` : detail,
+        );
     }
   }
 

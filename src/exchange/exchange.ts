@@ -23,6 +23,9 @@ import { errorBody, lastHopBody, lastHopHead, replyHead, unknownEndpointBody } f
 import { leave, type Running, type Shared } from './shared.ts';
 import { Upload } from './upload.ts';
 
+/** Response timeouts that interim answers may keep a request waiting for. */
+const MOST_WAITS = 20;
+
 // Filled and read within one call: no two requests are ever in it at once.
 const foundKey = new FoundKey();
 
@@ -43,6 +46,8 @@ export class Exchange extends Attempts implements Running {
   /** How torc ended it itself. */
   #code: ProxyErrorCode | null = null;
   #firstByteMs = 0;
+  /** When the wait for a final answer ends whatever interim ones come; 0 before the first. */
+  #interimUntilMs = 0;
   /** Of a body that went with the head. */
   #bytesIn = 0;
 
@@ -105,7 +110,10 @@ export class Exchange extends Attempts implements Running {
   // ---- the answer: replica -> client
 
   onInformation(head: ResponseHead): void {
-    this.dueIn(this.shared.config.responseTimeoutMs);
+    const { soonMs, config } = this.shared;
+    // Each is a sign of life, but there has to be an end.
+    this.#interimUntilMs ||= soonMs + config.responseTimeoutMs * MOST_WAITS;
+    this.deadlineMs = Math.min(soonMs + config.responseTimeoutMs, this.#interimUntilMs);
     this.#answer.interim(head, this.shared.config);
   }
 

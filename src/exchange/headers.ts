@@ -11,6 +11,8 @@ export interface Sender {
   readonly ip: string;
   /** Its word on X-Forwarded-* counts. */
   readonly trusted: boolean;
+  /** Fields with `_` in their names go on (TORC_UNDERSCORE_FIELDS). */
+  readonly passesUnderscores: boolean;
 }
 
 /** What the head said about the request; reused, so what must last is copied out. */
@@ -28,7 +30,8 @@ export class RequestHead {
 }
 
 const TARGET = /^[!-~]+$/;
-const AUTHORITY = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/;
+/** A host, and a port that is digits or nothing (RFC 9110 section 7.2, RFC 3986 section 3.2). */
+const AUTHORITY = /^(?:\[[A-Za-z0-9\-._~!$&'()*+,;=:%]*\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::[0-9]*)?$/;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
 
 /** Fills `head`; returns why the request is refused, or ''. `upgrade` is the protocol to ask the replica for, or ''. */
@@ -62,6 +65,7 @@ export function buildRequestHead(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
     let value = rawHeaders[index + 1]!;
+    if (name.includes('_') && !mayUnderscore(name, client.passesUnderscores)) continue;
     if (!client.trusted && name.charCodeAt(1) === 0x2d && isForwarded(name)) continue;
     switch (name.length) {
       case 2:
@@ -105,6 +109,8 @@ export function buildRequestHead(
         }
         break;
       case 14:
+        // Goes with `Upgrade: h2c`, which nobody may offer any more (RFC 9113 section 3.1).
+        if (isName(name, 'http2-settings')) continue;
         if (isName(name, 'content-length')) {
           lengths++;
           if (!/^\d{1,15}$/.test(value)) return 'content-length is no number';
@@ -154,6 +160,17 @@ const NO_TRAILER =
   /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*|x-served-by)$/i;
 
 export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
+
+/**
+ * CGI and its kin read `_` and `-` as one (RFC 9110 section 17.10): a field that is one of torc's own under another spelling
+ * never goes on, and of the others none unless they are asked for.
+ */
+const mayUnderscore = (name: string, passes: boolean): boolean =>
+  passes && !OWN.test(name.replaceAll('_', '-'));
+
+/** What torc says itself, or takes out. */
+const OWN =
+  /^(?:x-forwarded-.*|x-served-by|forwarded|via|host|connection|keep-alive|proxy-connection|te|upgrade|http2-settings|content-length|transfer-encoding|expect|max-forwards)$/i;
 
 /** Also X-Forwarded-Port, -Prefix and whatever else a replica may believe: only a trusted peer's word counts. */
 const isForwarded = (name: string): boolean => /^x-forwarded-/i.test(name);

@@ -13,6 +13,7 @@ import { type Before, type ParseError, type Repaired, repair } from './request-l
 
 /** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
 const MAX_PARKED_BYTES = 256 * 1024;
+const LF = 10;
 
 export class ClientErrors {
   readonly #server: Server<typeof ProxyRequest, typeof ProxyResponse>;
@@ -44,7 +45,7 @@ export class ClientErrors {
       this.#park(client, error.rawPacket);
       return;
     }
-    const code = clientFaultOf(error.code);
+    const code = clientFaultOf(error, client);
     const last = client.running.at(-1);
     const waiting = client.waiting.at(-1)?.request;
     if (waiting !== undefined && !waiting.complete) {
@@ -113,10 +114,13 @@ export class ClientErrors {
   }
 }
 
-function clientFaultOf(code: string | undefined): ProxyErrorCode {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'HEAD_TOO_LARGE';
+function clientFaultOf({ code, rawPacket, bytesParsed = 0 }: ParseError, client: Client): ProxyErrorCode {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
-  return 'BAD_REQUEST';
+  if (code !== 'HPE_HEADER_OVERFLOW') return 'BAD_REQUEST';
+  // The target's own fault where no line has ended, as far as the parser lets one see (RFC 9112 section 3).
+  const isInLine = client.beginsWithinLine ?? client.socket.bytesRead === client.begunAtByte;
+  const lineEnd = rawPacket?.indexOf(LF) ?? 0;
+  return isInLine && (lineEnd === -1 || lineEnd >= bytesParsed) ? 'TARGET_TOO_LONG' : 'HEAD_TOO_LARGE';
 }
 
 /** For what has to wait until the last answer that the connection owes has left; null where it owes none. */

@@ -42,6 +42,7 @@ export class Client {
   /** The peer's address; an IPv4 address that came through an IPv6 socket is written as IPv4. */
   readonly ip: string;
   readonly trusted: boolean;
+  readonly passesUnderscores: boolean;
   /** What it is counted as (limits.ts), or ''. */
   countedAs = '';
   /** Requests without a complete answer, oldest first. */
@@ -64,17 +65,22 @@ export class Client {
   parked: Buffer[] | null = null;
   /** Of node:http's parser: messages that it has seen the first byte of, whole heads, and the first byte that it read. */
   messagesBegun = 0;
+  /** Bytes of the connection that were read when the last message began. */
+  begunAtByte = 0;
   requestsRead = 0;
   parsedFromByte = 0;
+  /** Those that the raw lane had read already have no end of a line; null where there were none. */
+  beginsWithinLine: boolean | null = null;
   /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
   inStep = true;
   readonly openedMs: number;
   readonly #trustedRanges: readonly Range[];
   #unwritten = 0;
 
-  constructor(socket: Socket, trustedRanges: readonly Range[], nowMs: number) {
+  constructor(socket: Socket, trustedRanges: readonly Range[], passesUnderscores: boolean, nowMs: number) {
     this.socket = socket;
     this.openedMs = nowMs;
+    this.passesUnderscores = passesUnderscores;
     this.#trustedRanges = trustedRanges;
     const address = socket.remoteAddress ?? '';
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;

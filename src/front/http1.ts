@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Config } from '../config/fields.ts';
 import { isControl } from '../core/control-path.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
+import { trimOws } from '../core/ows.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket, Waiting } from './client.ts';
@@ -20,6 +21,7 @@ const MAX_HEAD_BYTES = 32 * 1024;
 const MAX_WAITING = 64;
 
 const NOTHING = Buffer.alloc(0);
+const LF = 10;
 
 /** Where control requests go. */
 export interface AdminGateway {
@@ -69,6 +71,8 @@ export class Http1Door {
     client.messagesBegun = 0;
     client.requestsRead = 0;
     client.parsedFromByte = client.socket.bytesRead - bytes.length;
+    const lineEnd = bytes.indexOf(LF);
+    client.beginsWithinLine = bytes.length === 0 ? null : lineEnd === -1 || lineEnd >= MAX_HEAD_BYTES;
     give(this.server, client.socket, bytes, () => {});
   }
 
@@ -91,6 +95,7 @@ export class Http1Door {
   #onRequest(request: ProxyRequest, response: ProxyResponse): void {
     const client = (request.socket as ClientSocket).client!;
     client.requestsRead++;
+    client.beginsWithinLine = null;
     if (response.socket === null) this.#wait(client, { request, response });
     else this.#serve(client, request, response);
   }
@@ -161,7 +166,7 @@ export class Http1Door {
       else this.#errors.readAgain(client, NOTHING, '');
     });
     socket.on('error', () => socket.destroy());
-    this.#begin(client, request, response, request.headers.upgrade ?? '');
+    this.#begin(client, request, response, offered(request.headers.upgrade));
   }
 }
 
@@ -198,7 +203,15 @@ function makeServer(config: Config): Server<typeof ProxyRequest, typeof ProxyRes
 function mayUpgrade(request: IncomingMessage): boolean {
   const { client } = request.socket as ClientSocket;
   const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
-  return isEmpty && request.httpVersionMinor === 1 && client?.running.length === 0;
+  const hasOffer = offered(request.headers.upgrade) !== '';
+  return isEmpty && hasOffer && request.httpVersionMinor === 1 && client?.running.length === 0;
+}
+
+/** The protocols that a client offers, without h2c: that token is obsolete, and no replica shall see it (RFC 9113 section 3.1). */
+function offered(upgrade: string | undefined): string {
+  if (upgrade === undefined || !/h2c/i.test(upgrade)) return upgrade ?? '';
+  const protocols = upgrade.split(',').map(trimOws);
+  return protocols.filter(protocol => protocol !== '' && !/^h2c$/i.test(protocol)).join(', ');
 }
 
 /** Back into the raw lane, unless the connection has something that only node:http knows. */

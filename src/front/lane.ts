@@ -25,7 +25,9 @@ const ON_MESSAGE_BEGIN = 0;
 
 function onMessageBegin(this: Parser): void {
   const client = this.socket?.client;
-  if (client !== undefined) client.messagesBegun++;
+  if (client === undefined) return;
+  client.messagesBegun++;
+  client.begunAtByte = client.socket.bytesRead;
 }
 
 /** Nothing of a message was read that is no request yet, nothing is owed: the connection may go to another lane. */

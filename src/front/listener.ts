@@ -106,6 +106,7 @@ class ProxyServer implements DataPlane {
       config.connectTimeoutMs,
       config.responseTimeoutMs,
       config.idleTimeoutMs,
+      config.clientIdleTimeoutMs,
       config.tunnelTimeoutMs,
     );
     this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
@@ -169,7 +170,12 @@ class ProxyServer implements DataPlane {
 
   /** A Client for the connection; null where a bound refuses it. */
   #adopt(socket: ClientSocket): Client | null {
-    const client = new Client(socket, this.#ranges, this.#shared.clock.nowMs());
+    const client = new Client(
+      socket,
+      this.#ranges,
+      this.#shared.config.underscoreFields === 'pass',
+      this.#shared.clock.nowMs(),
+    );
     client.countedAs = this.#limits.clientOf(client.ip, client.trusted);
     if (!this.#limits.enter(client.countedAs)) {
       socket.destroy();
@@ -230,7 +236,7 @@ class ProxyServer implements DataPlane {
     this.#shared.tunnels.sweep(nowMs);
     this.#shared.faults.sweep(nowMs);
     this.#limits.sweep(nowMs);
-    const idleSinceMs = nowMs - this.#shared.config.idleTimeoutMs;
+    const idleSinceMs = nowMs - this.#shared.config.clientIdleTimeoutMs;
     const silentSinceMs = nowMs - this.#shared.config.headerTimeoutMs;
     for (const client of this.#clients) {
       if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();

@@ -21,7 +21,7 @@ const MAX_IDLE_UNREPEATABLE_MS = 1000;
 /** What one read may bring. A 64 KiB answer with its head comes in one; only the pages that were written to are real. */
 const READ_BYTES = 128 * 1024;
 
-/** Taken off a replica's own `keep-alive: timeout` for the way there and its clock. */
+/** Taken off a replica's own `keep-alive: timeout` for the way there and its clock; of a short one half. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
 /** One try of one request at one replica: what a connection sends, and where the answer goes. */
@@ -301,8 +301,8 @@ export class Connection extends Dispatcher {
     }
     if (!head.keepAlive) this.#dropSocket();
     if (this.#paused) this.resume();
-    const hintMs = head.keepAliveS === -1 ? MAX_IDLE_MS : head.keepAliveS * 1000 - KEEP_ALIVE_MARGIN_MS;
-    this.#maxIdleMs = Math.min(MAX_IDLE_MS, hintMs);
+    const hintMs = head.keepAliveS === -1 ? MAX_IDLE_MS * 2 : head.keepAliveS * 1000;
+    this.#maxIdleMs = Math.min(MAX_IDLE_MS, Math.max(hintMs / 2, hintMs - KEEP_ALIVE_MARGIN_MS));
     this.#release();
   }
 

@@ -23,8 +23,8 @@ const MAX_CHUNK_LINE_BYTES = 4096;
 
 /** An answer up to this size that comes in one piece is read as one text: three calls into native code become one. */
 const MAX_TEXT_BYTES = 8 * 1024;
-/** Informational answers before the final one: each restarts the wait for it, so there has to be an end. */
-const MAX_INFORMATIONS = 64;
+/** Heads of interim answers before the final one: replicas tell progress with them, and there has to be an end. */
+const MAX_INTERIM_BYTES = 256 * 1024;
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
@@ -69,7 +69,7 @@ export class ResponseParser {
   #pending: Buffer | null = null;
   #bodyless = false;
   #mayUpgrade = false;
-  #informations = 0;
+  #interimBytes = 0;
   /** The bytes that `head` was read from, where it was a whole one with its body; else nothing. */
   #lastHead: Buffer = NOTHING;
 
@@ -79,7 +79,7 @@ export class ResponseParser {
     this.#bodyless = isHead;
     this.#mayUpgrade = mayUpgrade;
     this.#pending = null;
-    this.#informations = 0;
+    this.#interimBytes = 0;
     this.fault = '';
   }
 
@@ -208,6 +208,7 @@ export class ResponseParser {
     const head = this.head;
     this.#lastHead = NOTHING;
     this.fault = parseHead(this.#text, head);
+    const interimBytes = this.#text.length;
     this.#text = '';
     if (this.fault !== '') return false;
     if (head.status === 101) {
@@ -221,8 +222,9 @@ export class ResponseParser {
       return false;
     }
     if (head.status < 200) {
-      if (++this.#informations > MAX_INFORMATIONS) {
-        this.fault = 'too many informational answers';
+      this.#interimBytes += interimBytes;
+      if (this.#interimBytes > MAX_INTERIM_BYTES) {
+        this.fault = 'more than 256 KiB of interim answers';
         return false;
       }
       if (head.framing === BY_LENGTH) head.fields = withoutField(head.fields, 'content-length');

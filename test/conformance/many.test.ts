@@ -33,6 +33,7 @@ many.before(async () => {
     TORC_MAX_CONNECTIONS_PER_REPLICA: String(BUSY),
     TORC_RESPONSE_TIMEOUT_MS: '60000',
     TORC_IDLE_TIMEOUT_MS: '120000',
+    TORC_CLIENT_IDLE_TIMEOUT_MS: '120000',
   });
 });
 many.after(async () => {

@@ -36,6 +36,8 @@ async function startTorcSubject(originPort: number, more: Record<string, string>
     TORC_CONNECT_TIMEOUT_MS: '500',
     TORC_RESPONSE_TIMEOUT_MS: '600',
     TORC_IDLE_TIMEOUT_MS: '600',
+    TORC_CLIENT_IDLE_TIMEOUT_MS: '600',
+    TORC_UNDERSCORE_FIELDS: 'pass',
     TORC_HEADER_TIMEOUT_MS: '800',
     ...more,
   });

@@ -39,11 +39,36 @@ attempt(
       assert.is(verdict({ code }), 'end');
     const failures = new Failures();
     assert.equal(
-      [1, 2, 3].map(() => verdict({}, 2, failures)),
+      [1, 2, 3].map(() => verdict({ code: 'REFUSED', sent: false }, 2, failures)),
       ['other', 'other', 'end'],
     );
   },
 );
+
+attempt('after a death in its hands a request has one more try, never more', () => {
+  const failures = new Failures();
+  assert.equal(
+    [1, 2].map(() => verdict({}, 5, failures)),
+    ['other', 'end'],
+  );
+  assert.is(failures.deaths, 2);
+  // A connection that ended and nobody behind it: what seemed stale was a death.
+  const kept = new Failures();
+  assert.equal(
+    [
+      verdict({ stale: true }, 5, kept),
+      verdict({ code: 'REFUSED', sent: false }, 5, kept),
+      verdict({ stale: true }, 5, kept),
+    ],
+    ['same', 'other', 'end'],
+  );
+  // Nobody there at all is no death of anybody.
+  const refused = new Failures();
+  assert.equal(
+    [1, 2, 3].map(() => verdict({ code: 'REFUSED', sent: false }, 5, refused)),
+    ['other', 'other', 'other'],
+  );
+});
 
 attempt('a stale connection: the same replica once more, once, and it is no retry', () => {
   const failures = new Failures();

@@ -195,6 +195,23 @@ faults('PUT with a body over the bound is not sent again', async () => {
   });
 });
 
+faults('a request that ends whoever has it takes two replicas, not all, and the log says so', async () => {
+  const crash: Answer = (request, socket, ...rest) =>
+    request.target === '/boom' ? reset(request, socket, ...rest) : plain('well')(request, socket, ...rest);
+  for (const isWarm of [false, true]) {
+    await withProxy([crash, crash, crash], { RETRIES: '5' }, async (torc, origins) => {
+      if (isWarm) assert.is((await ask(torc.port, get('/well'))).status, 200);
+      const answer = await ask(torc.port, get('/boom'));
+      assert.is(answer.status, 502);
+      const seen = origins.map(({ requests }) => requests.some(({ target }) => target === '/boom'));
+      assert.equal(seen, [true, true, false]);
+      const line = torc.lines.find(({ fields }) => fields.code === 'RESET');
+      assert.match(String(line?.fields.detail), /2 replicas died of it/);
+      assert.is(line?.fields.path, '/boom');
+    });
+  }
+});
+
 faults('TORC_RETRIES bounds the attempts', async () => {
   await withProxy([reset, reset, plain('third')], { RETRIES: '1' }, async (torc, [first, second, third]) => {
     assert.is((await ask(torc.port, get('/a'))).status, 502);

@@ -365,4 +365,47 @@ forward('64 KiB + and chunk by chunk both ways', async () => {
   client.close();
 });
 
+forward('200 interim answers and then one that counts', async () => {
+  origin.answer = bytes(
+    `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(200)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`,
+  );
+  const client = await rawClient(torc.port);
+  client.send(get('/slow'));
+  await client.has('\r\n\r\nok');
+  assert.is(client.received.match(/HTTP\/1\.1 102 Processing\r\n/g)?.length, 200);
+  client.close();
+});
+
+forward('a replica that keeps connections for a second is asked over one, not over fifty', async () => {
+  let sockets = 0;
+  const seen = new Set<unknown>();
+  origin.answer = (_request, socket) => {
+    if (!seen.has(socket)) sockets++;
+    seen.add(socket);
+    socket.write('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 1\r\n\r\nx');
+  };
+  for (let index = 0; index < 50; index++) await ask(torc.port, get(`/${index}`));
+  // A machine that is busy may take half a second between two of them, but not often.
+  assert.ok(sockets < 10, `${sockets} connections`);
+});
+
+forward(
+  "fields with _ are dropped, or passed but for those that are torc's under another spelling",
+  async () => {
+    const fields = ['X_Forwarded_For: 1.2.3.4', 'X_Real_Thing: 1', 'X-Forwarded_Proto: https', 'X-Fine: _'];
+    await ask(torc.port, get('/a', fields));
+    assert.not.match(origin.bytes, /X_|Forwarded_/);
+    assert.match(origin.bytes, /\r\nX-Fine: _\r\n/);
+    const passing = await startProxy([origin.port], { UNDERSCORE_FIELDS: 'pass' });
+    try {
+      origin.bytes = '';
+      await ask(passing.port, get('/a', [...fields, 'Content_Length: 7', 'X_Served_By: 9']));
+      assert.match(origin.bytes, /\r\nX_Real_Thing: 1\r\n/);
+      assert.not.match(origin.bytes, /Forwarded_|Content_Length|X_Served_By/i);
+    } finally {
+      await passing.close();
+    }
+  },
+);
+
 forward.run();

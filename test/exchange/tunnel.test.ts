@@ -37,6 +37,28 @@ async function withTunnel(
   }
 }
 
+upgrade('h2c is offered to nobody, however it is spelled; other protocols of the list are', async () => {
+  const origin = await rawOrigin(plain('served'));
+  const torc = await startProxy([origin.port]);
+  try {
+    for (const offer of ['h2c', 'H2C', ' h2c ', 'h2c, h2c', 'h2c\r\nUpgrade: H2c']) {
+      const fields = ['Connection: Upgrade, HTTP2-Settings', `Upgrade: ${offer}`, 'HTTP2-Settings: AAMAAABk'];
+      const answer = await ask(torc.port, get('/a', fields));
+      assert.is(answer.body, 'served', offer);
+    }
+    // Also where nobody named it in Connection.
+    await ask(torc.port, get('/a', ['HTTP2-Settings: AAMAAABk']));
+    assert.not.match(origin.bytes, /h2c|http2-settings|upgrade/i);
+    for (const offer of ['h2c, websocket', 'websocket, H2C', 'h2c\r\nUpgrade: websocket'])
+      await ask(torc.port, get('/b', ['Connection: Upgrade', `Upgrade: ${offer}`]));
+    assert.is(origin.bytes.match(/\r\nUpgrade: websocket\r\n/g)?.length, 3);
+    assert.not.match(origin.bytes, /h2c/i);
+  } finally {
+    await torc.close();
+    await origin.close();
+  }
+});
+
 upgrade('bytes flow both ways, also those right behind the handshake', async () => {
   await withTunnel(
     socket => {

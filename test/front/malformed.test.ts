@@ -26,6 +26,10 @@ malformed.after(async () => {
 });
 
 for (const [name, request] of [
+  ['two ports', 'GET / HTTP/1.1\r\nHost: a.test:80:81\r\n\r\n'],
+  ['a port that is no number', 'GET / HTTP/1.1\r\nHost: a.test:abc\r\n\r\n'],
+  ['a port behind an open bracket', 'GET / HTTP/1.1\r\nHost: [::1:80\r\n\r\n'],
+  ['such a port in the target', 'GET http://a.test:80:81/ HTTP/1.1\r\nHost: a.test\r\n\r\n'],
   ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
   ['equal lengths twice', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na'],
   ['a list of lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na'],
@@ -139,6 +143,22 @@ malformed('a head that is too large: 431; 16 KiB of fields and an 8 KiB target p
   const answer = await ask(torc.port, get(`/${'t'.repeat(8190)}`, fields));
   assert.is(answer.status, 200);
   assert.ok(origin.bytes.includes(fields.join('\r\n')));
+});
+
+malformed('a target that is too long: 414, in one packet or several; fields that are: 431', async () => {
+  assert.is((await ask(torc.port, get(`/${'t'.repeat(40_000)}`))).status, 414);
+  const client = await rawClient(torc.port);
+  client.send(get('/'));
+  assert.is((await client.answer()).status, 200);
+  client.send(`GET /${'t'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  assert.is((await client.answer()).status, 414);
+  await client.gone();
+  assert.is((await ask(torc.port, get('/', [`X: ${'a'.repeat(40_000)}`]))).status, 431);
+});
+
+malformed('hosts with an empty port, digits, brackets and _ are hosts', async () => {
+  for (const host of ['a.test:', 'a.test:080', '[::1]:80', '[::1]', 'my_app:1', ''])
+    assert.is((await ask(torc.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status, 200, host);
 });
 
 malformed('a head that does not come: 408', async () => {

@@ -62,7 +62,7 @@ settings(
       else plain('x')(request, socket);
     };
     await withProxy(
-      { IDLE_TIMEOUT_MS: '500' },
+      { CLIENT_IDLE_TIMEOUT_MS: '500' },
       async torc => {
         const idle = await rawClient(torc.port);
         const waiting = await rawClient(torc.port);

@@ -34,6 +34,7 @@ const startWith = (ports: readonly number[]): Promise<Torc> =>
     TORC_HEADER_TIMEOUT_MS: '400',
     TORC_RESPONSE_TIMEOUT_MS: '400',
     TORC_IDLE_TIMEOUT_MS: '300',
+    TORC_CLIENT_IDLE_TIMEOUT_MS: '300',
   });
 
 const workerOf = async (torc: Torc): Promise<number> => {
