@@ -43,7 +43,8 @@ const HOW_TO_OPEN =
   'set TORC_ADMIN_TOKEN and send "Authorization: Bearer TOKEN", or listen on loopback, or set TORC_ADMIN_OPEN=true';
 const SEND_TOKEN = 'send "Authorization: Bearer TOKEN"';
 /** Fields that say that the request came through somebody. */
-const FORWARDED = /^(?:x-forwarded-.*|forwarded|via|x-real-ip)$/;
+const FORWARDED =
+  /^(?:x-(?:original-)?forwarded.*|forwarded|via|cdn-loop|x-(?:real|client|cluster-client)-ip|(?:.*-)?(?:client|connecting)-ip|x-envoy-.*|x-amzn-trace-id)$/;
 
 export const isRefusal = (verdict: Caller | Refusal): verdict is Refusal => 'status' in verdict;
 
@@ -84,6 +85,13 @@ function callerOf(rules: AccessRules, request: AdminRequest, need: Need): Caller
       403,
       'closed',
       `the request has the field "${through}", so it came through a proxy and perhaps not from this machine: ${HOW_TO_OPEN}`,
+    );
+  }
+  if (!request.isHttp11) {
+    return refuse(
+      403,
+      'closed',
+      `HTTP/1.0 is what proxies speak unless they are told otherwise, so it perhaps came not from this machine: ${HOW_TO_OPEN}`,
     );
   }
   return { who: 'this machine' };
@@ -136,10 +144,10 @@ function networkRefusal(rules: AccessRules, request: AdminRequest): Refusal | nu
 /** A browser says where the page is from that asks; other programs say nothing (Fetch standard, sections 3.1 and 3.5). */
 function pageRefusal(request: AdminRequest): Refusal | null {
   if (request.method === 'GET' || request.method === 'HEAD') return null;
-  const site = valuesOf(request, 'sec-fetch-site')[0] ?? 'none';
+  const isSame = (site: string): boolean => site === 'none' || site === 'same-origin';
   const host = valuesOf(request, 'host')[0]?.toLowerCase();
   const isForeign = valuesOf(request, 'origin').some(origin => hostOf(origin) !== host);
-  if (!isForeign && (site === 'none' || site === 'same-origin')) return null;
+  if (!isForeign && valuesOf(request, 'sec-fetch-site').every(isSame)) return null;
   return refuse(403, 'origin', 'a page of another site may not change anything here');
 }
 
@@ -150,6 +158,9 @@ const hostOf = (origin: string): string =>
     .replace(/^https?:\/\//, '');
 
 function bodyRefusal(request: AdminRequest): Refusal | null {
+  const codings = valuesOf(request, 'transfer-encoding').map(coding => coding.toLowerCase());
+  if (codings.length > 0 && (codings.length > 1 || codings[0] !== 'chunked' || !request.isHttp11))
+    return refuse(400, 'body', 'the only transfer coding is chunked, once, and in HTTP/1.1');
   if (!request.hasBody) return null;
   if (valuesOf(request, 'content-length').some(length => Number(length) > BODY_LIMIT_BYTES))
     return refuse(413, 'body', 'the body is over 64 KiB');

@@ -60,6 +60,7 @@ export class AdminRelay {
         rawHeaders: request.rawHeaders,
         peer,
         hasBody: !request.readableEnded && announcesBody(request.rawHeaders),
+        isHttp11: request.httpVersionMinor === 1,
       },
     });
   }

@@ -13,6 +13,8 @@ export interface AdminRequest {
   /** The peer's address; '' on a unix socket. */
   readonly peer: string;
   readonly hasBody: boolean;
+  /** False for HTTP/1.0. */
+  readonly isHttp11: boolean;
 }
 
 /** The primary's answer. A body of pieces is made while it is read; with `more`, chunks follow as they come (events). */

@@ -56,6 +56,7 @@ export class ClientErrors {
     const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
     if (repaired !== null) this.#readAgainInTurn(client, repaired);
     else if (last instanceof Http1Downstream && !last.isComplete) last.exchange.broken(code);
+    else if (client.control !== null && !client.control.req.complete) this.#refuseNow(client, code);
     else this.refuseInTurn(socket, code);
   }
 
@@ -90,6 +91,13 @@ export class ClientErrors {
     const bytes = client.parked!.reduce((sum, { length }) => sum + length, 0);
     if (bytes > MAX_PARKED_BYTES) this.refuseInTurn(client.socket, 'BAD_REQUEST');
     else client.socket.pause();
+  }
+
+  /** The body of a control request is broken: whoever waits for it hears of it by the connection's end. */
+  #refuseNow(client: Client, code: ProxyErrorCode): void {
+    client.refused = true;
+    client.control = null;
+    this.#refuse(client.socket, code);
   }
 
   /** Behind the answers that the connection still has to give. */
@@ -128,7 +136,8 @@ function lastAnswerOf(client: Client): ((callback: () => void) => void) | null {
   const waiting = client.waiting.at(-1)?.response;
   if (waiting !== undefined) return callback => waiting.once('finish', callback);
   const running = client.running.at(-1);
-  return running instanceof Http1Downstream ? callback => running.response.once('finish', callback) : null;
+  const last = running instanceof Http1Downstream ? running.response : client.control;
+  return last === null ? null : callback => last.once('finish', callback);
 }
 
 function whatIsBefore(client: Client, error: ParseError): Before {

@@ -57,6 +57,8 @@ export class Client {
   lingering = false;
   /** Pipelined requests that wait for their turn, oldest first. */
   readonly waiting: Waiting[] = [];
+  /** The answer to a control request that is at work. */
+  control: ProxyResponse | null = null;
   /** A tunnel carries another protocol: none of HTTP's rules for connections hold. */
   isTunnel = false;
   /** A method that the parser does not know, until its request is there (request-line.ts). */

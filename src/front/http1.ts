@@ -103,7 +103,9 @@ export class Http1Door {
   #serve(client: Client, request: ProxyRequest, response: ProxyResponse): void {
     if (client.closing) return;
     if (client.method !== '') restoreMethod(request, client);
-    if (isControl(request.url!, this.#shared.config.adminPaths)) this.#onControl(request, response, client);
+    const isHttp1 = request.httpVersionMajor === 1 && !request.isBroken;
+    if (isHttp1 && isControl(request.url!, this.#shared.config.adminPaths))
+      this.#onControl(request, response, client);
     else this.#begin(client, request, response, '');
   }
 
@@ -140,7 +142,9 @@ export class Http1Door {
   #onControl(request: ProxyRequest, response: ProxyResponse, client: Client): void {
     if (this.#shared.draining) response.shouldKeepAlive = false;
     client.idleSinceMs = Number.POSITIVE_INFINITY;
+    client.control = response;
     response.on('finish', () => {
+      client.control = null;
       client.closing ||= !response.shouldKeepAlive;
     });
     response.on('close', () => {
@@ -222,6 +226,7 @@ function goBack(socket: ClientSocket, toExpress: (client: Client) => void): void
     client.waiting.length === 0 &&
     client.parked === null &&
     client.method === '' &&
+    client.control === null &&
     client.inStep &&
     !client.closing &&
     !client.refused &&

@@ -16,7 +16,15 @@ function asked(fields: Fields = {}, over: Partial<AdminRequest> = {}): AdminRequ
   const rawHeaders = Object.entries(all).flatMap(([name, values]) =>
     [values].flat().flatMap(value => [name, value]),
   );
-  return { method: 'GET', target: '/admin/slots', peer: '127.0.0.1', hasBody: false, ...over, rawHeaders };
+  return {
+    method: 'GET',
+    target: '/admin/slots',
+    peer: '127.0.0.1',
+    hasBody: false,
+    isHttp11: true,
+    ...over,
+    rawHeaders,
+  };
 }
 
 const tokensOf = (text: string): readonly Token[] => parseTokens(text) as readonly Token[];
@@ -70,7 +78,23 @@ access('a role that reads does not operate, and the log learns the name', () => 
 });
 
 access('without a token, what came through a proxy is not local', () => {
-  for (const name of ['X-Forwarded-For', 'x-forwarded-prefix', 'Forwarded', 'Via', 'X-Real-IP']) {
+  for (const name of [
+    'X-Forwarded-For',
+    'x-forwarded-prefix',
+    'X-Forwarded',
+    'X-Original-Forwarded-For',
+    'Forwarded',
+    'Via',
+    'CDN-Loop',
+    'X-Real-IP',
+    'X-Client-IP',
+    'X-Cluster-Client-IP',
+    'True-Client-IP',
+    'Fastly-Client-IP',
+    'CF-Connecting-IP',
+    'X-Envoy-External-Address',
+    'X-Amzn-Trace-Id',
+  ]) {
     assert.is(status(local, asked({ [name]: '127.0.0.1' })), 403, name);
     assert.is(
       status(local, asked({ [name]: '127.0.0.1' }), 'nothing'),
