@@ -118,6 +118,7 @@ export class ClientErrors {
     socket.on('error', () => socket.destroy());
     socket.client!.idleSinceMs = this.#shared.soonMs;
     socket.client!.lingering = true;
+    socket.client!.closing = true;
     socket.end(rawError(code), 'latin1');
   }
 }

@@ -1,6 +1,7 @@
 // Requests that two readers could read in two ways (RFC 9112 section 11.2: smuggling), and plain nonsense: each is a 400
 // and the end of the connection, and the replica sees nothing of it.
 
+import { connect } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
@@ -166,6 +167,26 @@ malformed('a head that does not come: 408', async () => {
   client.send('GET / HTTP/1.1\r\nHost:');
   assert.is((await client.answer()).status, 408);
   await client.gone();
+});
+
+malformed('nor anything at all: 408, and what comes too late is not served', async () => {
+  // It goes on sending when torc has said its last.
+  const client = connect({ port: torc.port, host: '127.0.0.1', allowHalfOpen: true });
+  let received = '';
+  client
+    .on('error', () => {})
+    .on('data', chunk => {
+      received += chunk.toString();
+    });
+  await waitFor(() => received.startsWith('HTTP/1.1 408'), { timeoutMs: 20_000, what: 'the 408' });
+  client.write(get('/late'));
+  // Another one, which has been served, tells that torc has read the late one.
+  for (let index = 0; index < 3; index++) assert.is((await ask(torc.port, get('/after'))).status, 200);
+  assert.equal(
+    origin.requests.map(({ target }) => target),
+    ['/after', '/after', '/after'],
+  );
+  client.destroy();
 });
 
 malformed('CONNECT is refused', async () => {
