@@ -9,8 +9,9 @@ import { readRequests } from './strict.ts';
 
 /** Streams at once. */
 const LANES = 32;
-/** Streams that are over and wait for their judgement. */
+/** Streams that are over and wait for their judgement, and for how long at least: torc still serves what a client pipelined before it left. */
 const PATIENCE = 400;
+const PATIENCE_MS = 5_000;
 /** Far more than all of torc's own timeouts together, as the tests set them. */
 const HUNG_MS = 10_000;
 /** Kinds of failures that are told apart; of each the shortest streams are kept. */
@@ -60,7 +61,7 @@ export class Fuzzer {
   readonly origins: RecordingOrigin[] = [];
   readonly #seed: number;
   readonly #runs = new Map<string, Run>();
-  readonly #over: string[] = [];
+  readonly #over: { readonly address: string; readonly sinceMs: number }[] = [];
   #next: number;
 
   constructor(seed: number, first = 0) {
@@ -80,11 +81,13 @@ export class Fuzzer {
       while (more(totals.streams) && this.failures.size < MAX_RULES) {
         totals.streams++;
         await this.#one(port, makeStream(this.#seed, this.#next++));
-        while (this.#over.length > PATIENCE) this.#judge(this.#over.shift()!);
+        const longAgoMs = performance.now() - PATIENCE_MS;
+        while (this.#over.length > PATIENCE && this.#over[0]!.sinceMs < longAgoMs)
+          this.#judge(this.#over.shift()!.address);
       }
     };
     await Promise.all(Array.from({ length: LANES }, lane));
-    while (this.#over.length > 0) this.#judge(this.#over.shift()!);
+    while (this.#over.length > 0) this.#judge(this.#over.shift()!.address);
     for (const origin of this.origins) {
       for (const { rule, shown } of origin.faults.splice(0)) this.#fail(rule, shown.length, shown);
     }
@@ -99,7 +102,7 @@ export class Fuzzer {
     const run: Run = { stream, seen: [], received: '', outcome: 'hung' };
     this.#runs.set(address, run);
     await send(port, address, run);
-    this.#over.push(address);
+    this.#over.push({ address, sinceMs: performance.now() });
   }
 
   #judge(address: string): void {
