@@ -208,7 +208,8 @@ function mayUpgrade(request: IncomingMessage): boolean {
   const { client } = request.socket as ClientSocket;
   const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
   const hasOffer = offered(request.headers.upgrade) !== '';
-  return isEmpty && hasOffer && request.httpVersionMinor === 1 && client?.running.length === 0;
+  const isFirst = client?.running.length === 0 && client.control === null && client.waiting.length === 0;
+  return isEmpty && hasOffer && isFirst && request.httpVersionMinor === 1;
 }
 
 /** The protocols that a client offers, without h2c: that token is obsolete, and no replica shall see it (RFC 9113 section 3.1). */

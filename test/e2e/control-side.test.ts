@@ -134,6 +134,23 @@ control(
   },
 );
 
+control('an upgrade behind a control request waits for its answer, and holds no place of it', async () => {
+  await withTorc({ TORC_WORKERS: '1' }, async torc => {
+    const both = `${asks('GET', '/rep')}${asks('GET', '/home', ['Connection: Upgrade', 'Upgrade: x'])}`;
+    // More often than control requests may wait in a worker.
+    for (let index = 0; index < 300; index++) {
+      const client = await rawClient(torc.port);
+      client.send(both);
+      const first = await client.answer();
+      assert.is(first.status, 200);
+      assert.match(first.body, /replicas/);
+      assert.is((await client.answer()).body, 'the app');
+      client.close();
+    }
+    assert.is((await torc.get('/admin/live')).status, 200);
+  });
+});
+
 control('every method and no other spelling of a control path is torc s', async () => {
   await withTorc({}, async torc => {
     for (const method of ['OPTIONS', 'GET', 'PUT', 'PATCH', 'QUUX']) {
