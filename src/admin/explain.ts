@@ -6,6 +6,7 @@
 
 import type { Config, KeySource } from '../config/fields.ts';
 import type { SlotView } from '../control/supervisor.ts';
+import { FIELD } from '../core/field-syntax.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, makeTable, NONE } from '../ring/table.ts';
@@ -23,8 +24,6 @@ export interface AskedKey {
 const LONGEST_KEY = 8192;
 const HOW =
   'say which request: /admin/explain?target=/path?query&header=name:value (percent-encoded), or which key: ?key=K (raw)';
-/** RFC 9110 sections 5.1 and 5.5. */
-const HEADER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*$/;
 const GIVEN: readonly KeySource[] = [{ kind: 'query', name: 'key' }];
 
 /** `target`: of the control request, as it came. A string says what is wrong with the question. */
@@ -41,7 +40,7 @@ export function readQuestion(target: string, sources: Config['key']): AskedKey |
   for (const field of asked.get('header') ?? []) {
     const colon = field.indexOf(':');
     if (colon < 1) return `a header is name:value: ${HOW}`;
-    if (!HEADER.test(field))
+    if (!FIELD.test(field))
       return 'such a request is answered with 400: a header has a token for a name, and no control characters in its value';
     rawHeaders.push(field.slice(0, colon), field.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }

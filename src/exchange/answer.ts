@@ -6,7 +6,7 @@
 import type { Config } from '../config/fields.ts';
 import { BY_LENGTH, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import { withoutClaims } from './claims.ts';
-import type { Downstream, FULL, LEFT, WAITS } from './downstream.ts';
+import type { Downstream, Taken } from './downstream.ts';
 
 export class Answer {
   readonly #downstream: Downstream;
@@ -81,7 +81,7 @@ export class Answer {
     this.bytes = body.length;
   }
 
-  body(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL {
+  body(chunk: Buffer): Taken {
     this.#put();
     this.bytes += chunk.length;
     return this.#downstream.putBody(chunk);

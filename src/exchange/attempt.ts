@@ -39,6 +39,10 @@ export class Failures {
   #staleRetried = false;
   #wasStale = false;
 
+  get isDeadly(): boolean {
+    return this.deaths > MOST_DEATHS;
+  }
+
   next(failed: FailedAttempt, mostRetries: number, budget: RetryBudget): Verdict {
     const { stale, sent, code } = failed;
     if (failed.answered || !failed.replayable || (sent && !failed.idempotent)) return 'end';
@@ -51,8 +55,7 @@ export class Failures {
     // Behind a connection that seemed stale nobody listens any more: it was a death.
     if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED')) this.deaths++;
     this.#wasStale = false;
-    if (this.deaths > MOST_DEATHS) return 'end';
-    if (this.#retries >= mostRetries || !isWorthIt(failed.code)) return 'end';
+    if (this.isDeadly || this.#retries >= mostRetries || !isWorthIt(code)) return 'end';
     if (!budget.take(this.#retries === 0)) return 'no budget';
     this.#retries++;
     return 'other';

@@ -174,11 +174,10 @@ export abstract class Attempts implements Attempt {
         shared.counters.budgetRefusals++;
         this.fail(code, `${detail}; the retry budget is used up`);
         return;
-      default:
-        this.fail(
-          code,
-          this.failures.deaths > 1 ? `${detail}; ${this.failures.deaths} replicas died of it` : detail,
-        );
+      default: {
+        const { isDeadly, deaths } = this.failures;
+        this.fail(code, isDeadly ? `${detail}; ${deaths} replicas died of it` : detail);
+      }
     }
   }
 

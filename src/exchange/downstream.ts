@@ -15,6 +15,8 @@ export const WAITS = 1;
 /** As before, and no more is wanted until `drained`. */
 export const FULL = 2;
 
+export type Taken = typeof LEFT | typeof WAITS | typeof FULL;
+
 export interface Downstream {
   /** The client's address, for the log. */
   readonly ip: string;
@@ -42,7 +44,7 @@ export interface Downstream {
   putWhole(status: number, head: string, body: string): void;
   /** Leaves with the first bytes of the body, with `flush` or with `putEnd`. */
   putHead(status: number, head: string, isChunked: boolean): void;
-  putBody(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL;
+  putBody(chunk: Buffer): Taken;
   /** The head does not wait for a body that is not there yet. */
   flush(): void;
   /** `trailers` are lines with their CRLF, or empty. */

@@ -1,8 +1,8 @@
 // Hot: runs per request; no closure, no promise; one write per small response.
 // One exchange: a client's request, the attempts made for it, and the one answer, whatever door it came through. It is an
 // object with methods instead of a chain of callbacks, because a proxy is a machine with two ends that may each stop,
-// fail or hurry at any moment, and here every such moment is one method. The request's body (upload.ts) and the answer
-// (answer.ts) are its two halves; what is here is which replica, for how long, and how it ends.
+// fail or hurry at any moment, and here every such moment is one method. Which replica is asked, and how often, is its first
+// half (attempts.ts); the request's body is upload.ts, the answer's bytes answer.ts; here is how it begins and ends.
 //
 //   start -> pick -> Upstream.dispatch -> onConnection -> onSent (head, body) -> onHead -> onBody* -> onEnd -> finish
 //              ^                                              |
@@ -20,7 +20,7 @@ import { ANSWERING, Attempts, CONNECTING, QUEUED, WAITING } from './attempts.ts'
 import { type Downstream, FULL, LEFT } from './downstream.ts';
 import type { RequestHead } from './headers.ts';
 import { errorBody, lastHopBody, lastHopHead, replyHead, unknownEndpointBody } from './reply.ts';
-import { leave, type Running, type Shared } from './shared.ts';
+import { leave, type Shared, type Swept } from './shared.ts';
 import { Upload } from './upload.ts';
 
 /** Response timeouts that interim answers may keep a request waiting for. */
@@ -29,7 +29,7 @@ const MOST_WAITS = 20;
 // Filled and read within one call: no two requests are ever in it at once.
 const foundKey = new FoundKey();
 
-export class Exchange extends Attempts implements Running {
+export class Exchange extends Attempts implements Swept {
   runningIndex: number;
   readonly #downstream: Downstream;
   /** As the client sent it. */

@@ -14,7 +14,7 @@ import type { RequestIds } from './request-id.ts';
 import type { Tunnels } from './tunnel.ts';
 
 /** What the sweep needs of an exchange. */
-export interface Running {
+export interface Swept {
   /** Where it stands in the list: entering and leaving one costs less than hashing into a set. */
   runningIndex: number;
   readonly deadlineMs: number;
@@ -22,7 +22,7 @@ export interface Running {
 }
 
 /** The last one takes its place. */
-export function leave(running: Running[], one: Running): void {
+export function leave(running: Swept[], one: Swept): void {
   const last = running.pop()!;
   if (last === one) return;
   running[one.runningIndex] = last;
@@ -42,7 +42,7 @@ export interface Shared {
   readonly clock: Clock;
   readonly random: Random;
   /** Exchanges at work; the sweep looks at their deadlines. */
-  readonly running: Running[];
+  readonly running: Swept[];
   /** Attempts at work, as bounded load counts them. */
   inFlight: number;
   readonly retryBudget: RetryBudget;

@@ -10,7 +10,7 @@ import { trailersOf } from './field-lines.ts';
 const SMALL_BODY_BYTES = 64 * 1024;
 
 export class Upload {
-  readonly isChunked: boolean;
+  readonly #isChunked: boolean;
   readonly #downstream: Downstream;
   bytes = 0;
   /** What was read of the body while it may have to be sent again; null once it is too much. */
@@ -23,7 +23,7 @@ export class Upload {
 
   constructor(downstream: Downstream, isChunked: boolean) {
     this.#downstream = downstream;
-    this.isChunked = isChunked;
+    this.#isChunked = isChunked;
   }
 
   /** It can be sent once more from its beginning. */
@@ -61,7 +61,7 @@ export class Upload {
 
   #write(connection: Connection, chunk: Buffer): void {
     let more: boolean;
-    if (this.isChunked) {
+    if (this.#isChunked) {
       connection.cork();
       connection.write(`${chunk.length.toString(16)}\r\n`);
       connection.write(chunk);
@@ -79,7 +79,7 @@ export class Upload {
   end(connection: Connection): void {
     if (this.sent) return;
     this.sent = true;
-    if (this.isChunked) connection.write(`0\r\n${trailersOf(this.#downstream.trailers)}\r\n`);
+    if (this.#isChunked) connection.write(`0\r\n${trailersOf(this.#downstream.trailers)}\r\n`);
   }
 
   /** The replica takes more; true where that was waited for. */

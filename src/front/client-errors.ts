@@ -79,9 +79,8 @@ export class ClientErrors {
   readAgain(before: Client, packet: Buffer, method: string): void {
     const { socket } = before;
     release(socket);
-    give(this.#server, socket, packet, () => {
-      this.#renew(before).method = method;
-    });
+    this.#renew(before).method = method;
+    give(this.#server, socket, packet);
   }
 
   /** What comes behind a line that waits for its second reading. */

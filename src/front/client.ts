@@ -67,10 +67,10 @@ export class Client {
   parked: Buffer[] | null = null;
   /** Of node:http's parser: messages that it has seen the first byte of, whole heads, and the first byte that it read. */
   messagesBegun = 0;
-  /** Bytes of the connection that were read when the last message began. */
-  begunAtByte = 0;
   requestsRead = 0;
   parsedFromByte = 0;
+  /** Bytes of the connection that were read when the last message began. */
+  begunAtByte = 0;
   /** Those that the raw lane had read already have no end of a line; null where there were none. */
   beginsWithinLine: boolean | null = null;
   /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
@@ -87,6 +87,11 @@ export class Client {
     const address = socket.remoteAddress ?? '';
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
     this.trusted = trustedRanges.length > 0 && isWithin(this.ip, trustedRanges);
+  }
+
+  /** Every request that it made is answered, torc's own ones too. */
+  get isServed(): boolean {
+    return this.running.length === 0 && this.waiting.length === 0 && this.control === null;
   }
 
   finished(request: Running, nowMs: number): void {

@@ -3,6 +3,7 @@
 // client repeats itself; so it is plain, and what is kept is only what a request needs.
 
 import type { KeySource } from '../config/fields.ts';
+import { FIELDS } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
 import type { Client } from './client.ts';
@@ -24,7 +25,6 @@ export interface Fields {
   readonly address: string;
 }
 
-const FIELDS = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+$/;
 /** What makes more of a request than a head and a body of a known length, or depends on the method. */
 const RARE =
   /^(?:transfer-encoding|upgrade|expect|te|trailer|proxy-connection|http2-settings|max-forwards)$/i;

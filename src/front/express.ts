@@ -11,7 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { isControl } from '../core/control-path.ts';
 import { invariant } from '../core/invariant.ts';
-import { type Downstream, FULL, LEFT, WAITS } from '../exchange/downstream.ts';
+import { type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { pairsOf, trailersOf } from '../exchange/field-lines.ts';
 import { RequestHead } from '../exchange/headers.ts';
@@ -201,7 +201,7 @@ export class Express implements Downstream, Running {
     if (!this.keepAlive) this.#client.closing = true;
   }
 
-  putBody(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL {
+  putBody(chunk: Buffer): Taken {
     const socket = this.#socket;
     socket.cork();
     if (this.#isChunked) socket.write(`${this.#head}${chunk.length.toString(16)}\r\n`, 'latin1');

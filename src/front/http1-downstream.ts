@@ -3,7 +3,7 @@
 // text put past ServerResponse's own ways (wire.ts).
 
 import type { Socket } from 'node:net';
-import { type Downstream, FULL, LEFT, WAITS } from '../exchange/downstream.ts';
+import { type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { pairsOf, trailerPairsOf } from '../exchange/field-lines.ts';
 import type { Shared } from '../exchange/shared.ts';
@@ -110,7 +110,7 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
     putHead(this.response, status, head, isChunked, isLast);
   }
 
-  putBody(chunk: Buffer): typeof LEFT | typeof WAITS | typeof FULL {
+  putBody(chunk: Buffer): Taken {
     const { response } = this;
     const { socket } = this.#client;
     // Head and chunk in one write, and now: a response of its own would wait for the end of the turn.

@@ -37,7 +37,6 @@ export class Http1Door {
   readonly #shared: Shared;
   readonly #admin: AdminGateway;
   readonly #errors: ClientErrors;
-
   readonly #toExpress: ((client: Client) => void) | null;
 
   /**
@@ -73,7 +72,7 @@ export class Http1Door {
     client.parsedFromByte = client.socket.bytesRead - bytes.length;
     const lineEnd = bytes.indexOf(LF);
     client.beginsWithinLine = bytes.length === 0 ? null : lineEnd === -1 || lineEnd >= MAX_HEAD_BYTES;
-    give(this.server, client.socket, bytes, () => {});
+    give(this.server, client.socket, bytes);
   }
 
   close(): void {
@@ -103,8 +102,7 @@ export class Http1Door {
   #serve(client: Client, request: ProxyRequest, response: ProxyResponse): void {
     if (client.closing) return;
     if (client.method !== '') restoreMethod(request, client);
-    const isHttp1 = request.httpVersionMajor === 1 && !request.isBroken;
-    if (isHttp1 && isControl(request.url!, this.#shared.config.adminPaths))
+    if (isWhole(request) && isControl(request.url!, this.#shared.config.adminPaths))
       this.#onControl(request, response, client);
     else this.#begin(client, request, response, '');
   }
@@ -116,7 +114,7 @@ export class Http1Door {
     const head = requestHead;
     const method = request.method!;
     let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, client, 'torc', head);
-    if (request.httpVersionMajor !== 1 || request.isBroken) fault = 'not HTTP/1.1';
+    if (!isWhole(request)) fault = 'not HTTP/1.1, or its body is broken';
     const downstream = new Http1Downstream(this.#shared, this, client, request, response, upgrade);
     client.running.push(downstream);
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
@@ -208,8 +206,7 @@ function mayUpgrade(request: IncomingMessage): boolean {
   const { client } = request.socket as ClientSocket;
   const isEmpty = request.headers['transfer-encoding'] === undefined && !hasLength(request);
   const hasOffer = offered(request.headers.upgrade) !== '';
-  const isFirst = client?.running.length === 0 && client.control === null && client.waiting.length === 0;
-  return isEmpty && hasOffer && isFirst && request.httpVersionMinor === 1;
+  return isEmpty && hasOffer && request.httpVersionMinor === 1 && client?.isServed === true;
 }
 
 /** The protocols that a client offers, without h2c: that token is obsolete, and no replica shall see it (RFC 9113 section 3.1). */
@@ -223,17 +220,18 @@ function offered(upgrade: string | undefined): string {
 function goBack(socket: ClientSocket, toExpress: (client: Client) => void): void {
   const client = socket.client!;
   const isPlain =
-    client.running.length === 0 &&
-    client.waiting.length === 0 &&
+    client.isServed &&
     client.parked === null &&
     client.method === '' &&
-    client.control === null &&
     client.inStep &&
     !client.closing &&
     !client.refused &&
     !client.isTunnel;
   if (isPlain && isBetweenMessages(socket)) toExpress(client);
 }
+
+/** HTTP/1, and nothing is known to be wrong with its body. */
+const isWhole = (request: ProxyRequest): boolean => request.httpVersionMajor === 1 && !request.isBroken;
 
 /** The parser was told of another method (request-line.ts). */
 function restoreMethod(request: ProxyRequest, client: Client): void {

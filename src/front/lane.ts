@@ -62,16 +62,12 @@ export function release(socket: Socket): void {
   socket.readableFlowing = null;
 }
 
-/**
- * Gives the socket to node:http, to read `packet` first. `accepted` is called when the server has it, before the packet is
- * read.
- */
-export function give(server: Server, socket: Socket, packet: Buffer, accepted: () => void): void {
+/** Gives the socket, which has its Client, to node:http, to read `packet` first. */
+export function give(server: Server, socket: Socket, packet: Buffer): void {
   socket.readableFlowing = null;
   server.emit('connection', socket);
   const { parser } = socket as ParsedSocket;
   if (parser) parser[ON_MESSAGE_BEGIN] = onMessageBegin;
-  accepted();
   if (packet.length === 0) return;
   if (!socket.readableEnded) {
     socket.unshift(packet);

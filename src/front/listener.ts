@@ -150,7 +150,8 @@ class ProxyServer implements DataPlane {
     while (this.#clients.size > 0 && clock.nowMs() < deadlineMs) {
       if (clock.nowMs() >= lameDuckUntilMs) {
         this.#http1.server.closeIdleConnections();
-        for (const client of this.#clients) if (client.lingering || isIdle(client)) client.socket.destroy();
+        for (const client of this.#clients)
+          if (client.lingering || isResting(client)) client.socket.destroy();
       }
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
     }
@@ -241,14 +242,14 @@ class ProxyServer implements DataPlane {
     for (const client of this.#clients) {
       if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
       // In the other lane node:http looks after them.
-      else if (client.isSilent(silentSinceMs) && isIdle(client) && !client.refused)
+      else if (client.isSilent(silentSinceMs) && isResting(client) && !client.refused)
         this.#http1.refuse(client, 'REQUEST_TIMEOUT');
     }
   }
 }
 
 /** In the raw lane, and nothing is owed or on its way. */
-function isIdle({ socket }: Client): boolean {
+function isResting({ socket }: Client): boolean {
   return (socket as ClientSocket).express?.isIdle === true && socket.writableLength === 0;
 }
 

@@ -2,13 +2,9 @@
 // One response head (RFC 9112 section 4) as the parser and the exchange need it: how the body ends, whether the connection goes on,
 // and the end-to-end fields as the one text that goes on as it stands. Anything ambiguous is a fault, named in words.
 
+import { FIELDS } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
 
-/**
- * Fields as RFC 9110 section 5.5 wants them: a token, a colon at once (no folding, no space before it), a value without
- * control bytes but tab, CRLF and nothing less. One pass over the whole section, so that the loop below need not look.
- */
-export const FIELDS = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
 const REASON = /^[\t -~\x80-\xff]*$/;
 const LENGTH = /^\d{1,15}$/;
 

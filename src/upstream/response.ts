@@ -5,11 +5,11 @@
 // Why not llhttp: undici's build of it hands out one Buffer per field name and value and undici makes an object of them;
 // torc needs the kept fields as one text that goes on as it stands (docs/decisions/0004-upstream-client.md).
 
+import { FIELDS } from '../core/field-syntax.ts';
 import {
   BY_CLOSE,
   BY_LENGTH,
   CHUNKED,
-  FIELDS,
   NO_BODY,
   parseHead,
   ResponseHead,

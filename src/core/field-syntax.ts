@@ -1,0 +1,11 @@
+// What fields look like on the wire, for requests (the raw lane), answers, and questions to /admin/explain: what one of them
+// lets through the others must read the same way.
+
+/** RFC 9110 sections 5.1 and 5.5: a token, a colon at once (no space before it), a value without control bytes but tab. */
+const LINE = String.raw`[!#$%&'*+\-.^_\x60|~0-9A-Za-z]+:[\t -~\x80-\xff]*`;
+
+/** One field, without its CRLF. */
+export const FIELD = new RegExp(`^${LINE}$`);
+
+/** A section of them: CRLF and nothing less, no folding. One pass over it all, so that no loop need look. */
+export const FIELDS = new RegExp(`^(?:${LINE}\\r\\n)*$`);
