@@ -19,6 +19,7 @@ import { EventFile } from './control/event-file.ts';
 import { isNotice, Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
+import { isWithin, parseRanges } from './core/ip-ranges.ts';
 import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
@@ -95,6 +96,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     workersHung: () => workers.hung,
   });
 
+  const trustedRanges = parseRanges(config.trustedProxies);
   const rulesFor = (host: string): AccessRules => ({
     isLocal: host === '' || isLoopback(host),
     host,
@@ -102,6 +104,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     adminOpen: config.adminOpen,
     adminHosts: config.adminHosts,
     isReplicaPeer: address => driver.isReplicaPeer?.(address) ?? false,
+    isTrustedProxy: address => isWithin(address, trustedRanges),
   });
   const adminAddress = adminAddressOf(config);
   const adminListener =
@@ -109,6 +112,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     new AdminListener(adminAddress, {
       clock: systemClock,
       timeoutMs: config.headerTimeoutMs,
+      log,
       onAdmin: (request, channel) =>
         void admin.handle(request, channel, rulesFor('host' in adminAddress ? adminAddress.host : '')),
     });
@@ -270,5 +274,6 @@ function whereToAsk(config: Config, hasTokens: boolean): string {
     return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
   if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
     return 'closed on this listener: set TORC_ADMIN_TOKEN';
-  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : ''}`;
+  const who = config.adminOpen ? '' : ' (this machine; behind a proxy set TORC_ADMIN_TOKEN)';
+  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : who}`;
 }

@@ -28,7 +28,7 @@ const mayImport: Record<string, readonly string[]> = {
   drivers: ['core', 'config', 'control/driver'],
   analysis: ['ring', 'core'],
   admin: ['control', 'routing', 'analysis', 'ring', 'core', 'config'],
-  cluster: ['front', 'routing', 'core', 'config', 'control/data-plane'],
+  cluster: ['front', 'exchange/reply', 'routing', 'core', 'config', 'control/data-plane'],
 };
 
 const importsOf = (path: string): string[] =>

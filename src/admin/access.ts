@@ -1,11 +1,12 @@
 // Who may ask what. Pure: (rules of the listener, head of the request, what the route needs) -> who asks, or the refusal;
 // the body is not read before. Each rule shuts one door:
 // - a token that is set is always asked for, on loopback too, because any proxy in front makes everybody local;
-// - without one, only requests that came straight from this machine to a listener that only it reaches;
+// - without one, only requests that came straight from this machine to a listener that only it reaches (a proxy that adds
+//   nothing to what it passes on cannot be told from a local caller: where one stands in front, a token must be set);
 // - nothing from the replicas' network: a replica that was taken over must not administer what runs it;
 // - the Host must be an address, localhost or a configured name (a page whose DNS name was rebound to us cannot ask);
-// - a body must say application/json, and what changes something must not come from a foreign page (a form cannot post
-//   JSON, and fetch would need a CORS preflight that is never granted).
+// - a body must say application/json, and nothing is asked by a foreign page (a form cannot post JSON, and fetch would
+//   need a CORS preflight that is never granted); a link to what is read is no question of the page.
 
 import ipaddr from 'ipaddr.js';
 import type { AdminRequest } from '../core/messages.ts';
@@ -35,16 +36,17 @@ export interface AccessRules {
   readonly adminOpen: boolean;
   readonly adminHosts: readonly string[];
   readonly isReplicaPeer: (address: string) => boolean;
+  /** A proxy of TORC_TRUSTED_PROXIES: it is on this machine, perhaps, but who asks through it need not be. */
+  readonly isTrustedProxy: (address: string) => boolean;
 }
 
 export const BODY_LIMIT_BYTES = 64 * 1024;
 
-const HOW_TO_OPEN =
-  'set TORC_ADMIN_TOKEN and send "Authorization: Bearer TOKEN", or listen on loopback, or set TORC_ADMIN_OPEN=true';
 const SEND_TOKEN = 'send "Authorization: Bearer TOKEN"';
-/** Fields that say that the request came through somebody. */
+const HOW_TO_OPEN = `set TORC_ADMIN_TOKEN and ${SEND_TOKEN}, or set TORC_ADMIN_OPEN=true`;
+/** Fields that say that the request came through somebody; CGI-like hops write `_` for `-`. */
 const FORWARDED =
-  /^(?:x-(?:original-)?forwarded.*|forwarded|via|cdn-loop|x-(?:real|client|cluster-client)-ip|(?:.*-)?(?:client|connecting)-ip|x-envoy-.*|x-amzn-trace-id)$/;
+  /^(?:x-forwarded.*|x-original-.*|forwarded|via|cdn-loop|x-(?:real|client|cluster-client)-ip|(?:.*-)?(?:client|connecting)-ip|cf-.*|x-envoy-.*|x-amzn-trace-id)$/;
 
 export const isRefusal = (verdict: Caller | Refusal): verdict is Refusal => 'status' in verdict;
 
@@ -52,7 +54,7 @@ export function judge(rules: AccessRules, request: AdminRequest, need: Need): Ca
   return (
     hostRefusal(rules, request) ??
     networkRefusal(rules, request) ??
-    pageRefusal(request) ??
+    pageRefusal(request, need) ??
     bodyRefusal(request) ??
     (need === 'nothing' ? { who: 'anybody' } : callerOf(rules, request, need))
   );
@@ -78,8 +80,16 @@ export function commandRefusal(rules: AccessRules): Refusal | null {
 function callerOf(rules: AccessRules, request: AdminRequest, need: Need): Caller | Refusal {
   if (rules.tokens.length > 0) return tokenCaller(rules.tokens, request, need);
   if (rules.adminOpen) return { who: 'anybody (TORC_ADMIN_OPEN)' };
-  if (!rules.isLocal) return refuse(403, 'closed', `not open to this listener: ${HOW_TO_OPEN}`);
-  const through = fieldNames(request).find(name => FORWARDED.test(name));
+  if (!rules.isLocal)
+    return refuse(403, 'closed', `not open to this listener: ${HOW_TO_OPEN}, or listen on loopback`);
+  if (request.peer !== '' && rules.isTrustedProxy(request.peer)) {
+    return refuse(
+      403,
+      'closed',
+      `${request.peer} is a proxy of TORC_TRUSTED_PROXIES, so this came perhaps not from this machine: ${HOW_TO_OPEN}`,
+    );
+  }
+  const through = fieldNames(request).find(name => FORWARDED.test(name.replaceAll('_', '-')));
   if (through !== undefined) {
     return refuse(
       403,
@@ -120,11 +130,12 @@ function hostRefusal(rules: AccessRules, request: AdminRequest): Refusal | null 
     return refuse(400, 'host', `the request has ${hosts.length === 0 ? 'no' : 'more than one'} Host`);
   // In absolute form the target's own authority is the host (RFC 9112 section 3.2.2): both must be allowed.
   const authority = /^https?:\/\/([^/?]*)/i.exec(request.target)?.[1] ?? hosts[0]!;
-  if (isHostAllowed(rules, hosts[0]!) && isHostAllowed(rules, authority)) return null;
+  const refused = [hosts[0]!, authority].find(host => !isHostAllowed(rules, host));
+  if (refused === undefined) return null;
   return refuse(
     403,
     'host',
-    `the Host "${hosts[0]!.slice(0, 100)}" may not ask: use an address or localhost, or name it in TORC_ADMIN_HOSTS`,
+    `the host "${refused.slice(0, 100)}" may not ask: use an address or localhost, or name it in TORC_ADMIN_HOSTS`,
   );
 }
 
@@ -141,14 +152,19 @@ function networkRefusal(rules: AccessRules, request: AdminRequest): Refusal | nu
   return refuse(403, 'network', "torc cannot be administered from the replicas' network");
 }
 
-/** A browser says where the page is from that asks; other programs say nothing (Fetch standard, sections 3.1 and 3.5). */
-function pageRefusal(request: AdminRequest): Refusal | null {
-  if (request.method === 'GET' || request.method === 'HEAD') return null;
+/**
+ * A browser says where the page is from that asks; other programs say nothing (Fetch Metadata, sections 2.1 to 2.4; Fetch,
+ * section 3.1). A page of another site may show a link to what is read, no more: it could not see an answer, but it
+ * could have torc work for it.
+ */
+function pageRefusal(request: AdminRequest, need: Need): Refusal | null {
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  if (reads && (need === 'nothing' || valuesOf(request, 'sec-fetch-mode')[0] === 'navigate')) return null;
   const isSame = (site: string): boolean => site === 'none' || site === 'same-origin';
   const host = valuesOf(request, 'host')[0]?.toLowerCase();
   const isForeign = valuesOf(request, 'origin').some(origin => hostOf(origin) !== host);
   if (!isForeign && valuesOf(request, 'sec-fetch-site').every(isSame)) return null;
-  return refuse(403, 'origin', 'a page of another site may not change anything here');
+  return refuse(403, 'origin', 'a page of another site may not ask this');
 }
 
 const hostOf = (origin: string): string =>

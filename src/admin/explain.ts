@@ -31,20 +31,20 @@ export function readQuestion(target: string, sources: Config['key']): AskedKey |
   const given = keyIn(GIVEN, target, [], '');
   if (given !== null) return given.length > LONGEST_KEY ? tooLong : { text: given, source: 'key' };
   const asked = valuesOf(target);
-  const path = asked.get('target')?.[0];
+  const path = asked.target[0];
   if (path === undefined) return HOW;
   if (!path.startsWith('/')) return `the target must begin with "/": ${HOW}`;
   if (/[^!-~]/.test(path))
     return 'such a request is answered with 400: in a target spaces, control characters and bytes above 127 are percent-encoded (and their % in this question once more: %2520)';
   const rawHeaders: string[] = [];
-  for (const field of asked.get('header') ?? []) {
+  for (const field of asked.header) {
     const colon = field.indexOf(':');
     if (colon < 1) return `a header is name:value: ${HOW}`;
     if (!FIELD.test(field))
       return 'such a request is answered with 400: a header has a token for a name, and no control characters in its value';
     rawHeaders.push(field.slice(0, colon), field.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }
-  return keyOf(sources, path, rawHeaders, asked.get('ip')?.[0] ?? '');
+  return keyOf(sources, path, rawHeaders, asked.ip[0] ?? '');
 }
 
 const tooLong = `the key is longer than ${LONGEST_KEY} bytes`;
@@ -78,14 +78,15 @@ function keyIn(
 
 const nameOf = ({ kind, name }: KeySource): string => (name === '' ? kind : `${kind}:${name}`);
 
-function valuesOf(target: string): Map<string, string[]> {
-  const values = new Map<string, string[]>();
+function valuesOf(target: string): Record<'target' | 'header' | 'ip', string[]> {
+  const values = { target: [], header: [], ip: [] } as ReturnType<typeof valuesOf>;
   const question = target.indexOf('?');
   for (const part of question === -1 ? [] : target.slice(question + 1).split('&')) {
     const equals = part.indexOf('=');
     if (equals === -1) continue;
     const name = part.slice(0, equals);
-    values.set(name, [...(values.get(name) ?? []), percentDecoded(part.slice(equals + 1))]);
+    if (name === 'target' || name === 'header' || name === 'ip')
+      values[name].push(percentDecoded(part.slice(equals + 1)));
   }
   return values;
 }

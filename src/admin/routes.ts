@@ -197,9 +197,12 @@ export class Admin {
       const caller = judge(rules, request, 'read');
       if (isRefusal(caller)) return this.#refuse(request, caller);
     }
-    const limit = Number(query.get('limit') ?? REQUESTS_LIMIT);
-    if (!Number.isInteger(limit) || limit < 0 || limit > MOST_REQUESTS)
-      return failure(400, `limit is a whole number, 0 to ${MOST_REQUESTS}`);
+    const text = query.get('limit') ?? String(REQUESTS_LIMIT);
+    const limit = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(limit <= MOST_REQUESTS)) return failure(400, `limit is a whole number, 0 to ${MOST_REQUESTS}`);
+    // A page that goes out in pieces holds one of the few places for such: not for just anybody.
+    if (!isReader && limit > REQUESTS_LIMIT)
+      return failure(403, `more than the latest ${REQUESTS_LIMIT} are for who may ask for /admin/slots`);
     const slot = path.slice('/requests/'.length);
     if (!supervisor.names().includes(slot))
       return json(404, { message: 'Server ID not found', status: 'failure' });

@@ -5,9 +5,11 @@
 
 import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
-import { StartError } from '../core/errors.ts';
+import { type ProxyErrorCode, StartError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { rawError } from '../exchange/reply.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
@@ -20,25 +22,34 @@ export interface AdminListenerOptions {
   /** For the head of a request, and for its body. */
   readonly timeoutMs: number;
   readonly onAdmin: AdminHandler;
+  readonly log: Log;
 }
 
 const MOST_CONNECTIONS = 512;
 const MAX_HEAD_BYTES = 32 * 1024;
+/** For a client that was refused to read why. */
+const LINGER_MS = 1_000;
 /** Of what a socket file may not have: it is made for its owner alone. */
 const OWNER_ONLY = 0o177;
 
 export class AdminListener {
   readonly #server: Server;
   readonly #hub: AdminHub;
+  readonly #relay: AdminRelay;
+  readonly #clock: Clock;
+  readonly #refused = new WeakSet<Socket>();
   readonly #address: AdminAddress;
 
-  constructor(address: AdminAddress, { clock, timeoutMs, onAdmin }: AdminListenerOptions) {
+  constructor(address: AdminAddress, { clock, timeoutMs, onAdmin, log }: AdminListenerOptions) {
     this.#address = address;
+    this.#clock = clock;
     const relay = new AdminRelay({
       send: message => this.#hub.onMessage(message),
       clock,
       bodyTimeoutMs: timeoutMs,
+      log,
     });
+    this.#relay = relay;
     this.#hub = new AdminHub(onAdmin, message => relay.onMessage(message));
     this.#server = createServer({
       maxHeaderSize: MAX_HEAD_BYTES,
@@ -49,11 +60,21 @@ export class AdminListener {
       requireHostHeader: false,
     });
     this.#server.maxConnections = MOST_CONNECTIONS;
-    const onRequest: Parameters<Server['on']>[1] = (request, response) =>
-      relay.handle(request, response, request.socket.remoteAddress ?? '');
+    // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
+    const onRequest: Parameters<Server['on']>[1] = (request, response) => {
+      if (request.httpVersionMajor === 1) relay.handle(request, response, request.socket.remoteAddress ?? '');
+      else this.#refuse(request.socket, 'BAD_REQUEST');
+    };
     this.#server.on('request', onRequest);
     // The relay sends 100 (Continue) itself, once the head may have a body.
     this.#server.on('checkContinue', onRequest);
+    this.#server.on('checkExpectation', onRequest);
+    this.#server.on('connection', socket => socket.once('close', () => relay.left(socket)));
+    this.#server.on('connect', (_request, socket) => this.#refuse(socket as Socket, 'CONNECT_REFUSED'));
+    this.#server.on('clientError', (error, socket) =>
+      this.#refuse(socket as Socket, faultOf[(error as NodeJS.ErrnoException).code ?? ''] ?? 'BAD_REQUEST'),
+    );
   }
 
   /** Rejects with StartError when the address cannot be had. */
@@ -61,11 +82,25 @@ export class AdminListener {
     const address = this.#address;
     if ('path' in address) await clearSocket(address.path);
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(new StartError(faultOf(address, error))));
+      this.#server.once('error', error => reject(new StartError(listenFaultOf(address, error))));
       const before = process.umask(OWNER_ONLY);
       this.#server.listen(address, resolve);
       process.umask(before);
     });
+  }
+
+  /** The last thing that the connection gets, behind the answers that it is owed; nothing of it is read any more. */
+  #refuse(socket: Socket, code: ProxyErrorCode): void {
+    if (this.#refused.has(socket)) return;
+    this.#refused.add(socket);
+    const refuse = (): void => {
+      socket.end(rawError(code), 'latin1');
+      this.#clock.after(LINGER_MS, () => socket.destroy());
+    };
+    const last = this.#relay.lastAnswerOf(socket);
+    // One that waits for a broken body would wait for ever.
+    if (last === null || !last.req.complete) refuse();
+    else last.once('finish', refuse);
   }
 
   close(): void {
@@ -75,7 +110,13 @@ export class AdminListener {
   }
 }
 
-function faultOf(address: AdminAddress, error: unknown): string {
+/** What node:http's parser or its timeouts say; anything else is a malformed request. */
+const faultOf: Readonly<Record<string, ProxyErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'HEAD_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+};
+
+function listenFaultOf(address: AdminAddress, error: unknown): string {
   if ('path' in address)
     return `cannot listen on unix:${address.path} (${(error as NodeJS.ErrnoException).code}): set TORC_ADMIN_LISTEN to a path in a directory of this user`;
   return listenFault(address.host, address.port, error, 'TORC_ADMIN_PORT', 'TORC_ADMIN_LISTEN');

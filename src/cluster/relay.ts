@@ -5,12 +5,17 @@
 // port, and by the primary for the listener of the control endpoints alone (admin-listener.ts).
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
 import type { AdminReplyHead, FromRelay, ToRelay } from '../core/messages.ts';
+import { RareLine } from '../core/rare-line.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-/** Control requests of one relay that have no complete answer yet, streams included. */
+/** Control requests of one relay that have no complete answer yet, streams included; half of them of one address. */
 const WAITING_LIMIT = 256;
+const WAITING_LIMIT_PER_PEER = WAITING_LIMIT / 2;
+const FULL_EVERY_MS = 10_000;
 /** An answer of which nothing more was taken for this long ends with its connection. */
 const STALL_MS = 10_000;
 /** How long what a refused client still sends is read and dropped, so that it can read the refusal. */
@@ -21,6 +26,7 @@ const LONGEST_BACKLOG_BYTES = 1024 * 1024;
 interface Waiting {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly peer: string;
   /** Of the body, then of the answer. */
   deadline: Timer | null;
   unread: number;
@@ -31,25 +37,35 @@ export interface RelayOptions {
   readonly clock: Clock;
   /** For the whole body of a control request. */
   readonly bodyTimeoutMs: number;
+  readonly log: Log;
 }
 
 export class AdminRelay {
   readonly #options: RelayOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #full: RareLine;
   #nextId = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.#full = new RareLine(options.clock, FULL_EVERY_MS, (refused, seconds) =>
+      options.log.warn({ refused }, `${refused} more control requests found no place in ${seconds} s`),
+    );
   }
 
   /** `peer` is the address that the connection came from, '' where it has none. */
   handle(request: IncomingMessage, response: ServerResponse, peer: string): void {
-    if (this.#waiting.size >= WAITING_LIMIT) {
+    if (!this.#hasRoomFor(peer)) {
+      if (this.#full.isDue())
+        this.#options.log.warn(
+          { peer, waiting: this.#waiting.size },
+          'a control request found no place: too many wait for their answers, or read them slowly',
+        );
       this.#refuse(request, response, 503, 'too many control requests at once: try again later');
       return;
     }
     const id = ++this.#nextId;
-    this.#waiting.set(id, { request, response, deadline: null, unread: 0 });
+    this.#waiting.set(id, { request, response, peer, deadline: null, unread: 0 });
     response.on('close', () => this.#closed(id));
     this.#options.send({
       type: 'admin',
@@ -59,7 +75,7 @@ export class AdminRelay {
         target: request.url ?? '',
         rawHeaders: request.rawHeaders,
         peer,
-        hasBody: !request.readableEnded && announcesBody(request.rawHeaders),
+        hasBody: announcesBody(request.rawHeaders),
         isHttp11: request.httpVersionMinor === 1,
       },
     });
@@ -74,9 +90,30 @@ export class AdminRelay {
     else this.#write(message.id, waiting, message.chunk);
   }
 
+  /** The last answer that the connection is owed; null where it is owed none. */
+  lastAnswerOf(socket: Socket): ServerResponse | null {
+    let last: ServerResponse | null = null;
+    for (const { request, response } of this.#waiting.values())
+      if (request.socket === socket) last = response;
+    return last;
+  }
+
+  /** The connection is gone: answers whose turn had not come do not hear of it by themselves. */
+  left(socket: Socket): void {
+    for (const [id, { request }] of this.#waiting) if (request.socket === socket) this.#closed(id);
+  }
+
   /** Ends the streams, so that a shutdown need not wait for readers of events. */
   close(): void {
     for (const { response } of this.#waiting.values()) if (response.headersSent) response.end();
+  }
+
+  #hasRoomFor(peer: string): boolean {
+    if (this.#waiting.size < WAITING_LIMIT_PER_PEER) return true;
+    if (this.#waiting.size >= WAITING_LIMIT) return false;
+    let count = 0;
+    for (const waiting of this.#waiting.values()) if (waiting.peer === peer) count++;
+    return count < WAITING_LIMIT_PER_PEER;
   }
 
   #readBody(id: number, waiting: Waiting): void {
@@ -154,7 +191,7 @@ export class AdminRelay {
    * reset it and take the answer away again (RFC 9112 section 9.6): what comes is dropped for a moment first.
    */
   #letGo(request: IncomingMessage, response: ServerResponse): void {
-    if (request.complete || request.readableEnded) return;
+    if (request.complete || !announcesBody(request.rawHeaders)) return;
     const { socket } = request;
     response.shouldKeepAlive = false;
     request.resume();

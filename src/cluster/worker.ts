@@ -22,7 +22,7 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
   };
   const counters = new Counters();
   const snapshots = new SnapshotHolder(config, log);
-  const relay = new AdminRelay({ send, clock: systemClock, bodyTimeoutMs: config.headerTimeoutMs });
+  const relay = new AdminRelay({ send, clock: systemClock, bodyTimeoutMs: config.headerTimeoutMs, log });
   const proxy = createProxy({
     config,
     snapshots,

@@ -342,7 +342,7 @@ export const fields = {
     flag,
     'false',
     '',
-    'show keys that come from cookies or credentials as they are, not as hashes',
+    'show keys that may be credentials (all but path, ip, random, query:request_id) as they are, not as hashes',
   ),
   trustedProxies: row(
     'TORC_TRUSTED_PROXIES',

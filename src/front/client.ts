@@ -3,12 +3,10 @@
 // that one listener on the socket tells all of them when the client is gone.
 
 import type { Socket } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { type IpRange, isWithin } from '../core/ip-ranges.ts';
 import { trimOws } from '../core/ows.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
-
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 /** A request at work. */
 export interface Running {
@@ -76,17 +74,17 @@ export class Client {
   /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
   inStep = true;
   readonly openedMs: number;
-  readonly #trustedRanges: readonly Range[];
+  readonly #trustedRanges: readonly IpRange[];
   #unwritten = 0;
 
-  constructor(socket: Socket, trustedRanges: readonly Range[], passesUnderscores: boolean, nowMs: number) {
+  constructor(socket: Socket, trustedRanges: readonly IpRange[], passesUnderscores: boolean, nowMs: number) {
     this.socket = socket;
     this.openedMs = nowMs;
     this.passesUnderscores = passesUnderscores;
     this.#trustedRanges = trustedRanges;
     const address = socket.remoteAddress ?? '';
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-    this.trusted = trustedRanges.length > 0 && isWithin(this.ip, trustedRanges);
+    this.trusted = isWithin(this.ip, trustedRanges);
   }
 
   /** Every request that it made is answered, torc's own ones too. */
@@ -138,13 +136,4 @@ export class Client {
   gone(): void {
     while (this.running.length > 0) this.running.pop()!.exchange.clientGone();
   }
-}
-
-export const parseRanges = (cidrs: readonly string[]): readonly Range[] =>
-  cidrs.map(cidr => ipaddr.parseCIDR(cidr));
-
-function isWithin(ip: string, ranges: readonly Range[]): boolean {
-  if (!ipaddr.isValid(ip)) return false;
-  const address = ipaddr.process(ip);
-  return ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits));
 }

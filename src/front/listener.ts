@@ -8,6 +8,7 @@
 import { createServer, type Server, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
+import { type IpRange, parseRanges } from '../core/ip-ranges.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
@@ -18,7 +19,7 @@ import type { Shared } from '../exchange/shared.ts';
 import { Tunnels } from '../exchange/tunnel.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
-import { Client, type ClientSocket, parseRanges } from './client.ts';
+import { Client, type ClientSocket } from './client.ts';
 import { Express, type ExpressDoor } from './express.ts';
 import { type AdminGateway, Http1Door } from './http1.ts';
 import { release } from './lane.ts';
@@ -70,7 +71,7 @@ class ProxyServer implements DataPlane {
   readonly #http1: Http1Door;
   /** null where node:http reads everything. */
   readonly #express: ExpressDoor | null;
-  readonly #ranges: ReturnType<typeof parseRanges>;
+  readonly #ranges: readonly IpRange[];
   readonly #shared: Shared;
   readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
@@ -217,7 +218,9 @@ class ProxyServer implements DataPlane {
     const waitMs = Math.max(HALF_CLOSED_MS, waitedMs);
     this.#shared.clock.after(waitMs, () => {
       const client = socket.client!;
-      if (socket.bytesWritten !== bytesWritten || socket.writableLength > 0) this.#onHalfClosed(socket);
+      const isServed = socket.bytesWritten !== bytesWritten || socket.writableLength > 0;
+      // The answer of a control endpoint may take its time; what it may hold is bounded there.
+      if (isServed || client.control !== null) this.#onHalfClosed(socket);
       else if (client.running[0]?.exchange.ping() === true || waitedMs === 0)
         this.#onHalfClosed(socket, waitedMs + waitMs);
       else if (!client.isTunnel) socket.destroy();

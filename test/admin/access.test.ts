@@ -35,6 +35,7 @@ const local: AccessRules = {
   adminOpen: false,
   adminHosts: [],
   isReplicaPeer: () => false,
+  isTrustedProxy: () => false,
 };
 const everywhere = { ...local, isLocal: false, host: '0.0.0.0' };
 const guarded = { ...local, tokens: tokensOf('correct-horse') };
@@ -94,6 +95,10 @@ access('without a token, what came through a proxy is not local', () => {
     'CF-Connecting-IP',
     'X-Envoy-External-Address',
     'X-Amzn-Trace-Id',
+    'X-Original-Host',
+    'CF-Ray',
+    'X_Forwarded_For',
+    'X-Real_IP',
   ]) {
     assert.is(status(local, asked({ [name]: '127.0.0.1' })), 403, name);
     assert.is(
@@ -104,6 +109,26 @@ access('without a token, what came through a proxy is not local', () => {
     const withToken = { [name]: 'x', authorization: 'Bearer correct-horse' };
     assert.is(status(guarded, asked(withToken)), 200, `${name}, with the token`);
   }
+});
+
+access('without a token, a proxy of TORC_TRUSTED_PROXIES is not local', () => {
+  const behind = { ...local, isTrustedProxy: (address: string) => address === '127.0.0.1' };
+  assert.is(status(behind, asked()), 403);
+  assert.is(status(behind, asked(), 'nothing'), 200);
+  assert.is(status(behind, asked({}, { peer: '::1' })), 200, 'another');
+  assert.is(status(behind, asked({}, { peer: '' })), 200, 'a unix socket');
+  const withToken = { ...behind, tokens: guarded.tokens };
+  assert.is(status(withToken, asked({ authorization: 'Bearer correct-horse' })), 200);
+});
+
+access('a refusal says what may help, of what was wrong', () => {
+  const told = (rules: AccessRules, request: AdminRequest): string => {
+    const verdict = judge(rules, request, 'read');
+    return isRefusal(verdict) ? verdict.message : '';
+  };
+  assert.match(told(everywhere, asked()), /listen on loopback/);
+  assert.not.match(told(local, asked({ via: '1.1 front' })), /listen on loopback/);
+  assert.match(told(local, asked({}, { target: 'http://evil.example/admin/slots' })), /"evil.example"/);
 });
 
 access("nothing is answered to the replicas' network, with or without a token", () => {
@@ -159,11 +184,13 @@ access('a foreign page changes nothing', () => {
   assert.is(post({ origin: 'http://127.0.0.1:8080' }), 403, 'another port');
   assert.is(post({ 'sec-fetch-site': 'cross-site' }), 403);
   assert.is(post({ 'sec-fetch-site': 'same-site' }), 403);
-  assert.is(
-    status(local, asked({ origin: 'http://evil.example' })),
-    200,
-    'reading: it cannot see the answer',
-  );
+  const read = (fields: Fields, need: Need = 'read'): number => status(local, asked(fields), need);
+  assert.is(read({ origin: 'http://evil.example' }), 403, 'nor has it torc work');
+  assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }), 403);
+  assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }), 200, 'a link');
+  assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, 'nothing'), 200);
+  const navigates = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+  assert.is(post(navigates), 403, 'a form');
 });
 
 access('a body is refused by its head', () => {

@@ -28,7 +28,18 @@ requests('the open form is for the keys of the assignment alone', () => {
 requests('who may not read sees numbers only, secrets are hashes unless asked for otherwise', () => {
   assert.is(keyView(sources('query:request_id,path'), false, true), 'numbers');
   assert.is(keyView(sources('query:request_id,path'), true, false), 'all');
-  for (const text of ['cookie:sid', 'header:authorization', 'header:x-api-key', 'query:token,path'])
+  for (const text of ['path', 'query:request_id,ip', 'random'])
+    assert.is(keyView(sources(text), true, false), 'all', text);
+  for (const text of [
+    'cookie:sid',
+    'header:authorization',
+    'header:x-api-key',
+    'header:x_access_key',
+    'query:jwt',
+    'query:token,path',
+    'query:request_id,query:PHPSESSID',
+    'uri',
+  ])
     assert.is(keyView(sources(text), true, false), 'hashes', text);
   assert.is(keyView(sources('cookie:sid'), true, true), 'all');
 });

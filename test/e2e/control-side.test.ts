@@ -362,6 +362,76 @@ control('a long answer goes out as it is read, and a reader that stops loses its
   });
 });
 
+control('the listener of its own answers what is no request as the public port does', async () => {
+  const adminPort = await freePort();
+  await withTorc({ TORC_ADMIN_PORT: String(adminPort) }, async torc => {
+    for (const port of [torc.port, adminPort]) {
+      const statuses = async (text: string): Promise<number[]> => {
+        const client = await rawClient(port);
+        client.send(text);
+        await client.gone();
+        assert.match(client.received, /"status": ?"failure"/, text.slice(0, 60));
+        return [...client.received.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(match => Number(match[1]));
+      };
+      assert.equal(await statuses('\x00x\r\n\r\n'), [400]);
+      assert.equal(await statuses(`${asks('GET', '/admin/live')}\x00x\r\n\r\n`), [200, 400], 'in order');
+      assert.equal(await statuses(asks('CONNECT', 'a:1')), [405]);
+      assert.equal(await statuses(asks('GET', '/rep', [`a: ${'x'.repeat(40_000)}`])), [431]);
+      assert.equal(await statuses('GET /rep HTTP/2.0\r\nHost: localhost\r\n\r\n'), [400]);
+      const json = [JSON_TYPE, 'Transfer-Encoding: chunked'];
+      assert.equal(await statuses(`${asks('POST', '/add', json)}zz\r\n`), [400], 'a broken body');
+    }
+  });
+});
+
+control(
+  'a stream of events stays whole behind what is no request, and for a half-closed client',
+  async () => {
+    const adminPort = await freePort();
+    await withTorc({ TORC_ADMIN_PORT: String(adminPort) }, async torc => {
+      const readers = await Promise.all(
+        [torc.port, adminPort].flatMap(port =>
+          ['\x00x\r\n\r\n', null].map(async behind => {
+            const client = await rawClient(port, { allowHalfOpen: true });
+            client.send(asks('GET', '/admin/events'));
+            await client.has('torc events');
+            if (behind === null) client.socket.end();
+            else client.send(behind);
+            return client;
+          }),
+        ),
+      );
+      for (const reader of readers) reader.received = '';
+      // A half-closed client whose replica is silent would be given up by now.
+      await new Promise(resolve => setTimeout(resolve, 3_000));
+      for (const { received, ended, closed } of readers) {
+        assert.is(received, '', 'nothing of HTTP within the stream');
+        assert.is(ended || closed, false);
+      }
+      for (const { socket } of readers) socket.destroy();
+    });
+  },
+);
+
+control('requests of clients that are gone hold no place, and a full house is told', async () => {
+  const adminPort = await freePort();
+  await withTorc({ TORC_ADMIN_PORT: String(adminPort) }, async torc => {
+    const live = async (): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${adminPort}/admin/live`)).status;
+    const ask300 = async (): Promise<void> => {
+      const client = await rawClient(adminPort);
+      // Behind a stream that does not end none of the others has its turn.
+      client.send(asks('GET', '/admin/events') + asks('GET', '/admin/live').repeat(300));
+      await client.has('torc events');
+      await waitFor(() => torc.output().includes('found no place'), { timeoutMs: 20_000, what: 'the line' });
+      assert.is(await live(), 503, 'they have all places of their address');
+      client.close();
+    };
+    await ask300();
+    await waitFor(async () => (await live()) === 200, { timeoutMs: 20_000, what: 'their places' });
+  });
+});
+
 control('keys are shown to who may see them', async () => {
   await withTorc({ TORC_KEY: 'cookie:sid', TORC_ADMIN_TOKEN: 'correct-horse' }, async torc => {
     await torc.get('/a', { cookie: 'sid=secret-session' });
@@ -376,6 +446,9 @@ control('keys are shown to who may see them', async () => {
     assert.equal(JSON.parse((await torc.get('/requests/1')).text).requests, ['/reset/abc', 7]);
     const open = JSON.parse((await torc.get('/requests/1', { via: '1.1 front' })).text);
     assert.equal(open, { requests: [7], count: 2, status: 'successful' });
+    assert.is((await torc.get('/requests/1?limit=1001', { via: '1.1 front' })).status, 403, 'no long page');
+    for (const limit of ['', '0x10', '1e3', '-1', '10001'])
+      assert.is((await torc.get(`/requests/1?limit=${limit}`)).status, 400, limit);
   });
 });
 
