@@ -239,7 +239,19 @@ export class DockerDriver implements Driver {
     }
     const { network, owner } = this.#make;
     const hint = hintOf(message, network, owner, this.#stopSignals);
-    if (hint !== null) onEvent(hint);
+    if (hint === null) return;
+    if (message.Type === 'network') void this.#tellDisconnected(hint, onEvent);
+    else onEvent(hint);
+  }
+
+  /**
+   * Engine 26 tells of the network before it tells of the death that took it away ("network disconnect" where "exit code 1"
+   * would help). While a container ends the engine answers nothing about it, so what it says then is how it ended.
+   */
+  async #tellDisconnected(hint: DriverEvent, onEvent: (event: DriverEvent) => void): Promise<void> {
+    const id = hint.replicaId!;
+    const ended = await this.#endOf(id);
+    onEvent(ended === null ? hint : { ...hint, cause: `docker die, ${ended}` });
   }
 
   async #create(name: string, spec: ReplicaSpec): Promise<void> {
@@ -269,13 +281,20 @@ export class DockerDriver implements Driver {
 
   /** Why a stopped one ended; where it vanished meanwhile, what the list said. */
   async #withEnd(replica: Replica): Promise<Replica> {
+    const ended = await this.#endOf(replica.id);
+    return ended === null ? replica : { ...replica, ended };
+  }
+
+  /** How a container ended; null where it runs, or nobody can say. */
+  async #endOf(id: string): Promise<string | null> {
     try {
-      const { State } = await this.#engine.ask(`cannot look at container ${replica.label}`, docker =>
-        docker.getContainer(replica.id).inspect(),
+      const { State } = await this.#engine.ask(`cannot look at container ${id.slice(0, 12)}`, docker =>
+        docker.getContainer(id).inspect(),
       );
-      return { ...replica, ended: exitInWords(State.ExitCode) + (State.OOMKilled ? ', out of memory' : '') };
+      if (State.Running) return null;
+      return exitInWords(State.ExitCode) + (State.OOMKilled ? ', out of memory' : '');
     } catch {
-      return replica;
+      return null;
     }
   }
 
