@@ -276,6 +276,13 @@ export const fields = {
     '',
     "on: plain requests are read in torc's own lane; off: all by node:http",
   ),
+  pipelining: row(
+    'TORC_PIPELINING',
+    oneOf('auto', 'off'),
+    'off',
+    '',
+    'auto: GET and HEAD that are ready together may share a connection to a replica that answers fast and evenly',
+  ),
   trace: row('TORC_TRACE', flag, 'false', '', 'serve TRACE; else it is refused with 405'),
   drainTimeoutMs: row(
     'TORC_DRAIN_TIMEOUT_MS',

@@ -7,7 +7,7 @@ import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SlotCounters } from '../routing/counters.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
 import type { Snapshot } from '../routing/snapshot.ts';
-import type { Attempt, Connection } from '../upstream/connection.ts';
+import type { Attempt, Carrier } from '../upstream/attempt.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Failures, isIdempotent } from './attempt.ts';
@@ -37,11 +37,13 @@ export abstract class Attempts implements Attempt {
   protected phase = QUEUED;
   protected upstream: Upstream | null = null;
   protected slotCounters: SlotCounters | null = null;
-  protected connection: Connection | null = null;
+  protected connection: Carrier | null = null;
   protected attemptCount = 0;
   /** null while all is well. */
   protected failures: Failures | null = null;
   freshOnly = false;
+  /** It has a body, or had to leave a connection that it shared: from now on it has its own. */
+  protected isAlone = false;
   cancelled = false;
   isFinished = false;
   /** null where the request has no body. */
@@ -72,6 +74,13 @@ export abstract class Attempts implements Attempt {
   get repeatable(): boolean {
     const upload = this.upload;
     return this.#idempotent && (upload === null || (upload.ended && upload.isKept));
+  }
+
+  get mayPipeline(): boolean {
+    const isReading = this.method === 'GET' || this.isHead;
+    return (
+      isReading && this.upload === null && this.upgrade === '' && this.failures === null && !this.isAlone
+    );
   }
 
   /** Bytes of the request's body are on their way to a replica, or may be. */
@@ -126,7 +135,16 @@ export abstract class Attempts implements Attempt {
     this.upstream!.end();
   }
 
-  onConnection(connection: Connection): void {
+  onMoved(): void {
+    if (this.isFinished) return;
+    const upstream = this.upstream!;
+    this.endAttempt();
+    this.isAlone = true;
+    this.attemptCount--;
+    this.#dispatch(upstream);
+  }
+
+  onConnection(connection: Carrier): void {
     this.connection = connection;
     this.phase = CONNECTING;
     this.dueIn(this.shared.config.connectTimeoutMs);
@@ -229,7 +247,7 @@ export abstract class Attempts implements Attempt {
   protected abandon(): void {
     this.cancelled = true;
     if (this.upstream === null) return;
-    this.connection?.abort();
+    this.connection?.abort(this);
     this.endAttempt();
   }
 }

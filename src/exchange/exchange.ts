@@ -83,6 +83,7 @@ export class Exchange extends Attempts implements Swept {
     this.path = head.target;
     this.head = head.body === '' ? head.text : head.text + head.body;
     this.#bytesIn = head.body.length;
+    this.isAlone = head.body !== '';
     if (head.maxForwards === 0) {
       const body = lastHopBody(this.method, head.target, rawHeaders);
       this.#reply(200, lastHopHead(this.method, body), body);
@@ -168,9 +169,12 @@ export class Exchange extends Attempts implements Swept {
   onEnd(trailers: string): void {
     if (this.#answer.status === 101) return;
     // The answer came before the request ended: what is left of the request would be read as the next one.
-    if (this.upload !== null && !this.upload.sent) this.connection!.abort();
+    if (this.upload !== null && !this.upload.sent) this.connection!.abort(this);
     this.endAttempt();
-    this.slotCounters!.tookUs(Math.round((this.now - this.#startedMs) * 1000));
+    const nowMs = this.now;
+    const ms = nowMs - this.#startedMs;
+    this.slotCounters!.tookUs(Math.round(ms * 1000));
+    this.upstream!.took(ms, nowMs);
     if (this.#replaced) {
       const body = unknownEndpointBody(this.path);
       this.#reply(400, replyHead(400, body, 0), body);
@@ -211,7 +215,7 @@ export class Exchange extends Attempts implements Swept {
         return;
       case CONNECTING:
         // Nothing was sent, so another replica may still serve it.
-        this.connection!.abort();
+        this.connection!.abort(this);
         this.onFault('CONNECT_TIMEOUT', `${this.shared.config.connectTimeoutMs} ms`, false, false);
         return;
       case WAITING:

@@ -2,7 +2,7 @@
 // The request's body on its way to the replica. What was read is kept while it may have to be sent again, and is small;
 // beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
 
-import type { Connection } from '../upstream/connection.ts';
+import type { Carrier } from '../upstream/attempt.ts';
 import type { Downstream } from './downstream.ts';
 import { trailersOf } from './field-lines.ts';
 
@@ -36,7 +36,7 @@ export class Upload {
   }
 
   /** A chunk came; `connection` is null while there is none that takes it. */
-  data(chunk: Buffer, connection: Connection | null): void {
+  data(chunk: Buffer, connection: Carrier | null): void {
     this.bytes += chunk.length;
     if (this.#kept !== null) {
       if (this.bytes <= SMALL_BODY_BYTES || connection === null) this.#kept.push(chunk);
@@ -47,7 +47,7 @@ export class Upload {
   }
 
   /** A new attempt starts with what is kept; the rest follows as it comes. */
-  begin(connection: Connection): void {
+  begin(connection: Carrier): void {
     this.sent = false;
     const kept = this.#kept!;
     // Head and first bytes leave together; nextTick is after the chunks that Node has read already.
@@ -59,7 +59,7 @@ export class Upload {
     else if (!this.blocked) this.#downstream.resume();
   }
 
-  #write(connection: Connection, chunk: Buffer): void {
+  #write(connection: Carrier, chunk: Buffer): void {
     let more: boolean;
     if (this.#isChunked) {
       connection.cork();
@@ -76,7 +76,7 @@ export class Upload {
   }
 
   /** The last byte was handed over. */
-  end(connection: Connection): void {
+  end(connection: Carrier): void {
     if (this.sent) return;
     this.sent = true;
     if (this.#isChunked) connection.write(`0\r\n${trailersOf(this.#downstream.trailers)}\r\n`);
@@ -91,6 +91,6 @@ export class Upload {
   }
 }
 
-function uncork(connection: Connection): void {
+function uncork(connection: Carrier): void {
   connection.uncork();
 }

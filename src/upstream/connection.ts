@@ -3,16 +3,21 @@
 // while the bytes are torc's own: undici's Client refuses `Expect`, `OPTIONS *` and request trailers, moves `Host` and
 // `Content-Length`, and cannot say whether a failed request had left (docs/decisions/0004-upstream-client.md).
 //
-// A connection carries one attempt at a time. It reconnects by itself when the next attempt comes; a socket is used
-// again only while it is surely fresh: an idle connection that the replica is about to close loses a request
-// (RFC 9112 section 9.3.1), which is repaired by a retry for requests that may be sent again, and avoided for others.
+// A connection carries one attempt at a time, or several that left together (pipelining.ts); those are answered in order,
+// and whatever ends the connection before their turn sends them elsewhere. It reconnects by itself when the next attempt
+// comes; a socket is used again only while it is surely fresh: an idle connection that the replica is about to close loses
+// a request (RFC 9112 section 9.3.1), which is repaired by a retry for requests that may be sent again, and avoided for
+// others.
 
-import { EventEmitter } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
-import { ResponseParser, type ResponseSink } from './response.ts';
+import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
+import { MOST_BEHIND } from './pipelining.ts';
+import { PoolMember } from './pool-member.ts';
+import { abandon, handOver, openSocket, type ReplicaSocket, type SocketUser } from './replica-socket.ts';
+import { ResponseParser } from './response.ts';
+import { coolLater, sendLater, type TurnMember } from './turn.ts';
 
 /** Idle sockets older than this are not used again: Node, the shortest of the common servers, closes them at 5 s. */
 const MAX_IDLE_MS = 4000;
@@ -24,49 +29,32 @@ const READ_BYTES = 128 * 1024;
 /** Taken off a replica's own `keep-alive: timeout` for the way there and its clock; of a short one half. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
-/** One try of one request at one replica: what a connection sends, and where the answer goes. */
-export interface Attempt extends ResponseSink, Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
-  /** The whole request head, latin1. */
-  readonly head: string;
-  readonly isHead: boolean;
-  readonly wantsUpgrade: boolean;
-  /** The request may be sent again should the connection turn out to be stale. */
-  readonly repeatable: boolean;
-  /** Only a new connection will do: the last try met a stale one. */
-  readonly freshOnly: boolean;
-  /** Given up while it waited in the pool's queue. */
-  readonly cancelled: boolean;
-  /** A connection takes it on; `connection.abort()` gives it up. */
-  onConnection(connection: Connection): void;
-  /** The head is on its way: the body may follow through `connection.write`. */
-  onSent(): void;
-  /** All bytes that were there are handed over: what waits for more should leave now. */
-  onPause(): void;
-  onWritable(): void;
-  /** After a 101: the socket is the attempt's own now; `rest` came right behind the head. */
-  onUpgraded(socket: Socket, rest: Buffer): void;
-  /** `sent`: bytes may have reached the replica. `stale`: a used connection ended before it answered at all. */
-  onFault(code: ProxyErrorCode, detail: string, sent: boolean, stale: boolean): void;
-}
-
 /** Who decides what a free connection does next. */
 export interface Owner {
   unqueued(): void;
   freed(connection: Connection): void;
+  /** It ended, or has to, while requests waited on it behind another. */
+  distrust(): void;
 }
 
-export class Connection extends Dispatcher {
-  // The three are undici's pool's view of a dispatcher.
-  closed = false;
-  destroyed = false;
-  readonly #origin: URL;
+export class Connection extends PoolMember implements Carrier, SocketUser, TurnMember {
   readonly #host: string;
   readonly #port: number;
   readonly clock: Clock;
   readonly #owner: Owner;
   readonly #parser = new ResponseParser();
   #socket: ReplicaSocket | null = null;
+  /** The one whose answer is next. */
   #attempt: Attempt | null = null;
+  /** Those that are answered after it, in order. */
+  #behind: Attempt[] = [];
+  /** Heads that leave together at the end of this turn; '' where nothing waits for that. */
+  #batch = '';
+  /** Times that `isLate` has seen the same first attempt wait. */
+  #looks = 0;
+  #isFirst = true;
+  /** What was behind has been moved: the connection ends with the answer that is under way. */
+  #isLast = false;
   #sent = false;
   #paused = false;
   #uses = 0;
@@ -74,7 +62,6 @@ export class Connection extends Dispatcher {
   #maxIdleMs = MAX_IDLE_MS;
   /** Bytes of the socket when `endIfSilent` looked last. */
   #seenBytes = -1;
-  #onIdle: (() => void) | null = null;
   /**
    * Each read goes into this one, from the start. Node's own way allocates 64 KiB a read: those made V8 collect its whole
    * heap all the time, a third of the cost of a 1 MiB answer (docs/benchmarks.md).
@@ -82,8 +69,7 @@ export class Connection extends Dispatcher {
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
   constructor(origin: URL, host: string, port: number, clock: Clock, owner: Owner) {
-    super();
-    this.#origin = origin;
+    super(origin);
     this.#host = host;
     this.#port = port;
     this.clock = clock;
@@ -101,15 +87,44 @@ export class Connection extends Dispatcher {
 
   /** Only while it has none. */
   take(attempt: Attempt): void {
-    this.#attempt = attempt;
-    this.#sent = false;
-    attempt.onConnection(this);
-    if (this.#socket !== null && !this.#isFresh(attempt)) this.#dropSocket();
-    if (this.#socket === null) this.#connect();
+    if (!this.#begin(attempt)) this.#connect();
     else this.#send();
   }
 
-  /** Bytes of the request's body. False: wait for `onWritable`. */
+  /** The same, but what it sends leaves at the end of this turn, with what `append` adds. False: it leaves alone. */
+  takeFirst(attempt: Attempt): boolean {
+    if (!this.#begin(attempt)) {
+      this.#connect();
+      return false;
+    }
+    this.#expect(attempt);
+    this.#batch = attempt.head;
+    sendLater(this);
+    attempt.onSent();
+    return true;
+  }
+
+  /** Sends it behind those of this turn; false where that cannot be. */
+  append(attempt: Attempt): boolean {
+    if (this.#batch === '' || this.#behind.length === MOST_BEHIND) return false;
+    this.#behind.push(attempt);
+    this.#batch += attempt.head;
+    attempt.onConnection(this);
+    attempt.onSent();
+    return true;
+  }
+
+  /** Is there a socket for it to leave on at once? */
+  #begin(attempt: Attempt): boolean {
+    this.#attempt = attempt;
+    this.#sent = false;
+    this.#isFirst = true;
+    this.#isLast = false;
+    attempt.onConnection(this);
+    if (this.#socket !== null && !this.#isFresh(attempt)) this.dropSocket();
+    return this.#socket !== null;
+  }
+
   write(chunk: Buffer | string): boolean {
     return this.#socket === null ? true : this.#socket.write(chunk, 'latin1');
   }
@@ -122,10 +137,11 @@ export class Connection extends Dispatcher {
     this.#socket?.uncork();
   }
 
-  /** Back-pressure: no more of the answer is read until `resume`. */
   pause(): void {
     this.#paused = true;
     this.#socket?.pause();
+    // Its client reads slowly: nobody else's business.
+    this.#moveBehind();
   }
 
   resume(): void {
@@ -133,47 +149,30 @@ export class Connection extends Dispatcher {
     this.#socket?.resume();
   }
 
-  /** A body chunk outlives its call: its memory is the caller's, and the next read goes elsewhere. */
   keepChunk(): void {
     this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   }
 
-  /** Ends the attempt without a word to it: the client left, time is up, or the answer came before the request ended. */
-  abort(): void {
-    if (this.#attempt === null) return;
-    this.#dropSocket();
-    this.#release();
+  abort(attempt: Attempt): void {
+    if (attempt === this.#attempt && this.#behind.length === 0) {
+      this.dropSocket();
+      this.#release();
+      return;
+    }
+    // Its answer has its place among the others' all the same.
+    const index = this.#behind.indexOf(attempt);
+    if (index !== -1) this.#behind[index] = nobodyFor(attempt);
+    else if (attempt === this.#attempt) this.#attempt = nobodyFor(attempt);
+    if (this.#paused) this.resume();
   }
 
-  override close(): Promise<void>;
-  override close(callback: () => void): void;
-  override close(callback?: () => void): Promise<void> | undefined {
-    this.closed = true;
-    const closed = new Promise<void>(resolve => {
-      this.#onIdle = resolve;
-    });
-    if (this.#attempt === null) this.#finishClose();
-    if (callback === undefined) return closed;
-    void closed.then(callback);
-    return undefined;
-  }
-
-  override destroy(): Promise<void>;
-  override destroy(error: Error | null): Promise<void>;
-  override destroy(callback: () => void): void;
-  override destroy(error: Error | null, callback: () => void): void;
-  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
-    const callback = typeof first === 'function' ? first : second;
-    this.closed = true;
-    this.destroyed = true;
+  protected override end(): void {
     // An answer that has begun, and what may not be sent twice, end as their connection does.
     if (this.#attempt === null || !this.#sent || (this.#attempt.repeatable && this.#parser.silent)) {
       this.#fail('RESET', 'the replica is gone');
-      this.#finishClose();
+      this.finishClose();
     }
-    if (callback === undefined) return Promise.resolve();
-    queueMicrotask(callback);
-    return undefined;
+    this.#moveBehind();
   }
 
   /** The replica is gone: ends the attempt unless more came since the last call. True while it goes on. */
@@ -188,6 +187,42 @@ export class Connection extends Dispatcher {
     return true;
   }
 
+  /**
+   * To be asked at intervals: has the first attempt waited since the last call but one? Then those behind it are moved. True
+   * where any were.
+   */
+  isLate(): boolean {
+    if (this.#behind.length === 0 || ++this.#looks < 2) return false;
+    this.#moveBehind();
+    this.#dropIfNobody();
+    return true;
+  }
+
+  protected override get isIdle(): boolean {
+    return this.#attempt === null;
+  }
+
+  /** Others wait behind the first. */
+  get isShared(): boolean {
+    return this.#behind.length > 0;
+  }
+
+  /** Those behind the first are sent again; the connection ends with the first one's answer. */
+  #moveBehind(): void {
+    if (this.#behind.length === 0) return;
+    const behind = this.#behind;
+    this.#behind = [];
+    this.#isLast = true;
+    for (const attempt of behind) attempt.onMoved();
+  }
+
+  /** Nobody is left who waits for an answer. */
+  #dropIfNobody(): void {
+    if (this.#attempt === null || !isNobody(this.#attempt) || this.#behind.length > 0) return;
+    this.dropSocket();
+    this.#release();
+  }
+
   #isFresh(attempt: Attempt): boolean {
     if (attempt.freshOnly) return false;
     const idleMs = this.clock.nowMs() - this.#idleSinceMs;
@@ -197,44 +232,46 @@ export class Connection extends Dispatcher {
   }
 
   #connect(): void {
-    // Half-open, because a tunnel may close one direction only; plain answers end the socket by themselves.
-    const socket: ReplicaSocket = connect({
-      host: this.#host,
-      port: this.#port,
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: { buffer: () => this.#buffer, callback: onBytes },
-    });
-    setAutoDestroy(socket, false);
-    socket.connection = this;
-    socket.on('connect', onConnect);
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
-    this.#socket = socket;
+    this.#socket = openSocket(this.#host, this.#port, this, () => this.#buffer);
     this.#paused = false;
     this.#uses = 0;
   }
 
   /** From here on the events of the old socket concern nobody. */
-  #dropSocket(): void {
+  protected override dropSocket(): void {
     const socket = this.#socket;
+    this.#batch = '';
     if (socket === null) return;
     this.#socket = null;
-    socket.connection = null;
-    socket.destroy();
+    abandon(socket);
   }
 
   #send(): void {
     const attempt = this.#attempt!;
+    this.#expect(attempt);
+    this.#write(attempt.head);
+    attempt.onSent();
+  }
+
+  /** The next answer is this one's. */
+  #expect(attempt: Attempt): void {
     this.#parser.begin(attempt.isHead, attempt.wantsUpgrade);
     this.#uses++;
+    this.#looks = 0;
+  }
+
+  #write(text: string): void {
     const socket = this.#socket!;
-    socket.write(attempt.head, 'latin1');
+    socket.write(text, 'latin1');
     // A write that fails at once took no byte: the replica is gone, and the request may be sent again whatever its method.
     this.#sent = socket.errored === null;
-    attempt.onSent();
+  }
+
+  /** The turn is over. */
+  sendBatch(): void {
+    const batch = this.#batch;
+    this.#batch = '';
+    if (batch !== '' && this.#socket !== null) this.#write(batch);
   }
 
   connected(): void {
@@ -242,30 +279,58 @@ export class Connection extends Dispatcher {
   }
 
   received(chunk: Buffer): void {
-    const attempt = this.#attempt;
-    // Nobody asked: such a connection would hand the next client somebody else's answer.
-    if (attempt === null || !this.#sent) {
-      if (attempt !== null) this.#fail('BAD_RESPONSE', 'bytes before the request');
-      this.#dropSocket();
+    if (this.#attempt !== null && this.#sent) {
+      this.#read(chunk);
       return;
     }
+    // Nobody asked: such a connection would hand the next client somebody else's answer.
+    if (this.#attempt !== null) this.#fail('BAD_RESPONSE', 'bytes before the request');
+    this.dropSocket();
+  }
+
+  #read(chunk: Buffer): void {
     const parser = this.#parser;
-    const used = parser.execute(chunk, attempt);
-    if (this.#attempt !== attempt) return;
-    if (used === -1) this.#fail('BAD_RESPONSE', parser.fault);
-    else if (parser.done) this.#complete(attempt, chunk, used);
-    else attempt.onPause();
+    let at = 0;
+    do {
+      const attempt = this.#attempt!;
+      parser.isFollowed = this.#behind.length > 0 || this.#isLast;
+      at = parser.execute(chunk, attempt, at);
+      if (at === -1) {
+        this.#fail('BAD_RESPONSE', parser.fault);
+        return;
+      }
+      // It was given up meanwhile.
+      if (this.#attempt !== attempt) return;
+      if (!parser.done) {
+        attempt.onPause();
+        if (parser.isDoubtful) this.#moveBehind();
+        this.#dropIfNobody();
+        return;
+      }
+      if (!parser.head.keepAlive && this.#behind.length > 0) {
+        this.#owner.distrust();
+        this.#moveBehind();
+      }
+      if (this.#behind.length === 0) {
+        this.#complete(attempt, chunk, at);
+        return;
+      }
+      this.#attempt = this.#behind.shift()!;
+      this.#isFirst = false;
+      this.#expect(this.#attempt);
+    } while (at < chunk.length);
   }
 
   ended(): void {
     const attempt = this.#attempt;
-    if (attempt === null) this.#dropSocket();
-    else if (this.#sent && this.#socket!.errored === null && this.#parser.finish(attempt)) this.abort();
+    if (attempt === null) this.dropSocket();
+    else if (this.#sent && this.#socket!.errored === null && this.#parser.finish(attempt))
+      this.abort(attempt);
     else this.#fail('RESET', 'closed by the replica');
   }
 
   failed(error: NodeJS.ErrnoException): void {
-    if (this.#attempt === null) this.#dropSocket();
+    if (this.#attempt === null) this.dropSocket();
     else if (this.#uses === 0) this.#fail('REFUSED', error.code ?? error.message);
     else if (this.#sent && error.syscall === 'write') this.#readOn(error.code ?? error.message);
     else this.#fail('RESET', error.code ?? error.message);
@@ -290,16 +355,13 @@ export class Connection extends Dispatcher {
   #complete(attempt: Attempt, chunk: Buffer, used: number): void {
     const { head } = this.#parser;
     if (head.status === 101) {
-      const socket = this.#socket!;
-      socket.removeAllListeners();
-      setAutoDestroy(socket, true);
-      socket.connection = null;
+      const socket = handOver(this.#socket!);
       this.#socket = null;
       this.#release();
       attempt.onUpgraded(socket, Buffer.from(chunk.subarray(used)));
       return;
     }
-    if (!head.keepAlive) this.#dropSocket();
+    if (!head.keepAlive || this.#isLast) this.dropSocket();
     if (this.#paused) this.resume();
     const hintMs = head.keepAliveS === -1 ? MAX_IDLE_MS * 2 : head.keepAliveS * 1000;
     this.#maxIdleMs = Math.min(MAX_IDLE_MS, Math.max(hintMs / 2, hintMs - KEEP_ALIVE_MARGIN_MS));
@@ -310,8 +372,12 @@ export class Connection extends Dispatcher {
     const attempt = this.#attempt;
     const stale = this.#uses > 1 && this.#parser.silent && code === 'RESET' && !this.destroyed;
     const sent = this.#sent;
-    this.#dropSocket();
+    this.dropSocket();
     if (attempt === null) return;
+    // One that was idle may have been closed while the requests were on their way.
+    if (this.#behind.length > 0 && !(stale && this.#isFirst)) this.#owner.distrust();
+    this.#attempt = null;
+    this.#moveBehind();
     this.#release();
     attempt.onFault(code, detail, sent, stale);
   }
@@ -323,77 +389,12 @@ export class Connection extends Dispatcher {
   #release(): void {
     this.#attempt = null;
     this.#sent = false;
-    if (cooling.push(this) === 1) setImmediate(releaseAll);
+    coolLater(this);
   }
 
   cooled(nowMs: number): void {
     this.#idleSinceMs = nowMs;
-    if (this.closed) this.#finishClose();
+    if (this.closed) this.finishClose();
     else this.#owner.freed(this);
   }
-
-  /** Somebody waits in the pool's queue. */
-  tellPool(): void {
-    // The types of undici leave out the list of dispatchers that its pool reads.
-    EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]);
-  }
-
-  #finishClose(): void {
-    this.#dropSocket();
-    this.#onIdle?.();
-    this.#onIdle = null;
-  }
-}
-
-/** Node's streams close as soon as a write fails, and take what is still to be read with them. */
-function setAutoDestroy(socket: Socket, on: boolean): void {
-  const { _readableState, _writableState } = socket as unknown as Inside;
-  _readableState.autoDestroy = on;
-  _writableState.autoDestroy = on;
-}
-interface Inside {
-  _readableState: { autoDestroy: boolean };
-  _writableState: { autoDestroy: boolean };
-}
-
-/** Listeners are shared functions that find their connection on the socket: none is made per request or per socket. */
-interface ReplicaSocket extends Socket {
-  connection?: Connection | null;
-}
-
-function onConnect(this: ReplicaSocket): void {
-  this.connection?.connected();
-}
-function onBytes(this: ReplicaSocket, count: number, buffer: Uint8Array): boolean {
-  const chunk = (buffer as Buffer).subarray(0, count);
-  const { connection } = this;
-  // Nobody's any more: a tunnel, which reads it as an ordinary stream.
-  if (!connection) return this.push(Buffer.from(chunk));
-  connection.received(chunk);
-  return true;
-}
-function onEnd(this: ReplicaSocket): void {
-  this.connection?.ended();
-}
-function onDrain(this: ReplicaSocket): void {
-  this.connection?.writable();
-}
-function onError(this: ReplicaSocket, error: NodeJS.ErrnoException): void {
-  this.connection?.failed(error);
-}
-function onClose(this: ReplicaSocket): void {
-  this.connection?.ended();
-}
-
-let cooling: Connection[] = [];
-let cooled: Connection[] = [];
-
-function releaseAll(): void {
-  const batch = cooling;
-  cooling = cooled;
-  cooled = batch;
-  // One look at the clock for all that came free in this turn.
-  const nowMs = batch[0]!.clock.nowMs();
-  for (let index = 0; index < batch.length; index++) batch[index]!.cooled(nowMs);
-  batch.length = 0;
 }

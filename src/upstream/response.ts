@@ -61,6 +61,8 @@ export class ResponseParser {
   readonly head = new ResponseHead();
   /** Why the last `execute` failed; empty while all is well. */
   fault = '';
+  /** Other requests were sent behind this one: their answers may follow at once. */
+  isFollowed = false;
   #state = DONE;
   #left = 0;
   #digits = 0;
@@ -87,6 +89,11 @@ export class ResponseParser {
     return this.#state === DONE;
   }
 
+  /** Its end is known only when it is there, or it has sent interim answers: nobody should wait behind it. */
+  get isDoubtful(): boolean {
+    return this.#state === UNTIL_CLOSE || this.#interimBytes > 0;
+  }
+
   /** True between two responses and before the first byte of one. */
   get silent(): boolean {
     return this.#state === DONE || (this.#state === HEAD && this.#pending === null);
@@ -100,10 +107,16 @@ export class ResponseParser {
     return true;
   }
 
-  /** Bytes used, or -1 with `fault`. Fewer than `chunk.length` only after a 101: the rest belongs to the new protocol. */
-  execute(chunk: Buffer, sink: ResponseSink): number {
-    let at = this.#state === HEAD && chunk.length <= MAX_TEXT_BYTES ? this.#executeText(chunk, sink) : 0;
+  /**
+   * Reads `chunk` from `from` on; returns where it stopped, or -1 with `fault`. Before the end of the chunk only after a 101
+   * (the rest belongs to the new protocol), and behind an answer that is followed by others.
+   */
+  execute(chunk: Buffer, sink: ResponseSink, from = 0): number {
+    let at = from;
+    if (this.#state === HEAD && (this.isFollowed || chunk.length - at <= MAX_TEXT_BYTES))
+      at = this.#executeText(chunk, at, sink);
     if (at === -1) return -1;
+    if (this.#state === DONE && this.isFollowed) return at;
     while (at < chunk.length) {
       switch (this.#state) {
         case HEAD: {
@@ -119,11 +132,15 @@ export class ResponseParser {
           this.#left -= end - at;
           const last = this.#state === BODY && this.#left === 0;
           // Bytes behind the end are seen before the end is told: such an answer never looks complete.
-          if (last && end < chunk.length) return this.#fail('bytes behind the end of the body');
+          if (last && end < chunk.length && !this.isFollowed)
+            return this.#fail('bytes behind the end of the body');
           sink.onBody(chunk.subarray(at, end));
           at = end;
-          if (last) this.#end(sink, '');
-          else if (this.#left === 0) this.#state = CHUNK_DATA_CR;
+          if (last) {
+            this.#end(sink, '');
+            return at;
+          }
+          if (this.#left === 0) this.#state = CHUNK_DATA_CR;
           break;
         }
         case UNTIL_CLOSE:
@@ -131,8 +148,8 @@ export class ResponseParser {
           return chunk.length;
         case TRAILERS:
           at = this.#onTrailers(chunk, at, sink);
-          if (at === -1) return -1;
-          break;
+          // To the end of the chunk, of the answer, or a fault.
+          return at;
         case DONE:
           return this.#fail('bytes that answer no request');
         default:
@@ -144,31 +161,33 @@ export class ResponseParser {
   }
 
   /**
-   * A whole final answer whose length is known, as most are; 0 leaves all others to the slow way. A head of the same bytes
+   * A whole final answer whose length is known, as most are; returns `at` to leave others to the slow way. A head of the same bytes
    * as last time, which is nearly always so but for the second in its date, is not read again.
    */
-  #executeText(chunk: Buffer, sink: ResponseSink): number {
-    if (this.#pending !== null) return 0;
-    const { head } = this;
+  #executeText(chunk: Buffer, at: number, sink: ResponseSink): number {
+    if (this.#pending !== null) return at;
+    const head = this.head;
     const last = this.#lastHead;
     const { length } = last;
-    let bodyAt = length;
-    if (length === 0 || chunk.length < length || chunk.compare(last, 0, length, 0, length) !== 0) {
+    let bodyAt = at + length;
+    if (length === 0 || chunk.length < bodyAt || chunk.compare(last, 0, length, at, bodyAt) !== 0) {
       this.#lastHead = NOTHING;
-      const end = chunk.indexOf(HEAD_END);
-      if (end === -1) return 0;
-      this.fault = parseHead(chunk.toString('latin1', 0, end + 2), head);
+      const end = chunk.indexOf(HEAD_END, at);
+      if (end === -1) return at;
+      this.fault = parseHead(chunk.toString('latin1', at, end + 2), head);
       if (this.fault !== '') return -1;
       bodyAt = end + 4;
     }
-    const whole = head.framing === BY_LENGTH && head.contentLength === chunk.length - bodyAt;
-    const plain = head.status >= 200 && head.status !== 204 && head.status !== 304 && !this.#bodyless;
-    if (!whole || !plain || bodyAt === chunk.length) return 0;
-    if (bodyAt !== this.#lastHead.length) this.#lastHead = Buffer.from(chunk.subarray(0, bodyAt));
+    const end = bodyAt + head.contentLength;
+    const isWhole =
+      head.framing === BY_LENGTH && (end === chunk.length || (this.isFollowed && end < chunk.length));
+    const isPlain = head.status >= 200 && head.status !== 204 && head.status !== 304 && !this.#bodyless;
+    if (!isWhole || !isPlain || bodyAt === end || end - at > MAX_TEXT_BYTES) return at;
+    if (bodyAt - at !== this.#lastHead.length) this.#lastHead = Buffer.from(chunk.subarray(at, bodyAt));
     sink.onHead(head);
-    sink.onText(chunk.toString('latin1', bodyAt));
+    sink.onText(chunk.toString('latin1', bodyAt, end));
     this.#end(sink, '');
-    return chunk.length;
+    return end;
   }
 
   #fail(fault: string): -1 {
@@ -248,7 +267,8 @@ export class ResponseParser {
     const { head } = this;
     const empty = head.framing === NO_BODY || (head.framing === BY_LENGTH && head.contentLength === 0);
     const nothingBehind = at === chunk.length;
-    if (empty && !nothingBehind) {
+    const isNextBehind = !nothingBehind && this.isFollowed && looksLikeHead(chunk.subarray(at));
+    if (empty && !nothingBehind && !isNextBehind) {
       if (head.framing === BY_LENGTH || looksLikeHead(chunk.subarray(at))) {
         this.fault = 'bytes behind an empty answer';
         return false;
@@ -332,7 +352,7 @@ export class ResponseParser {
     const next = at + (end === 0 ? 2 : end + 4) - before.length;
     this.#text = '';
     if (!FIELDS.test(trailers)) return this.#fail('a broken trailer');
-    if (next < chunk.length) return this.#fail('bytes behind the last chunk');
+    if (next < chunk.length && !this.isFollowed) return this.#fail('bytes behind the last chunk');
     this.#end(sink, trailers);
     return next;
   }

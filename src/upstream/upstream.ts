@@ -11,7 +11,9 @@ import { Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SuspectHint, UpstreamSpec } from '../core/types.ts';
-import { type Attempt, Connection } from './connection.ts';
+import type { Attempt } from './attempt.ts';
+import { Connection } from './connection.ts';
+import { Pipelining } from './pipelining.ts';
 
 /** Long enough for what a replica sent before its end, and for a machine that is busy with replacing it. */
 const LAST_BYTES_MS = 100;
@@ -21,6 +23,7 @@ const SUSPECT_INTERVAL_MS = 1000;
 export interface UpstreamSettings {
   readonly maxConnectionsPerReplica: number;
   readonly maxQueue: number;
+  readonly pipelining: 'auto' | 'off';
 }
 
 export class Upstream {
@@ -39,6 +42,14 @@ export class Upstream {
   readonly #connections: Connection[] = [];
   /** Those without an attempt; the last one was used last. */
   readonly #free: Connection[] = [];
+  /** null where it is off. */
+  readonly #pipelining: Pipelining | null;
+  /** What this turn's requests leave on together. */
+  #batch: Connection | null = null;
+  #isLooking = false;
+  /** Answers so far, now and at the last look. */
+  #answers = 0;
+  #answersSeen = 0;
   /** Attempts in the pool's queue, given up ones too. */
   #queued = 0;
   /** The replica's ends of tunnels, and how much came when they were last looked at. */
@@ -56,6 +67,7 @@ export class Upstream {
     this.port = spec.port;
     this.#limit = settings.maxConnectionsPerReplica + settings.maxQueue;
     this.#clock = clock;
+    this.#pipelining = settings.pipelining === 'auto' ? new Pipelining(clock) : null;
     this.#pool = new Pool(originOf(spec.host, spec.port), {
       connections: settings.maxConnectionsPerReplica,
       factory: origin => this.#connection(origin),
@@ -75,9 +87,15 @@ export class Upstream {
   /** The attempt counts as in flight until `end`. */
   dispatch(attempt: Attempt): void {
     this.inFlight++;
+    const shares = this.#pipelining?.mayShare(this.inFlight) === true && attempt.mayPipeline;
+    if (shares && this.#batch?.append(attempt) === true) {
+      if (!this.#isLooking) this.#lookLater(this.#pipelining!);
+      return;
+    }
     const connection = this.#free.pop();
     if (connection !== undefined) {
-      connection.take(attempt);
+      if (!shares) connection.take(attempt);
+      else if (connection.takeFirst(attempt)) this.#batch = connection;
       return;
     }
     this.#queued++;
@@ -93,6 +111,38 @@ export class Upstream {
   freed(connection: Connection): void {
     if (this.#queued > 0) connection.tellPool();
     else this.#free.push(connection);
+  }
+
+  distrust(): void {
+    this.#pipelining?.distrust();
+  }
+
+  /** An answer was complete at `nowMs`, so long after its request came. */
+  took(ms: number, nowMs: number): void {
+    if (this.#pipelining === null) return;
+    this.#answers++;
+    this.#pipelining.took(ms, nowMs);
+  }
+
+  /**
+   * At intervals while requests wait behind others: where the first of a connection is late, they are moved. The poll
+   * between timer and immediate reads what was there already when it was torc that was late.
+   */
+  #lookLater(pipelining: Pipelining): void {
+    this.#isLooking = true;
+    this.#clock.after(pipelining.lateMs / 2, () => setImmediate(() => this.#look(pipelining)));
+  }
+
+  #look(pipelining: Pipelining): void {
+    this.#isLooking = false;
+    let isShared = false;
+    const hasAnswered = this.#answers !== this.#answersSeen;
+    this.#answersSeen = this.#answers;
+    for (const connection of this.#connections) {
+      if (connection.isLate() && hasAnswered) pipelining.overtaken();
+      isShared ||= connection.isShared;
+    }
+    if (isShared) this.#lookLater(pipelining);
   }
 
   /** A hint for the control plane; null where one was given within the second, which is as good as a thousand. */

@@ -3,7 +3,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../src/core/clock.ts';
-import { type Attempt, Connection } from '../../src/upstream/connection.ts';
+import type { Attempt } from '../../src/upstream/attempt.ts';
+import { Connection } from '../../src/upstream/connection.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -25,6 +26,7 @@ function attempt(told: Told): Attempt {
     isHead: false,
     wantsUpgrade: false,
     repeatable: false,
+    mayPipeline: false,
     freshOnly: false,
     cancelled: false,
     onConnection: ignore,
@@ -32,6 +34,7 @@ function attempt(told: Told): Attempt {
     onPause: ignore,
     onWritable: ignore,
     onUpgraded: ignore,
+    onMoved: ignore,
     onInformation: ignore,
     onHead: ignore,
     onText: ignore,
@@ -51,6 +54,7 @@ async function idleConnection(origin: Origin): Promise<Connection> {
   const idle = new Connection(url, '127.0.0.1', origin.port, systemClock, {
     unqueued: () => {},
     freed: () => {},
+    distrust: () => {},
   });
   const told: Told = { ended: false, fault: null };
   const first = attempt(told);
