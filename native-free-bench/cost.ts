@@ -1,10 +1,11 @@
 // What one request costs: CPU time (user + system) of the balancer's processes per request, from the operating system's
-// accounting. One worker on core 0, load generator and replicas on core 1, 64 connections, keep-alive. Rounds of the
-// targets interleave, so that the machine's moods hit all alike; the median round counts, and the ratio to nginx.
+// accounting. One worker on core 0, load generator and replicas on core 1, 64 connections, keep-alive but for the case
+// that is about new connections. Rounds of the targets interleave, so that the machine's moods hit all alike; the median round counts, and the ratio to nginx.
 // Says nothing about latency or peak throughput: see the other scenarios.
 
 import { drawPanels } from './harness/panels.ts';
 import {
+  type Bench,
   type BenchOptions,
   countdown,
   inTurns,
@@ -16,32 +17,55 @@ import {
   warmUp,
   withTargets,
 } from './harness/rounds.ts';
-import { balancers, bare } from './harness/targets.ts';
+import { balancers, bare, type Target } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
-const FULL = { bodies: [SMALL_BYTES, 65_536, 1_048_576], rounds: 5, seconds: 2, warmUpSeconds: 10 };
-const SHORT = { bodies: [SMALL_BYTES], rounds: 3, seconds: 1, warmUpSeconds: 3 };
+const FULL = { rounds: 5, seconds: 2, warmUpSeconds: 10 };
+const SHORT = { rounds: 3, seconds: 1, warmUpSeconds: 3 };
 
 interface Case extends Step {
+  /** Of the answer. */
   readonly bytes: number;
+  /** Whether `bare` can do it, which has its own answer of one size and takes no body. */
+  readonly forBare: boolean;
+}
+
+function casesOf(bench: Bench, seconds: number, full: boolean): Case[] {
+  const get = (bytes: number): Case => ({
+    bytes,
+    name: `GET ${sizeText(bytes)}`,
+    forBare: bytes === SMALL_BYTES,
+    measure: target => bench.closed(target, seconds),
+  });
+  const small = [
+    get(SMALL_BYTES),
+    {
+      bytes: SMALL_BYTES,
+      name: 'POST 1 KiB',
+      forBare: false,
+      measure: (target: Target) => bench.closed(target, seconds, { method: 'POST' }),
+    },
+    {
+      bytes: SMALL_BYTES,
+      name: `GET ${sizeText(SMALL_BYTES)}, new connection`,
+      forBare: true,
+      measure: (target: Target) => bench.closed(target, seconds, { reconnects: true }),
+    },
+  ];
+  return full ? [...small, get(65_536), get(1_048_576)] : small;
 }
 
 export async function cost(options: BenchOptions): Promise<object[]> {
   const size = options.full ? FULL : SHORT;
   const results = await withTargets([...balancers, bare], options, async bench => {
     const { targets } = bench;
-    const tick = countdown(targets.length * (1 + size.bodies.length * size.rounds), options);
+    const cases = casesOf(bench, size.seconds, options.full);
+    const tick = countdown(targets.length * (1 + cases.length * size.rounds), options);
     await warmUp(bench, size.warmUpSeconds, tick);
     const all: Result<Case>[] = [];
-    for (const bytes of size.bodies) {
-      await bench.origin.setBodyBytes(bytes);
-      // Bare has its own answer, of one size.
-      const some = bytes === SMALL_BYTES ? targets : targets.filter(({ name }) => name !== bare.name);
-      const step: Case = {
-        bytes,
-        name: sizeText(bytes),
-        measure: target => bench.closed(target, size.seconds),
-      };
+    for (const step of cases) {
+      await bench.origin.setBodyBytes(step.bytes);
+      const some = targets.filter(({ name }) => step.forBare || name !== bare.name);
       all.push(...(await inTurns(some, [step], size.rounds, tick)));
     }
     return all;
@@ -51,7 +75,7 @@ export async function cost(options: BenchOptions): Promise<object[]> {
     const { step, target, merged } = result;
     const nginx = results.find(other => other.step === step && other.target.name === 'nginx');
     return {
-      body: step.name,
+      case: step.name,
       target: target.name,
       'us/request': rounded(merged.cpuUsPerRequest),
       'x nginx':
@@ -60,6 +84,7 @@ export async function cost(options: BenchOptions): Promise<object[]> {
           : Number((merged.cpuUsPerRequest / nginx.merged.cpuUsPerRequest).toFixed(2)),
       rounds: merged.cpuUsRounds.map(us => us.toFixed(1)).join(' '),
       errors: merged.errors,
+      lost: merged.unanswered,
     };
   });
 }
@@ -67,7 +92,7 @@ export async function cost(options: BenchOptions): Promise<object[]> {
 function chart(path: string, results: readonly Result<Case>[]): void {
   const targets = [...new Set(results.map(({ target }) => target))];
   const panels = [...new Set(results.map(({ step }) => step))].map(step => ({
-    name: `answers of ${step.name}`,
+    name: step.name,
     unit: 'CPU microseconds',
     series: {
       'per request': targets.map(target => {

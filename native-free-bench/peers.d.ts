@@ -23,7 +23,7 @@ declare module 'autocannon' {
     requests?: readonly Request[];
   }
   interface Result {
-    requests: { total: number };
+    requests: { total: number; sent: number };
     errors: number;
     timeouts: number;
     non2xx: number;

@@ -7,7 +7,7 @@ export interface ClosedJob {
   readonly connections: number;
   readonly seconds: number;
   readonly method: 'GET' | 'POST';
-  /** The target closes the connection after each answer. */
+  /** A new connection for each request: the target closes them anyway, or is asked to. */
   readonly reconnects: boolean;
 }
 
@@ -25,9 +25,9 @@ export interface LoadResult {
   /** Answered with 200. */
   readonly requests: number;
   readonly seconds: number;
-  /** Other statuses, broken connections, timeouts. */
+  /** Other statuses; connections that could not be made. */
   readonly errors: number;
-  /** Open loop: not answered when the run was over. */
+  /** Lost: sent and never answered, but for what a closed loop has under way when it is over. */
   readonly unanswered: number;
   /** The start of a 200 that no replica can have sent. */
   readonly wrong: string | null;
@@ -41,9 +41,9 @@ export interface LoadResult {
 /** Different values of request_id in the load. */
 export const KEYS = 4096;
 
-/** A POST where there is a body, which is ASCII. */
-export function requestText(index: number, body = ''): string {
+/** A POST where there is a body, which is ASCII. `fields`: further lines with their CRLF. */
+export function requestText(index: number, body = '', fields = ''): string {
   const path = `/request?request_id=${(index % KEYS) + 1}`;
-  if (body === '') return `GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`;
-  return `POST ${path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  if (body === '') return `GET ${path} HTTP/1.1\r\nHost: bench\r\n${fields}\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: bench\r\n${fields}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }

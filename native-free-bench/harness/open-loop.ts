@@ -36,7 +36,8 @@ class OpenLoop {
   #next = 0;
   #answered = 0;
   #errors = 0;
-  #unanswered = 0;
+  /** Connections that broke without an answer, and what is not there when all is over. */
+  #lost = 0;
   #running = false;
 
   constructor({ urls, connections, seconds, perSecond }: OpenJob, finished: () => void) {
@@ -107,6 +108,8 @@ class OpenLoop {
       if (status === 200) {
         this.#answered++;
         this.#latencies.record((nowMs - this.#dueMs(index)) * 1000);
+      } else if (status === 0) {
+        this.#lost++;
       } else {
         this.#errors++;
       }
@@ -118,7 +121,7 @@ class OpenLoop {
     const waiting = [...this.#carries.values()].filter(index => index >= 0);
     while (this.#next < this.#total) waiting.push(this.#next++);
     for (const index of waiting) this.#latencies.record((nowMs - this.#dueMs(index)) * 1000);
-    this.#unanswered = waiting.length;
+    this.#lost += waiting.length;
     for (const line of this.#lines) line.close();
     this.#finished();
   }
@@ -128,7 +131,7 @@ class OpenLoop {
       requests: this.#answered,
       seconds: (this.#total * this.#intervalMs) / 1000,
       errors: this.#errors,
-      unanswered: this.#unanswered,
+      unanswered: this.#lost,
       wrong: null,
       perReplica: [],
       latencies: this.#latencies.toText(),

@@ -82,8 +82,8 @@ async function launch(
   };
 }
 
-export const torc: TargetKind = {
-  name: 'torc',
+const torcWith = (name: string, more: Readonly<Record<string, string>> = {}): TargetKind => ({
+  name,
   missing: () => null,
   async start(replicaPorts, workers = 1) {
     const port = await freePort();
@@ -96,13 +96,18 @@ export const torc: TargetKind = {
       TORC_HEARTBEAT_PATH: '',
       TORC_STATE_DIR: folder,
       TORC_LOG: 'warn',
+      ...more,
     };
     const main = join(root, 'src/main.ts');
-    return launch('torc', port, process.execPath, [main], settings, () =>
+    return launch(name, port, process.execPath, [main], settings, () =>
       rmSync(folder, { recursive: true, force: true }),
     );
   },
-};
+});
+
+export const torc = torcWith('torc');
+/** Requests that are ready together share a connection to a replica. */
+export const torcAuto = torcWith('torc-auto', { TORC_PIPELINING: 'auto' });
 
 /** Bodies stream in both directions, as with all others, in buffers larger than the default 8 of a page each. */
 const nginx: TargetKind = {
@@ -171,6 +176,42 @@ ${servers}
   },
 };
 
+/** Hashes the whole target, which has the key: its policy for a query's value is younger than Debian's package. */
+const caddy: TargetKind = {
+  name: 'caddy',
+  missing: () => (onPath('caddy') ? null : 'apt-get install caddy'),
+  async start(replicaPorts, workers = 1) {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
+    const config = `{
+  admin off
+  auto_https off
+  log {
+    level ERROR
+  }
+}
+http://127.0.0.1:${port} {
+  reverse_proxy ${replicaPorts.map(replica => `127.0.0.1:${replica}`).join(' ')} {
+    lb_policy uri_hash
+    transport http {
+      keepalive_idle_conns 256
+      keepalive_idle_conns_per_host 256
+    }
+  }
+}
+`;
+    writeFileSync(join(folder, 'Caddyfile'), config);
+    return launch(
+      'caddy',
+      port,
+      'caddy',
+      ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'],
+      { GOMAXPROCS: String(workers), HOME: folder },
+      () => rmSync(folder, { recursive: true, force: true }),
+    );
+  },
+};
+
 /** A Node peer: native-free-bench/peers/FILE.ts PORT REPLICA_PORTS. */
 const nodePeer = (name: string, file = name): TargetKind => ({
   name,
@@ -213,8 +254,10 @@ export const bare = nodePeer('bare');
 /** Those that are compared: all hash consistently and keep connections alive on both sides. */
 export const balancers: readonly TargetKind[] = [
   torc,
+  torcAuto,
   nginx,
   haproxy,
+  caddy,
   nodePeer('fast-proxy'),
   nodePeer('@fastify/http-proxy', 'fastify'),
   nodePeer('http-proxy'),

@@ -46,7 +46,7 @@ const SEND_TOKEN = 'send "Authorization: Bearer TOKEN"';
 const HOW_TO_OPEN = `set TORC_ADMIN_TOKEN and ${SEND_TOKEN}, or set TORC_ADMIN_OPEN=true`;
 /** Fields that say that the request came through somebody; CGI-like hops write `_` for `-`. */
 const FORWARDED =
-  /^(?:x-forwarded.*|x-original-.*|forwarded|via|cdn-loop|x-(?:real|client|cluster-client)-ip|(?:.*-)?(?:client|connecting)-ip|cf-.*|x-envoy-.*|x-amzn-trace-id)$/;
+  /^(?:x-forward.*|x-original-.*|forwarded.*|via|cdn-loop|(?:.*-)?(?:real|client|connecting|connection|remote|source|peer)-?(?:ip|addr|address)|cf-.*|x-envoy-.*|x-amzn-trace-id)$/;
 
 export const isRefusal = (verdict: Caller | Refusal): verdict is Refusal => 'status' in verdict;
 
@@ -130,7 +130,7 @@ function hostRefusal(rules: AccessRules, request: AdminRequest): Refusal | null 
     return refuse(400, 'host', `the request has ${hosts.length === 0 ? 'no' : 'more than one'} Host`);
   // In absolute form the target's own authority is the host (RFC 9112 section 3.2.2): both must be allowed.
   const authority = /^https?:\/\/([^/?]*)/i.exec(request.target)?.[1] ?? hosts[0]!;
-  const refused = [hosts[0]!, authority].find(host => !isHostAllowed(rules, host));
+  const refused = [hosts[0]!, authority].find(host => !isHostAllowed(rules, host))?.replace(/^.*@/s, '');
   if (refused === undefined) return null;
   return refuse(
     403,
@@ -159,7 +159,7 @@ function networkRefusal(rules: AccessRules, request: AdminRequest): Refusal | nu
  */
 function pageRefusal(request: AdminRequest, need: Need): Refusal | null {
   const reads = request.method === 'GET' || request.method === 'HEAD';
-  if (reads && (need === 'nothing' || valuesOf(request, 'sec-fetch-mode')[0] === 'navigate')) return null;
+  if (reads && (need === 'nothing' || valuesOf(request, 'sec-fetch-dest')[0] === 'document')) return null;
   const isSame = (site: string): boolean => site === 'none' || site === 'same-origin';
   const host = valuesOf(request, 'host')[0]?.toLowerCase();
   const isForeign = valuesOf(request, 'origin').some(origin => hostOf(origin) !== host);

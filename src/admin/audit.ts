@@ -48,8 +48,9 @@ function whence(request: AdminRequest): { from: string; forwardedFor?: string } 
   return forwardedFor === '' ? { from } : { from, forwardedFor: shown(forwardedFor) };
 }
 
-/** Without its query: somebody may have put a token there. */
-const pathOf = ({ target }: AdminRequest): string => shown(target.split('?', 1)[0]!);
+/** Without its query and who it names before its host: somebody may have put a token or a password there. */
+const pathOf = ({ target }: AdminRequest): string =>
+  shown(target.split('?', 1)[0]!.replace(/^(https?:\/\/)[^/]*@/i, '$1'));
 
 const shown = (text: string): string =>
   text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;

@@ -266,8 +266,7 @@ export class Admin {
     return json(200, explainView(supervisor.snapshot(), supervisor.slots(), asked));
   }
 
-  async whatIf(query: URLSearchParams): Promise<AdminReply> {
-    const { supervisor, config } = this.#context;
+  whatIf(query: URLSearchParams): Promise<AdminReply> | AdminReply {
     const text = query.get('n') ?? '';
     const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
     if (wanted < 1 || wanted > MAX_WHATIF_SLOTS) {
@@ -276,6 +275,15 @@ export class Admin {
         `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MAX_WHATIF_SLOTS}`,
       );
     }
+    const what = `whatif ${wanted}`;
+    if (!this.#building.has(what) && [...this.#building.keys()].some(other => other.startsWith('whatif')))
+      return failure(503, 'another what-if is being computed: try again', { 'retry-after': '1' });
+    return this.shared(what, () => this.#whatIf(wanted));
+  }
+
+  /** Half a second of work for many slots, whoever still waits for it: so one at a time. */
+  async #whatIf(wanted: number): Promise<AdminReply> {
+    const { supervisor, config } = this.#context;
     const slots = supervisor.slots().map(({ id, name }) => ({ id, name }));
     const result = await whatIf(slots, wanted, config.ring, config.ringRows);
     if (typeof result === 'string') return failure(400, result);

@@ -1,15 +1,24 @@
 // The listener for the control endpoints alone (TORC_ADMIN_PORT, TORC_ADMIN_LISTEN): a plain node:http server in the
 // primary, which also answers when no worker does. Requests take the same way as those of the public port, through a
-// relay and a hub that are put back to back here, so bounds, deadlines and rules are written once. A socket file is made
+// relay and a hub that are put back to back here, so bounds, deadlines and rules are written once; a connection has one
+// at a time, so that pipelined answers are true in their order. A socket file is made
 // for its owner alone, and one that a crash left behind is taken over when nobody answers on it.
 
 import { lstatSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { type ProxyErrorCode, StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { RareLine } from '../core/rare-line.ts';
 import { rawError } from '../exchange/reply.ts';
+import { give, holdBack, isAhead, MOST_OWED, packetsOf } from '../front/lane.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
@@ -26,6 +35,8 @@ export interface AdminListenerOptions {
 }
 
 const MOST_CONNECTIONS = 512;
+const MOST_CONNECTIONS_PER_PEER = MOST_CONNECTIONS / 2;
+const DROPPED_EVERY_MS = 10_000;
 const MAX_HEAD_BYTES = 32 * 1024;
 /** For a client that was refused to read why. */
 const LINGER_MS = 1_000;
@@ -37,12 +48,26 @@ export class AdminListener {
   readonly #hub: AdminHub;
   readonly #relay: AdminRelay;
   readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #dropped: RareLine;
   readonly #refused = new WeakSet<Socket>();
+  /** Connections by peer, and each one's peer. */
+  readonly #connections = new Map<string, number>();
+  readonly #peers = new WeakMap<Socket, string>();
+  /** What came behind a request that was not answered. */
+  readonly #parked = new Map<Socket, readonly Buffer[]>();
   readonly #address: AdminAddress;
 
   constructor(address: AdminAddress, { clock, timeoutMs, onAdmin, log }: AdminListenerOptions) {
     this.#address = address;
     this.#clock = clock;
+    this.#log = log;
+    this.#dropped = new RareLine(clock, DROPPED_EVERY_MS, (refused, seconds) =>
+      log.warn(
+        { refused },
+        `${refused} more connections to the control side's listener were refused in ${seconds} s`,
+      ),
+    );
     const relay = new AdminRelay({
       send: message => this.#hub.onMessage(message),
       clock,
@@ -62,19 +87,77 @@ export class AdminListener {
     this.#server.maxConnections = MOST_CONNECTIONS;
     // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
     Object.assign(this.#server, { httpAllowHalfOpen: true });
-    const onRequest: Parameters<Server['on']>[1] = (request, response) => {
-      if (request.httpVersionMajor === 1) relay.handle(request, response, request.socket.remoteAddress ?? '');
-      else this.#refuse(request.socket, 'BAD_REQUEST');
-    };
+    this.#server.maxHeadersCount = 0;
+    const onRequest: RequestListener = (request, response) => this.#onRequest(request, response);
     this.#server.on('request', onRequest);
     // The relay sends 100 (Continue) itself, once the head may have a body.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
-    this.#server.on('connection', socket => socket.once('close', () => relay.left(socket)));
-    this.#server.on('connect', (_request, socket) => this.#refuse(socket as Socket, 'CONNECT_REFUSED'));
+    this.#server.on('connection', socket => this.#onConnection(socket));
+    this.#server.on('drop', () => this.#tellDropped(MOST_CONNECTIONS, ''));
+    this.#server.on('connect', (request, socket, rest) => {
+      if (isAhead(request)) this.#parked.set(socket as Socket, packetsOf(request, rest));
+      else this.#refuse(socket as Socket, 'CONNECT_REFUSED');
+    });
+    this.#server.on('upgrade', (request, socket, rest) =>
+      this.#parked.set(socket as Socket, packetsOf(request, rest)),
+    );
     this.#server.on('clientError', (error, socket) =>
       this.#refuse(socket as Socket, faultOf[(error as NodeJS.ErrnoException).code ?? ''] ?? 'BAD_REQUEST'),
     );
+  }
+
+  /** Also for one that is given back to the server, with what came behind a request (`#onRequest`). */
+  #onConnection(socket: Socket): void {
+    if (!this.#peers.has(socket)) {
+      const peer = socket.remoteAddress ?? '';
+      const count = (this.#connections.get(peer) ?? 0) + 1;
+      if (count > MOST_CONNECTIONS_PER_PEER) {
+        this.#tellDropped(MOST_CONNECTIONS_PER_PEER, peer);
+        socket.destroy();
+        return;
+      }
+      this.#connections.set(peer, count);
+      this.#peers.set(socket, peer);
+      // Whoever has it meanwhile (node:http takes its own away with a CONNECT), a reset must not find nobody.
+      socket.on('error', () => socket.destroy());
+      socket.once('close', () => this.#onClosed(socket, peer));
+    }
+    holdBack(socket, () => (this.#relay.lastAnswerOf(socket) === null ? 0 : MOST_OWED));
+  }
+
+  #onClosed(socket: Socket, peer: string): void {
+    const count = this.#connections.get(peer)! - 1;
+    if (count > 0) this.#connections.set(peer, count);
+    else this.#connections.delete(peer);
+    this.#parked.delete(socket);
+    this.#relay.left(socket);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (request.httpVersionMajor !== 1) {
+      this.#refuse(socket, 'BAD_REQUEST');
+      return;
+    }
+    // Not at once: a connection that has sent a thousand must not have them all answered within one turn.
+    response.once('close', () => setImmediate(() => this.#readOn(socket, response.shouldKeepAlive)));
+    this.#relay.handle(request, response, this.#peers.get(socket) ?? '');
+  }
+
+  #readOn(socket: Socket, keepsAlive: boolean): void {
+    if (this.#relay.lastAnswerOf(socket) !== null) return;
+    const packets = this.#parked.get(socket);
+    this.#parked.delete(socket);
+    if (packets !== undefined && socket.writable && keepsAlive) give(this.#server, socket, packets);
+  }
+
+  #tellDropped(limit: number, peer: string): void {
+    if (this.#dropped.isDue())
+      this.#log.warn(
+        { limit, peer },
+        `a connection to the control side's listener was refused: ${peer === '' ? 'it' : peer} has its most, ${limit}`,
+      );
   }
 
   /** Rejects with StartError when the address cannot be had. */

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../core/clock.ts';
+import { announcesBody } from '../core/field-syntax.ts';
 import type { Log } from '../core/log.ts';
 import type { AdminReplyHead, FromRelay, ToRelay } from '../core/messages.ts';
 import { RareLine } from '../core/rare-line.ts';
@@ -61,7 +62,11 @@ export class AdminRelay {
           { peer, waiting: this.#waiting.size },
           'a control request found no place: too many wait for their answers, or read them slowly',
         );
+      response.shouldKeepAlive = false;
       this.#refuse(request, response, 503, 'too many control requests at once: try again later');
+      // It has no place in which somebody would look whether it is read.
+      const timer = this.#options.clock.after(STALL_MS, () => response.destroy());
+      response.once('close', () => timer.cancel());
       return;
     }
     const id = ++this.#nextId;
@@ -207,14 +212,4 @@ export class AdminRelay {
     waiting.deadline?.cancel();
     this.#options.send({ type: 'admin-cancel', id });
   }
-}
-
-/** Whether bytes of a body are to come: a length above 0, or a transfer coding. */
-function announcesBody(rawHeaders: readonly string[]): boolean {
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]!.toLowerCase();
-    if (name === 'transfer-encoding') return true;
-    if (name === 'content-length' && rawHeaders[index + 1] !== '0') return true;
-  }
-  return false;
 }

@@ -9,3 +9,13 @@ export const FIELD = new RegExp(`^${LINE}$`);
 
 /** A section of them: CRLF and nothing less, no folding. One pass over it all, so that no loop need look. */
 export const FIELDS = new RegExp(`^(?:${LINE}\\r\\n)*$`);
+
+/** Whether bytes of a body are to come: a length above 0, or a transfer coding. */
+export function announcesBody(rawHeaders: readonly string[]): boolean {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!.toLowerCase();
+    if (name === 'transfer-encoding') return true;
+    if (name === 'content-length' && rawHeaders[index + 1] !== '0') return true;
+  }
+  return false;
+}

@@ -9,7 +9,7 @@ import type { Client, ClientSocket } from './client.ts';
 import { hasLength, type ProxyRequest, type ProxyResponse } from './http-messages.ts';
 import { Http1Downstream } from './http1-downstream.ts';
 import { give, release } from './lane.ts';
-import { type Before, type ParseError, type Repaired, repair } from './request-line.ts';
+import { type Before, type ParseError, repair } from './request-line.ts';
 
 /** Bytes behind a request line that waits for its second reading (request-line.ts); one read brings 64 KiB. */
 const MAX_PARKED_BYTES = 256 * 1024;
@@ -54,33 +54,38 @@ export class ClientErrors {
     }
     const mayGoOn = client.inStep && !client.closing;
     const repaired = mayGoOn ? repair(error, whatIsBefore(client, error)) : null;
-    if (repaired !== null) this.#readAgainInTurn(client, repaired);
+    if (repaired !== null) this.#readAgainInTurn(client, repaired.method, [repaired.packet]);
     else if (last instanceof Http1Downstream && !last.isComplete) last.exchange.broken(code);
     else if (client.control !== null && !client.control.req.complete) this.#refuseNow(client, code);
     else this.refuseInTurn(socket, code);
   }
 
   /** The connection begins anew, with a Client that knows the method, behind the answers that are still to be given. */
-  #readAgainInTurn(before: Client, { method, packet }: Repaired): void {
+  #readAgainInTurn(before: Client, method: string, packets: readonly Buffer[]): void {
     const again = (): void => {
       const { socket } = before;
       if (before.closing || before.refused || socket.destroyed) return;
-      this.readAgain(before, before.parked === null ? packet : Buffer.concat(before.parked), method);
+      this.readAgain(before, before.parked ?? packets, method);
     };
     const last = lastAnswerOf(before);
     if (last === null) {
       again();
       return;
     }
-    before.parked = [packet];
+    before.parked = [...packets];
     last(again);
   }
 
-  readAgain(before: Client, packet: Buffer, method: string): void {
+  /** What the parser was kept from: behind the answers that are owed. */
+  readLater(socket: ClientSocket, packets: readonly Buffer[]): void {
+    this.#readAgainInTurn(socket.client!, '', packets);
+  }
+
+  readAgain(before: Client, packets: readonly Buffer[], method: string): void {
     const { socket } = before;
     release(socket);
     this.#renew(before).method = method;
-    give(this.#server, socket, packet);
+    give(this.#server, socket, packets);
   }
 
   /** What comes behind a line that waits for its second reading. */
@@ -114,7 +119,6 @@ export class ClientErrors {
     // An answer has said that it is the last one.
     if (socket.client!.closing) return;
     this.#shared.counters.error(code, '');
-    socket.on('error', () => socket.destroy());
     socket.client!.idleSinceMs = this.#shared.soonMs;
     socket.client!.lingering = true;
     socket.client!.closing = true;

@@ -87,9 +87,13 @@ export class Client {
     this.trusted = isWithin(this.ip, trustedRanges);
   }
 
-  /** Every request that it made is answered, torc's own ones too. */
+  /** Requests that it made and that are not answered, torc's own ones too. */
+  get owes(): number {
+    return this.running.length + this.waiting.length + (this.control === null ? 0 : 1);
+  }
+
   get isServed(): boolean {
-    return this.running.length === 0 && this.waiting.length === 0 && this.control === null;
+    return this.owes === 0;
   }
 
   finished(request: Running, nowMs: number): void {

@@ -13,14 +13,11 @@ import type { Client, ClientSocket, Waiting } from './client.ts';
 import { ClientErrors } from './client-errors.ts';
 import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { Http1Downstream } from './http1-downstream.ts';
-import { give, isBetweenMessages } from './lane.ts';
+import { give, isAhead, isBetweenMessages, packetsOf } from './lane.ts';
 
 /** 16 KiB of fields and an 8 KiB target pass, with room. */
 const MAX_HEAD_BYTES = 32 * 1024;
-/** Pipelined requests of one connection that wait for their turn; beyond them the connection is not read. */
-const MAX_WAITING = 64;
 
-const NOTHING = Buffer.alloc(0);
 const LF = 10;
 
 /** Where control requests go. */
@@ -59,9 +56,10 @@ export class Http1Door {
     server.on('checkContinue', (request, response) => this.#onRequest(request, response));
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as ClientSocket, head));
-    server.on('connect', (_request, socket) =>
-      this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED'),
-    );
+    server.on('connect', (request, socket, rest) => {
+      if (isAhead(request)) this.#errors.readLater(socket as ClientSocket, packetsOf(request, rest));
+      else this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED');
+    });
     server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
   }
 
@@ -72,7 +70,7 @@ export class Http1Door {
     client.parsedFromByte = client.socket.bytesRead - bytes.length;
     const lineEnd = bytes.indexOf(LF);
     client.beginsWithinLine = bytes.length === 0 ? null : lineEnd === -1 || lineEnd >= MAX_HEAD_BYTES;
-    give(this.server, client.socket, bytes);
+    give(this.server, client.socket, [bytes]);
   }
 
   close(): void {
@@ -129,10 +127,8 @@ export class Http1Door {
    */
   #wait(client: Client, waiting: Waiting): void {
     client.waiting.push(waiting);
-    if (client.waiting.length === MAX_WAITING) client.socket.pause();
     waiting.response.once('socket', () => {
       client.waiting.shift();
-      if (client.waiting.length === MAX_WAITING - 1) client.socket.resume();
       this.#serve(client, waiting.request, waiting.response);
     });
   }
@@ -154,6 +150,10 @@ export class Http1Door {
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */
   #onUpgrade(request: ProxyRequest, socket: ClientSocket, head: Buffer): void {
+    if (isAhead(request)) {
+      this.#errors.readLater(socket, packetsOf(request, head));
+      return;
+    }
     const client = socket.client!;
     client.requestsRead++;
     if (client.closing) return;
@@ -165,9 +165,8 @@ export class Http1Door {
     response.on('finish', () => {
       response.detachSocket(socket);
       if (client.closing) socket.end();
-      else this.#errors.readAgain(client, NOTHING, '');
+      else this.#errors.readAgain(client, [], '');
     });
-    socket.on('error', () => socket.destroy());
     this.#begin(client, request, response, offered(request.headers.upgrade));
   }
 }

@@ -186,6 +186,8 @@ class ProxyServer implements DataPlane {
     socket.client = client;
     socket.destroySoon = endSoon;
     this.#clients.add(client);
+    // Whoever has it meanwhile (node:http takes its own away with a CONNECT), a reset must not find nobody.
+    socket.on('error', destroyed);
     socket.on('end', () => this.#onHalfClosed(socket));
     socket.on('close', () => {
       this.#forget(client);
@@ -254,6 +256,10 @@ class ProxyServer implements DataPlane {
 /** In the raw lane, and nothing is owed or on its way. */
 function isResting({ socket }: Client): boolean {
   return (socket as ClientSocket).express?.isIdle === true && socket.writableLength === 0;
+}
+
+function destroyed(this: Socket): void {
+  this.destroy();
 }
 
 /**

@@ -1,4 +1,6 @@
-// One try of one request at one replica, as the upstream side sees it: what a connection sends, and where the answer goes.
+// One try of one request at one replica, as the upstream side sees it: what a connection sends, and where the answer
+// goes. The other half of it is exchange/attempts.ts, which knows the client; a file of its own, because connection and
+// exchange speak of each other only through it.
 
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';

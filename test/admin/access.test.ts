@@ -98,6 +98,10 @@ access('without a token, what came through a proxy is not local', () => {
     'X-Original-Host',
     'CF-Ray',
     'X_Forwarded_For',
+    'X-Forward-For',
+    'X-Azure-ClientIP',
+    'X-Nf-Client-Connection-Ip',
+    'X-Remote-IP',
     'X-Real_IP',
   ]) {
     assert.is(status(local, asked({ [name]: '127.0.0.1' })), 403, name);
@@ -129,6 +133,7 @@ access('a refusal says what may help, of what was wrong', () => {
   assert.match(told(everywhere, asked()), /listen on loopback/);
   assert.not.match(told(local, asked({ via: '1.1 front' })), /listen on loopback/);
   assert.match(told(local, asked({}, { target: 'http://evil.example/admin/slots' })), /"evil.example"/);
+  assert.not.match(told(local, asked({}, { target: 'http://u:secret@evil.example/' })), /secret/);
 });
 
 access("nothing is answered to the replicas' network, with or without a token", () => {
@@ -187,10 +192,11 @@ access('a foreign page changes nothing', () => {
   const read = (fields: Fields, need: Need = 'read'): number => status(local, asked(fields), need);
   assert.is(read({ origin: 'http://evil.example' }), 403, 'nor has it torc work');
   assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }), 403);
-  assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }), 200, 'a link');
+  const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  assert.is(read(link), 200, 'a link');
+  assert.is(read({ ...link, 'sec-fetch-dest': 'iframe' }), 403, 'a frame');
   assert.is(read({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, 'nothing'), 200);
-  const navigates = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
-  assert.is(post(navigates), 403, 'a form');
+  assert.is(post(link), 403, 'a form');
 });
 
 access('a body is refused by its head', () => {

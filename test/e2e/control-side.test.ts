@@ -413,22 +413,126 @@ control(
   },
 );
 
-control('requests of clients that are gone hold no place, and a full house is told', async () => {
+control('places of clients that are gone are free again, and a full house is told', async () => {
   const adminPort = await freePort();
   await withTorc({ TORC_ADMIN_PORT: String(adminPort) }, async torc => {
-    const live = async (): Promise<number> =>
-      (await fetch(`http://127.0.0.1:${adminPort}/admin/live`)).status;
-    const ask300 = async (): Promise<void> => {
-      const client = await rawClient(adminPort);
-      // Behind a stream that does not end none of the others has its turn.
-      client.send(asks('GET', '/admin/events') + asks('GET', '/admin/live').repeat(300));
-      await client.has('torc events');
-      await waitFor(() => torc.output().includes('found no place'), { timeoutMs: 20_000, what: 'the line' });
-      assert.is(await live(), 503, 'they have all places of their address');
-      client.close();
-    };
-    await ask300();
-    await waitFor(async () => (await live()) === 200, { timeoutMs: 20_000, what: 'their places' });
+    const status = async (path: string): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${adminPort}${path}`)).status;
+    const readers = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const client = await rawClient(adminPort);
+        client.send(asks('GET', '/admin/events') + asks('GET', '/admin/live').repeat(300));
+        await client.has('torc events');
+        return client;
+      }),
+    );
+    assert.is(await status('/admin/live'), 200, 'what is pipelined behind a stream has no place yet');
+    assert.is(await status('/admin/events'), 503, 'enough readers');
+    // Their bodies do not come: each has a place until then.
+    const slow = await Promise.all(
+      Array.from({ length: 28 }, async () => {
+        const client = await rawClient(adminPort);
+        client.send(asks('POST', '/add', [JSON_TYPE, 'content-length: 9']));
+        return client;
+      }),
+    );
+    await waitFor(async () => (await status('/admin/live')) === 503, {
+      timeoutMs: 20_000,
+      what: 'the places of one address to be taken',
+    });
+    await waitFor(() => torc.output().includes('found no place'), { timeoutMs: 20_000, what: 'the line' });
+    for (const { socket } of [...readers, ...slow]) socket.destroy();
+    await waitFor(async () => (await status('/admin/live')) === 200, {
+      timeoutMs: 20_000,
+      what: 'their places',
+    });
+  });
+});
+
+control('a client that resets its connection ends nothing but that', async () => {
+  const adminPort = await freePort();
+  await withTorc({ TORC_ADMIN_PORT: String(adminPort), TORC_ADMIN_TOKEN: 'correct-horse' }, async torc => {
+    const tunnel = asks('CONNECT', 'x:1');
+    for (let index = 0; index < 40; index++) {
+      const before = ['', asks('GET', '/rep'), asks('GET', '/slow')][index % 3]!;
+      const client = await rawClient(index % 2 === 0 ? torc.port : adminPort);
+      client.send(before + tunnel);
+      if (index % 4 < 2) await new Promise(resolve => setImmediate(resolve));
+      client.socket.resetAndDestroy();
+    }
+    const { text } = await torc.get('/metrics', bearer('correct-horse'));
+    assert.match(text, /torc_worker_restarts_total 0/);
+    assert.is((await fetch(`http://127.0.0.1:${adminPort}/rep`)).status, 200);
+    assert.is((await torc.get('/home')).text, 'the app');
+  });
+});
+
+control('one address does not have all connections of the own listener', async () => {
+  const adminPort = await freePort();
+  await withTorc({ TORC_ADMIN_PORT: String(adminPort) }, async torc => {
+    const clients = await Promise.all(Array.from({ length: 300 }, () => rawClient(adminPort)));
+    const open = (): number => clients.filter(({ closed }) => !closed).length;
+    await waitFor(() => open() === 256, { timeoutMs: 20_000, what: 'those beyond the bound to be closed' });
+    await waitFor(() => torc.output().includes('has its most, 256'), { timeoutMs: 20_000, what: 'the line' });
+    for (const client of clients) client.close();
+    await waitFor(() => fetch(`http://127.0.0.1:${adminPort}/rep`).then(Boolean, () => false), {
+      timeoutMs: 20_000,
+      what: 'a place',
+    });
+  });
+});
+
+control(
+  'answers of both listeners are true in their order, and one what-if is computed at a time',
+  async () => {
+    const adminPort = await freePort();
+    const settings = { TORC_DRIVER: 'process', TORC_UPSTREAMS: '', TORC_ADMIN_PORT: String(adminPort) };
+    await withTorc(settings, async torc => {
+      const payload = '{"n":1,"hostnames":["z"]}';
+      const fields = [JSON_TYPE, `content-length: ${payload.length}`];
+      for (const port of [torc.port, adminPort]) {
+        const client = await rawClient(port);
+        client.send(
+          `${asks('POST', '/add', fields)}${payload}${asks('GET', '/rep')}${asks('DELETE', '/rm', fields)}${payload}${asks('GET', '/rep')}`,
+        );
+        const counts: number[] = [];
+        for (let index = 0; index < 4; index++)
+          counts.push(JSON.parse((await client.answer()).body).message.N);
+        assert.equal(counts, [4, 4, 3, 3], String(port));
+        client.close();
+      }
+      const many = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => torc.get(`/admin/whatif?n=${index < 10 ? 1000 : index}`)),
+      );
+      assert.is(
+        many.filter(({ status }) => status === 200).length >= 10,
+        true,
+        'those that ask the same share it',
+      );
+      assert.is(many.filter(({ status }) => status === 503).length > 0, true);
+    });
+  },
+);
+
+control('a refusal that nobody reads does not keep its connection', async () => {
+  await withTorc({}, async torc => {
+    const holders = await Promise.all(
+      Array.from({ length: 128 }, async () => {
+        const client = await rawClient(torc.port);
+        client.send(asks('POST', '/add', [JSON_TYPE, 'content-length: 9']));
+        return client;
+      }),
+    );
+    const refused = await rawClient(torc.port);
+    await waitFor(async () => (await torc.get('/rep')).status === 503, {
+      timeoutMs: 20_000,
+      what: 'all places to be taken',
+    });
+    refused.send(asks('GET', '/rep').repeat(3));
+    await refused.gone();
+    assert.is(refused.received.split('HTTP/1.1 503').length - 1, 1, 'and nothing behind it is served');
+    assert.match(refused.received, /connection: close/i);
+    for (const { socket } of holders) socket.destroy();
   });
 });
 

@@ -1,5 +1,6 @@
 // What the fuzzer found in pipelined requests and in bytes above 127, as it found it (test/fuzz).
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -88,6 +89,43 @@ pipelining('many more requests than may wait are all answered', async () => {
     what: 'all answers',
   });
   client.close();
+});
+
+pipelining('bodies among many requests reach their own, and all are answered in order', async () => {
+  const client = await rawClient(torc.port);
+  origin.answer = ({ target }, socket) => {
+    const path = target.slice(1);
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path.length + 2}\r\n\r\n<${path}>`);
+  };
+  const texts = Array.from({ length: 100 }, (_, i) =>
+    i % 3 === 2
+      ? `POST /p${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello`
+      : `OPTIONS /o${i} HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n`,
+  );
+  client.send(texts.join(''));
+  await waitFor(() => client.received.split('>').length > 100, { timeoutMs: 20_000, what: 'all answers' });
+  assert.equal(
+    [...client.received.matchAll(/<[po](\d+)>/g)].map(match => Number(match[1])),
+    texts.map((_, i) => i),
+  );
+  client.close();
+});
+
+pipelining('few requests are made of what a client sends at once', async () => {
+  let made = 0;
+  const count = (): void => void made++;
+  subscribe('http.server.request.start', count);
+  const client = await rawClient(torc.port);
+  try {
+    let reached = 0;
+    origin.answer = () => void reached++;
+    client.send('OPTIONS /x HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n'.repeat(1_000));
+    await waitFor(() => reached > 0, { timeoutMs: 20_000, what: 'the first to reach the replica' });
+    assert.ok(made >= 1 && made <= 16, `${made} requests`);
+  } finally {
+    unsubscribe('http.server.request.start', count);
+    client.close();
+  }
 });
 
 pipelining('garbage behind requests that wait: they are answered, then one 400 and the end', async () => {
