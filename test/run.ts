@@ -2,7 +2,8 @@
 // the engine's ones alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   npm test                      all
 //   npm test -- ring e2e/start    those whose path contains one of the words
-// Files of the data plane run once for each of its lanes (TORC_TEST_EXPRESS, read by support/torc.ts and support/proxy.ts).
+// Files of the data plane run once for each of its lanes, the second time with requests that share connections
+// (TORC_TEST_EXPRESS, TORC_TEST_PIPELINING, read by support/torc.ts and support/proxy.ts).
 // A file that crashes, prints no totals or runs over its time counts as one failure.
 
 import { spawn } from 'node:child_process';
@@ -77,7 +78,11 @@ function runFile({ file, express }: Run): Promise<Result> {
   return new Promise(resolve => {
     const child = spawn(process.execPath, [join(here, file)], {
       cwd: join(here, '..'),
-      env: { ...testEnvironment(), TORC_TEST_EXPRESS: express },
+      env: {
+        ...testEnvironment(),
+        TORC_TEST_EXPRESS: express,
+        TORC_TEST_PIPELINING: express === 'on' ? 'off' : 'auto',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, so that a file that hangs is ended together with what it started.
       detached: true,

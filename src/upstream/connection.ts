@@ -21,11 +21,10 @@ import { coolLater, sendLater, type TurnMember } from './turn.ts';
 
 /** Idle sockets older than this are not used again: Node, the shortest of the common servers, closes them at 5 s. */
 const MAX_IDLE_MS = 4000;
-/** The same for requests that cannot be sent twice: no common server closes a connection it used within the second. */
+/** For requests that cannot be sent twice: no common server closes a connection it used within the second. */
 const MAX_IDLE_UNREPEATABLE_MS = 1000;
 /** What one read may bring. A 64 KiB answer with its head comes in one; only the pages that were written to are real. */
 const READ_BYTES = 128 * 1024;
-
 /** Taken off a replica's own `keep-alive: timeout` for the way there and its clock; of a short one half. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
@@ -374,12 +373,15 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     const sent = this.#sent;
     this.dropSocket();
     if (attempt === null) return;
+    const behind = this.#behind;
+    this.#behind = [];
     // One that was idle may have been closed while the requests were on their way.
-    if (this.#behind.length > 0 && !(stale && this.#isFirst)) this.#owner.distrust();
-    this.#attempt = null;
-    this.#moveBehind();
+    if (behind.length > 0 && !(stale && this.#isFirst)) this.#owner.distrust();
     this.#release();
     attempt.onFault(code, detail, sent, stale);
+    // No failure of theirs; but where nobody listens any more, one of them may have been its end (exchange/attempt.ts).
+    if (code === 'RESET') for (const other of behind) other.onFault(code, detail, sent, !this.destroyed);
+    else for (const other of behind) other.onMoved();
   }
 
   /**

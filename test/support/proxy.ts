@@ -33,7 +33,11 @@ export async function startProxy(
   ports: readonly number[],
   settings: Record<string, string> = {},
 ): Promise<TestProxy> {
-  const all = { EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on', ...settings };
+  const all = {
+    EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on',
+    PIPELINING: process.env.TORC_TEST_PIPELINING ?? 'off',
+    ...settings,
+  };
   const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [`TORC_${name}`, value]));
   const loaded = loadConfig(env, []);
   if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));

@@ -66,6 +66,7 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       TORC_DRIVER: 'process',
       TORC_HEARTBEAT_TIMEOUT_MS,
       TORC_EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on',
+      TORC_PIPELINING: process.env.TORC_TEST_PIPELINING ?? 'off',
       TORC_STATE_DIR: settings.TORC_STATE_DIR ?? temporaryState(),
       ...settings,
       PORT: String(port),
