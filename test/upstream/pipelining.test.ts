@@ -252,8 +252,14 @@ pipelining(
         'and none has failed',
       );
       origin.answer = echo;
+      // Twice, so that those that were closed are open again.
+      for (let round = 0; round < 2; round++) {
+        const alone = Array.from({ length: 12 }, () => attempt('/alone', { mayPipeline: false }));
+        sendAll(alone);
+        await answered(alone);
+        await turn();
+      }
       origin.requests.length = 0;
-      await turn();
       const later = targets(8);
       sendAll(later);
       await answered(later);
