@@ -51,6 +51,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     progress: text => log.info({}, text),
   });
   const workers: Workers = new Workers({
+    config,
     count: workerCount,
     clock: systemClock,
     log,

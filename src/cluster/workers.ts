@@ -5,11 +5,12 @@
 // deals connections out (front/listener.ts); a taken port is found before that, by listening on it alone for a moment.
 
 import cluster, { type Worker } from 'node:cluster';
+import type { Config } from '../config/fields.ts';
 import type { DataPlane } from '../control/data-plane.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
+import { type ToPrimary, type ToWorker, WORKER_CONFIG, type WorkerRing } from '../core/messages.ts';
 import { asOwnGroup } from '../core/own-group.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
@@ -24,6 +25,7 @@ const FORK_BACKOFF_MAX_MS = 5_000;
 const COLLECT_TIMEOUT_MS = 2_000;
 
 export interface WorkersOptions {
+  readonly config: Config;
   readonly count: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -69,8 +71,12 @@ const MAX_STDERR_BYTES = 256 * 1024;
  */
 const WORKER_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
-/** Who may administer is the primary's to decide; `undefined` leaves them out of a worker's environment. */
-const NO_SECRETS = { TORC_ADMIN_TOKEN: undefined, TORC_ADMIN_TOKEN_FILE: undefined };
+/** Who may administer is the primary's to decide: neither a worker's settings nor its environment tell the tokens. */
+const environmentFor = (config: Config): NodeJS.ProcessEnv => ({
+  TORC_ADMIN_TOKEN: undefined,
+  TORC_ADMIN_TOKEN_FILE: undefined,
+  [WORKER_CONFIG]: JSON.stringify({ ...config, adminToken: null, adminTokenFile: null }),
+});
 
 export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
@@ -171,7 +177,7 @@ export class Workers implements DataPlane {
   }
 
   #fork(): void {
-    const worker = asOwnGroup(() => cluster.fork(NO_SECRETS));
+    const worker = asOwnGroup(() => cluster.fork(environmentFor(this.#options.config)));
     const member: Member = {
       worker,
       bornMs: this.#options.clock.nowMs(),

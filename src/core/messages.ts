@@ -3,6 +3,9 @@
 
 import type { SnapshotMessage, SuspectHint } from './types.ts';
 
+/** The variable that a worker finds its settings in, as JSON. */
+export const WORKER_CONFIG = 'TORC_WORKER_CONFIG';
+
 /** The head of a control request (/rep, /add, /admin/...), whichever listener it came through. Its body is asked for. */
 export interface AdminRequest {
   readonly method: string;

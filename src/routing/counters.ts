@@ -7,7 +7,8 @@
 // a power of two, which are those of an HdrHistogram with 2 digits: 13 KiB a slot, error below 1 %. The primary's sum is
 // an HdrHistogram; its own recording takes two logarithms and 1.3 % of a request, ours a shift (docs/benchmarks.md).
 
-import { Int32Histogram } from 'hdr-histogram-js';
+// The package's front door brings 11 MB of it into each process, with a WebAssembly build that is not used.
+import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
 import type { ProxyErrorCode } from '../core/errors.ts';
 
 /** Recent keys: at most so many per slot, and so many of all slots together. */
@@ -16,6 +17,9 @@ const MAX_KEYS = 65_536;
 /** A longer target is not kept alive for its key: the key is copied, and cut at this length. */
 const MAX_KEY_LENGTH = 512;
 const MAX_LATENCY_US = 3_600_000_000;
+
+export const Int32Histogram = int32.default;
+export type Int32Histogram = InstanceType<typeof Int32Histogram>;
 
 export interface SlotDelta {
   readonly slot: string;

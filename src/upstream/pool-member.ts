@@ -2,7 +2,7 @@
 // when it can take what waits in the pool's queue. What is sent and read is its subclass's (connection.ts).
 
 import { EventEmitter } from 'node:events';
-import { Dispatcher } from 'undici';
+import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
 
 export abstract class PoolMember extends Dispatcher {
   closed = false;

@@ -7,7 +7,7 @@
 // that grows faster than it drains only turns one slow replica into slow everything.
 
 import type { Socket } from 'node:net';
-import { Pool } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SuspectHint, UpstreamSpec } from '../core/types.ts';
