@@ -7,8 +7,6 @@ import type { Config } from '../config/fields.ts';
 import type { Driver } from '../control/driver.ts';
 import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
-import { DockerDriver } from './docker/driver.ts';
-import { pingEngine } from './docker/engine.ts';
 import { ProcessDriver } from './process/driver.ts';
 import { StaticDriver } from './static/driver.ts';
 import { VersionFile } from './version-file.ts';
@@ -36,6 +34,7 @@ export async function createDriver(
     return new StaticDriver(config.upstreams);
   }
   if (config.driver === 'docker' || (config.driver === 'auto' && (await engineAnswers(log)))) {
+    const { DockerDriver } = await import('./docker/driver.ts');
     const versions = versionFile(`docker-${config.network}`, 'TORC_IMAGE', config.image);
     return new DockerDriver({
       network: config.network,
@@ -60,7 +59,9 @@ export async function createDriver(
   });
 }
 
+/** dockerode is loaded here, and not where no engine is wanted: it brings 25 MB with it. */
 async function engineAnswers(log: Log): Promise<boolean> {
+  const { pingEngine } = await import('./docker/engine.ts');
   const fault = await pingEngine();
   if (fault !== null) log.info({ driver: 'process' }, `replicas will be child processes: ${fault}`);
   return fault === null;
