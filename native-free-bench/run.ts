@@ -16,6 +16,7 @@ import { kinds } from './harness/targets.ts';
 import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
 import { latency } from './latency.ts';
+import { pipelining } from './pipelining.ts';
 import { ring } from './ring.ts';
 import { throughput } from './throughput.ts';
 import { workers } from './workers.ts';
@@ -29,6 +30,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   bodies,
   workers,
   connections,
+  pipelining,
   heal: options => {
     const size = options.full
       ? { strikes: 5, idleStrikes: 10, streamMs: 60_000, timelinePath: timelineFile }

@@ -152,7 +152,7 @@ test('open loop: what is never answered counts with its wait, and the run ends',
   });
 });
 
-test('open loop: other statuses and broken connections are errors, not latencies', async () => {
+test('open loop: other statuses are errors, broken connections are lost, neither is a latency', async () => {
   const listener: RequestListener = (request, response) => {
     const key = keyOf(request.url);
     if (key % 4 === 0) request.socket.destroy();
@@ -167,7 +167,7 @@ test('open loop: other statuses and broken connections are errors, not latencies
       perSecond: 100,
     });
     assert.is(result.requests, 20);
-    assert.is(result.errors, 20);
+    assert.equal([result.errors, result.unanswered], [10, 10]);
     assert.is(Latencies.fromText(result.latencies).count, 20);
   });
 });
@@ -194,6 +194,32 @@ for (const reconnects of [false, true]) {
           result.perReplica.reduce((sum, count) => sum + count),
           result.requests,
         );
+    });
+  });
+}
+
+for (const reconnects of [false, true]) {
+  test(`closed loop${reconnects ? ' with reconnects' : ''}: a server that drops each tenth, and stalls once`, async () => {
+    const STALL_MS = 400;
+    let seen = 0;
+    let dropped = 0;
+    const answer = balancer();
+    const listener: RequestListener = (request, response) => {
+      if (++seen % 10 === 0) {
+        dropped++;
+        request.socket.destroy();
+      } else if (seen === 55) setTimeout(() => answer(request, response), STALL_MS);
+      else answer(request, response);
+    };
+    await withServer(listener, async url => {
+      const job = { kind: 'closed', urls: [url], connections: 4, seconds: 1.5, method: 'GET' } as const;
+      const result = await closedLoop({ ...job, reconnects });
+      assert.ok(dropped >= 10, `${dropped} dropped`);
+      // What is under way at the end: at most one per connection.
+      assert.ok(Math.abs(result.unanswered - dropped) <= 4, `${result.unanswered} lost, ${dropped} dropped`);
+      assert.is(result.errors, 0);
+      assert.ok(Latencies.fromText(result.latencies).percentiles().maxUs >= STALL_MS * 990);
+      assert.is(Latencies.fromText(result.latencies).count, result.requests);
     });
   });
 }
