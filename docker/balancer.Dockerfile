@@ -13,7 +13,8 @@ COPY src ./src
 # Also what the replica image is built from, on the engine whose socket is mounted.
 COPY docker/start.ts docker/replica.ts docker/replica.Dockerfile ./docker/
 # What must outlive a container; the volume takes over that it is the user node's.
-RUN mkdir -p /var/lib/torc && chmod 0700 /var/lib/torc && chown node:node /var/lib/torc
+# What was compiled is kept for the next start, by the user that torc runs as.
+RUN mkdir -p /var/lib/torc node_modules/.cache/torc && chmod 0700 /var/lib/torc && chown node:node /var/lib/torc node_modules/.cache/torc
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 TORC_STATE_DIR=/var/lib/torc
 VOLUME /var/lib/torc
 EXPOSE 5000

@@ -86,9 +86,9 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     version: ownVersion(),
     startedMs: systemClock.wallMs(),
     wantedWorkers: workerCount,
-    collect: () => {
+    collect: withKeys => {
       totals.logDropped += processLog.takeDropped();
-      return workers.collect();
+      return workers.collect(withKeys);
     },
     inFlight: slot => workers.inFlight(slot),
     recent: (replicaId, windowMs) => recent.view(replicaId, systemClock.nowMs(), windowMs),

@@ -45,7 +45,7 @@ export interface AdminContext {
   readonly wantedWorkers: number;
   /** Hashes of keys are made with it. */
   readonly secret: Buffer;
-  collect(): Promise<boolean>;
+  collect(withKeys?: boolean): Promise<boolean>;
   inFlight(slot: string): number;
   recent(replicaId: string, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
@@ -206,7 +206,7 @@ export class Admin {
     const slot = path.slice('/requests/'.length);
     if (!supervisor.names().includes(slot))
       return json(404, { message: 'Server ID not found', status: 'failure' });
-    if (!(await this.#context.collect()))
+    if (!(await this.#context.collect(true)))
       return failure(503, 'a worker did not hand in its counts in time; ask again');
     const sums = totals.slots.get(slot);
     const keys = limit === 0 ? [] : (sums?.keys ?? []).slice(-limit);

@@ -46,7 +46,7 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
           return;
         case 'collect':
           counters.logDropped += processLog.takeDropped();
-          send({ type: 'collected', id: message.id, delta: counters.collect() });
+          send({ type: 'collected', id: message.id, delta: counters.collect(message.withKeys) });
           return;
         case 'drain-upstream':
           snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));

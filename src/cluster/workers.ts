@@ -128,8 +128,8 @@ export class Workers implements DataPlane {
   }
 
   /** Has every worker hand in its counters (through `onDelta`); false when one did not in time. */
-  collect(): Promise<boolean> {
-    return this.#ask(id => ({ type: 'collect', id }), COLLECT_TIMEOUT_MS);
+  collect(withKeys = false): Promise<boolean> {
+    return this.#ask(id => ({ type: 'collect', id, withKeys }), COLLECT_TIMEOUT_MS);
   }
 
   /** Requests in flight on a slot over all workers, as of the last collection. */

@@ -19,14 +19,14 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   counters.refused.client++;
   counters.logDropped = 7;
   counters.retries++;
-  const delta = structuredClone(counters.collect());
+  const delta = structuredClone(counters.collect(true));
   assert.equal(delta.slots[0]!.keys, ['77', '/y']);
   assert.equal(delta.slots[0]!.statuses, [0, 1, 0, 0, 1]);
   assert.equal(delta.errors, [
     { code: 'RESET', slot: 'a', count: 2 },
     { code: 'NO_REPLICA', slot: '', count: 1 },
   ]);
-  assert.equal(counters.collect(), {
+  assert.equal(counters.collect(true), {
     slots: [],
     errors: [],
     refused: { total: 0, client: 0 },
@@ -56,8 +56,8 @@ counting('what is idle is forgotten, what is in flight is not; sums of removed s
   const busy = counters.of(1, 'b', 'r');
   busy.inFlight = 1;
   const totals = emptyTotals();
-  mergeDelta(totals, counters.collect());
-  counters.collect();
+  mergeDelta(totals, counters.collect(true));
+  counters.collect(true);
   assert.is.not(counters.of(0, 'a', 'r'), idle);
   assert.is(counters.of(1, 'b', 'r'), busy);
   keepOnly(totals, new Set(['b']));
@@ -69,7 +69,7 @@ counting('counts belong to the slot: another slot that takes over the id starts 
   counters.of(0, 'a', 'r').answered(200, '/x', 0, 2);
   counters.of(0, 'b', 'r').answered(200, '/x', 0, 2);
   counters.of(0, 'a', 'r').answered(200, '/x', 0, 2);
-  const { slots } = counters.collect();
+  const { slots } = counters.collect(true);
   assert.equal(
     slots.map(({ slot, requests }) => [slot, requests]),
     [
@@ -85,25 +85,46 @@ counting(
     const counters = new Counters();
     const slot = counters.of(0, 'a', 'r');
     for (let index = 0; index < 12_345; index++) slot.answered(200, `/${index}`, 1, 9);
-    const { keys, requests } = counters.collect().slots[0]!;
+    const { keys, requests } = counters.collect(true).slots[0]!;
     assert.is(requests, 12_345);
     assert.is(keys.length, 10_000);
     assert.is(keys[0], '2345');
     assert.is(keys.at(-1), '12344');
     slot.answered(200, `/${'k'.repeat(9000)}`, 1, 9001);
     slot.answered(200, '', 4_000_000_000, -1);
-    const next = counters.collect().slots[0]!.keys;
+    const next = counters.collect(true).slots[0]!.keys;
     assert.is(next[0]!.length, 512);
     assert.match(next[1]!, /^\d{6}$/);
   },
 );
+
+counting('keys stay until they are asked for or nothing comes any more; counts do not', () => {
+  const counters = new Counters();
+  const slot = counters.of(0, 'a', 'r');
+  const told = (withKeys: boolean) =>
+    counters.collect(withKeys).slots.map(({ requests, keys }) => [requests, keys]);
+  slot.answered(200, '/7', 1, 2);
+  assert.equal(told(false), [[1, []]]);
+  slot.answered(200, '/8', 1, 2);
+  assert.equal(told(false), [[1, []]]);
+  slot.answered(200, '/9', 1, 2);
+  assert.equal(told(true), [[1, ['7', '8', '9']]]);
+  slot.answered(200, '/10', 1, 3);
+  assert.equal(told(false), [[1, []]]);
+  assert.equal(told(false), [[0, ['10']]], 'idle');
+  assert.equal(told(false), [], 'and forgotten');
+  // Another number of slots gives each another share of what is kept; the last one was made with it.
+  for (let index = 0; index < 20; index++)
+    counters.of(index, `s${index}`, 'r').answered(200, `/${index}`, 1, 3);
+  assert.is(counters.collect(false).slots.filter(({ keys }) => keys.length === 1).length, 19);
+});
 
 counting('the primary keeps a bounded number of keys', () => {
   const totals = emptyTotals();
   const counters = new Counters();
   for (let round = 0; round < 3; round++) {
     for (let index = 0; index < 9000; index++) counters.of(0, 'a', 'r').answered(200, `/${round}`, 1, 2);
-    mergeDelta(totals, counters.collect());
+    mergeDelta(totals, counters.collect(true));
   }
   assert.is(totals.slots.get('a')!.keys.length, 10_000);
   assert.is(totals.slots.get('a')!.keys.at(-1), '2');
