@@ -28,6 +28,7 @@ const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 const TARGET = /^\/[!"$-~]*$/;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NOTHING: readonly string[] = [];
+const NONE = undefined as unknown as Exchange;
 
 // Filled and read within one call: no two requests are ever in it at once.
 const requestHead = new RequestHead();
@@ -41,6 +42,7 @@ export interface ExpressDoor {
 
 /** One connection in the raw lane; it is the downstream of the request at work. */
 export class Express implements Downstream, Running {
+  /** Of the request at work. */
   exchange!: Exchange;
   keepAlive = true;
   readonly #door: ExpressDoor;
@@ -53,8 +55,9 @@ export class Express implements Downstream, Running {
   #isPumping = false;
   /** The client has closed its half: the next answer is the last. */
   #isEnded = false;
-  /** Of the last request. */
+  /** Of the last request, once there was one before it. */
   #fields: Fields | null = null;
+  #isKnown = false;
   #head = '';
   #isChunked = false;
 
@@ -72,6 +75,12 @@ export class Express implements Downstream, Running {
 
   get isIdle(): boolean {
     return !this.#isBusy && this.#rest === null;
+  }
+
+  /** Idle for a while: a connection that rests holds nothing that can be made again. */
+  rest(): void {
+    if (this.#isBusy) return;
+    this.#fields = null;
   }
 
   // ---- the request
@@ -149,8 +158,11 @@ export class Express implements Downstream, Running {
       )
         return last;
     }
-    this.#fields = readFields(rest, at, this.#client, this.#door.shared.config.key);
-    return this.#fields;
+    const fields = readFields(rest, at, this.#client, this.#door.shared.config.key);
+    // Many connections never have a second request.
+    if (this.#isKnown) this.#fields = fields;
+    this.#isKnown = true;
+    return fields;
   }
 
   #leave(bytes: Buffer): void {
@@ -243,6 +255,8 @@ export class Express implements Downstream, Running {
   /** The last byte of the answer was put. */
   #answered(): void {
     this.#isBusy = false;
+    // Not kept until the next one comes, which may be never; nobody asks for it meanwhile.
+    this.exchange = NONE;
     if (this.keepAlive && !(this.#isEnded && this.#rest === null)) {
       this.#pump();
       return;

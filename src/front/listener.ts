@@ -43,6 +43,9 @@ const DRAIN_POLL_MS = 20;
  */
 const HALF_CLOSED_MS = 500;
 
+/** A connection without a request for so long keeps nothing of the last one. */
+const RESTING_MS = 2_000;
+
 const NOTHING = Buffer.alloc(0);
 
 export interface ProxyOptions {
@@ -244,7 +247,9 @@ class ProxyServer implements DataPlane {
     this.#limits.sweep(nowMs);
     const idleSinceMs = nowMs - this.#shared.config.clientIdleTimeoutMs;
     const silentSinceMs = nowMs - this.#shared.config.headerTimeoutMs;
+    const restingSinceMs = nowMs - RESTING_MS;
     for (const client of this.#clients) {
+      if (client.idleSinceMs < restingSinceMs) (client.socket as ClientSocket).express?.rest();
       if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
       // In the other lane node:http looks after them.
       else if (client.isSilent(silentSinceMs) && isResting(client) && !client.refused)
