@@ -47,7 +47,7 @@ function casesOf(bench: Bench, seconds: number, full: boolean): Case[] {
     },
     {
       bytes: SMALL_BYTES,
-      name: `GET ${sizeText(SMALL_BYTES)}, new connection`,
+      name: 'connect + GET',
       forBare: true,
       measure: (target: Target) => bench.closed(target, seconds, { reconnects: true }),
     },
