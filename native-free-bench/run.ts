@@ -17,6 +17,7 @@ import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
 import { latency } from './latency.ts';
 import { pipelining } from './pipelining.ts';
+import { profile } from './profile.ts';
 import { ring } from './ring.ts';
 import { throughput } from './throughput.ts';
 import { workers } from './workers.ts';
@@ -31,6 +32,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   workers,
   connections,
   pipelining,
+  profile,
   heal: options => {
     const size = options.full
       ? { strikes: 5, idleStrikes: 10, streamMs: 60_000, timelinePath: timelineFile }
