@@ -37,6 +37,7 @@ export interface Repaired {
 
 const STAND_IN = Buffer.from('POST');
 const TOKEN = /^(?:\r\n)*([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) /;
+const TOKEN_BYTE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/;
 const LINE = /^(?:\r\n)*([A-Z-]+) [!-~]+ HTTP\/1\.([2-9])\r\n/;
 /** Longest beginning of a line that is looked at for its method, and for its version: the longest head. */
 const LOOK_BYTES = 80;
@@ -66,6 +67,10 @@ export function repair(error: ParseError, before: Before): Repaired | null {
   if (rawPacket === undefined) return null;
   if (error.code === 'HPE_INVALID_VERSION') return withMethod(rawPacket, bytesParsed, before);
   if (error.code !== 'HPE_INVALID_METHOD' && error.code !== 'HPE_INVALID_CONSTANT') return null;
+  // At a space the token may be over ("T ", behind which TRACE did not follow), or the line begins with it: what stands before
+  // is the body's then.
+  if (before === 'body' && !TOKEN_BYTE.test(rawPacket.toString('latin1', bytesParsed, bytesParsed + 1)))
+    return null;
   const starts = before === 'body' ? tokenStarts(bytesParsed) : [lineStart(rawPacket, bytesParsed, before)];
   const found = starts.filter(start => isWholeToken(rawPacket, start, bytesParsed, before));
   return found.length === 1 ? withStandIn(rawPacket, found[0]!) : null;
