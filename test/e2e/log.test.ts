@@ -6,13 +6,19 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { temporaryState } from '../support/state.ts';
 import { freePort, sendMany, startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const log = suite('log');
 const children: ChildProcess[] = [];
-log.after(() => {
-  for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
+log.after(async () => {
+  // Not by SIGKILL, which would leave its replicas behind.
+  for (const child of children.filter(({ exitCode }) => exitCode === null)) {
+    child.stdout!.resume();
+    child.kill('SIGTERM');
+    await waitFor(() => child.exitCode !== null, { timeoutMs: 60_000, what: 'torc to end' });
+  }
 });
 
 /** Some 3,300 bytes a line: 1,500 of them are more than two workers may keep. */
@@ -29,6 +35,7 @@ async function startUnread(): Promise<{ child: ChildProcess; base: string }> {
       TORC_HEARTBEAT_TIMEOUT_MS: '2000',
       TORC_WORKERS: '2',
       TORC_ACCESS_LOG: 'true',
+      TORC_STATE_DIR: temporaryState(),
       PORT: String(port),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
