@@ -70,7 +70,6 @@ export class Express implements Downstream, Running {
     socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
-    socket.on('error', onError);
   }
 
   get isIdle(): boolean {
@@ -172,7 +171,6 @@ export class Express implements Downstream, Running {
     socket.off('data', onData);
     socket.off('drain', onDrain);
     socket.off('end', onEnd);
-    socket.off('error', onError);
     this.#door.toHttp1(this.#client, bytes);
   }
 
@@ -282,5 +280,3 @@ function onDrain(this: ClientSocket): void {
 function onEnd(this: ClientSocket): void {
   this.express!.ended();
 }
-/** What follows is 'close'. */
-function onError(): void {}

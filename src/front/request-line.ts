@@ -36,8 +36,9 @@ export interface Repaired {
 }
 
 const STAND_IN = Buffer.from('POST');
-const TOKEN = /^(?:\r\n)*([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) /;
-const TOKEN_BYTE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/;
+const TOKEN_BYTES = String.raw`[!#$%&'*+\-.^_\x60|~0-9A-Za-z]`;
+const TOKEN = new RegExp(`^(?:\\r\\n)*(${TOKEN_BYTES}{1,64}) `);
+const TOKEN_BYTE = new RegExp(`^${TOKEN_BYTES}$`);
 const LINE = /^(?:\r\n)*([A-Z-]+) [!-~]+ HTTP\/1\.([2-9])\r\n/;
 /** Longest beginning of a line that is looked at for its method, and for its version: the longest head. */
 const LOOK_BYTES = 80;
