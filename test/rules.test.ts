@@ -6,8 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fields } from '../src/config/fields.ts';
-import { flagOf } from '../src/config/load.ts';
+import { writtenPages } from '../docs/write-settings.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = globSync('src/**/*.ts', { cwd: root })
@@ -117,19 +116,12 @@ rules('the map in docs/architecture.md names every source file, and no other', (
   );
 });
 
-rules('docs/operations.md has every setting with its default', () => {
-  const page = read('docs/operations.md');
-  const missing = Object.values(fields).filter(field => {
-    const line = page.split('\n').find(text => text.startsWith(`| \`${field.name}\` |`));
-    return (
-      line === undefined || !line.includes(flagOf(field.name)) || !line.includes(field.fallback ?? '| - |')
-    );
-  });
-  assert.equal(
-    missing.map(field => field.name),
-    [],
-  );
-});
+rules(
+  'docs/operations.md and docker/compose.yaml have every setting, as npm run settings writes them',
+  () => {
+    for (const [path, text] of writtenPages()) assert.is(read(path), text, `${path}: run npm run settings`);
+  },
+);
 
 const withoutComments = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
