@@ -18,6 +18,7 @@ import { RequestHead } from '../exchange/headers.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket, Running } from './client.ts';
 import { type Fields, MAX_FIELDS_BYTES, readFields } from './express-fields.ts';
+import { startReading, stopReading } from './read-buffer.ts';
 
 const MAX_BODY_BYTES = 16 * 1024;
 const CR = 13;
@@ -67,9 +68,9 @@ export class Express implements Downstream, Running {
     const socket: ClientSocket = client.socket;
     this.#socket = socket;
     socket.express = this;
-    socket.on('data', onData);
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
+    startReading(socket);
   }
 
   get isIdle(): boolean {
@@ -90,6 +91,10 @@ export class Express implements Downstream, Running {
     this.#at = 0;
     if (this.#isBusy || this.#socket.writableNeedDrain) this.#socket.pause();
     else this.#pump();
+    if (this.#rest !== chunk) return;
+    // The buffer is read into again.
+    this.#rest = Buffer.from(chunk.subarray(this.#at));
+    this.#at = 0;
   }
 
   ended(): void {
@@ -109,7 +114,7 @@ export class Express implements Downstream, Running {
     while (this.#rest !== null && !this.#isBusy && !this.#socket.writableNeedDrain) {
       if (this.#client.closing || this.#socket.destroyed) break;
       if (this.#begin(this.#rest, this.#at)) continue;
-      this.#leave(this.#rest.subarray(this.#at));
+      this.#leave(Buffer.from(this.#rest.subarray(this.#at)));
       break;
     }
     this.#isPumping = false;
@@ -168,7 +173,7 @@ export class Express implements Downstream, Running {
     const socket: ClientSocket = this.#socket;
     this.#rest = null;
     socket.express = null;
-    socket.off('data', onData);
+    stopReading(socket);
     socket.off('drain', onDrain);
     socket.off('end', onEnd);
     this.#door.toHttp1(this.#client, bytes);
@@ -271,9 +276,6 @@ function methodOf(line: string, length: number): string {
 }
 
 // Shared by all connections.
-function onData(this: ClientSocket, chunk: Buffer): void {
-  this.express!.received(chunk);
-}
 function onDrain(this: ClientSocket): void {
   this.express!.taken();
 }
