@@ -4,7 +4,9 @@
 // test suite and is let through).
 
 import { parseArgs } from 'node:util';
+import { checkTogether } from './check.ts';
 import { type Config, fields } from './fields.ts';
+import { shown, unknownName } from './names.ts';
 
 export type Loaded =
   | { readonly kind: 'config'; readonly config: Config }
@@ -86,81 +88,6 @@ function readField(key: FieldKey, given: string | undefined, faults: string[]): 
   const wrong = parsed.error.issues.map(issue => issue.message)[0];
   faults.push(`${field.name}: "${shown(text)}" ${wrong}; allowed: ${field.allowed}`);
   return undefined;
-}
-
-/** Faults that two settings make together. */
-function checkTogether(config: Config, faults: string[]): void {
-  if (config.driver === 'static' && config.upstreams?.length === 0) {
-    faults.push(
-      'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...',
-    );
-  }
-  if (config.upstreams?.length > 0 && (config.driver === 'docker' || config.driver === 'process')) {
-    faults.push(
-      `TORC_UPSTREAMS: is for TORC_DRIVER=static, not ${config.driver}; allowed: unset one of the two`,
-    );
-  }
-  if (config.heartbeatPath === '' && config.driver !== 'static' && config.upstreams?.length === 0) {
-    faults.push(
-      'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
-    );
-  }
-  checkScaling(config, faults);
-  checkAdmin(config, faults);
-  if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
-}
-
-function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {
-  const isSocket = adminListen?.startsWith('unix:') === true;
-  if (isSocket && adminPort !== null)
-    faults.push(
-      'TORC_ADMIN_PORT: a unix socket (TORC_ADMIN_LISTEN) has no port; allowed: unset one of the two',
-    );
-  if (typeof adminListen === 'string' && !isSocket && adminPort === null)
-    faults.push(
-      'TORC_ADMIN_LISTEN: is an address without a port; allowed: TORC_ADMIN_PORT beside it, or unix:PATH',
-    );
-  if (adminPaths === 'separate' && adminPort === null && !isSocket)
-    faults.push(
-      'TORC_ADMIN_PATHS: separate needs a listener of its own; allowed: TORC_ADMIN_PORT or TORC_ADMIN_LISTEN=unix:PATH beside it',
-    );
-}
-
-function checkScaling({ least, most, replicas, driver, upstreams }: Config, faults: string[]): void {
-  if (most === null || most === undefined) return;
-  if (driver === 'static' || upstreams?.length > 0)
-    faults.push('TORC_MAX: given upstreams cannot be scaled; allowed: unset one of the two');
-  if (least > most) faults.push(`TORC_MIN: ${least} is more than TORC_MAX=${most}; allowed: at most as many`);
-  else if (replicas < least || replicas > most)
-    faults.push(`TORC_REPLICAS: ${replicas} is not from TORC_MIN=${least} to TORC_MAX=${most}`);
-}
-
-/** Longer names and values are cut in a fault. */
-const LONGEST_SHOWN = 80;
-const shown = (value: string): string =>
-  value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}...` : value;
-
-function unknownName(name: string, known: readonly string[], where: string): string {
-  if (name.length > LONGEST_SHOWN) return `${shown(name)}: is no setting of torc; see ${where}`;
-  const nearest = known
-    .map(candidate => ({ candidate, distance: editDistance(name, candidate) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const hint = nearest && nearest.distance <= 3 ? `did you mean ${nearest.candidate}?` : `see ${where}`;
-  return `${name}: is no setting of torc; ${hint}`;
-}
-
-/** Levenshtein distance, for "did you mean". */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, substitution));
-    }
-    previous = current;
-  }
-  return previous[b.length]!;
 }
 
 /** The text of `--help`: every setting with its flag, default and meaning. */
