@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { pingEngine } from '../src/drivers/docker/engine.ts';
 import { drawAll } from './analyze/charts.ts';
 import { tell } from './analyze/report.ts';
 import { analyze, faultsOf } from './analyze/run.ts';
@@ -34,7 +35,7 @@ const results = await analyze({
   requests: wholeNumber('requests', 100, 1_000_000),
   seed: wholeNumber('seed', 0, 2 ** 32 - 1),
   kills: wholeNumber('kills', 1, 20),
-  driver: values.driver,
+  driver: values.driver === 'auto' ? ((await pingEngine()) === null ? 'docker' : 'process') : values.driver,
   say,
 });
 const folder = join(values.out, 'analysis');

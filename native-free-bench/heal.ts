@@ -80,7 +80,7 @@ async function healRow(fault: Fault, spares: number, options: HealOptions): Prom
   const network = networkName();
   const torc = await startTorc({
     TORC_DRIVER: fault.driver,
-    TORC_NETWORK: network,
+    ...(fault.driver === 'docker' ? { TORC_NETWORK: network } : {}),
     TORC_SPARES: String(spares),
     // torc's own default; tests have more patience.
     TORC_HEARTBEAT_TIMEOUT_MS: '500',

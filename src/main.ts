@@ -31,7 +31,7 @@ async function primary(): Promise<void> {
   const { runPrimary } = await import('./primary.ts');
   const processLog = openLog(loaded.config.log, 'primary', 1);
   try {
-    process.exit(await runPrimary(loaded.config, processLog));
+    process.exit(await runPrimary(loaded, processLog));
   } catch (error) {
     if (error instanceof StartError)
       fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);

@@ -10,13 +10,15 @@ import { type AccessRules, isLoopback } from './admin/access.ts';
 import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
 import { loadTokens } from './admin/tokens.ts';
-import { type AdminAddress, AdminListener } from './cluster/admin-listener.ts';
+import { announce } from './banner.ts';
+import { AdminListener, adminAddressOf } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
+import type { Settings } from './config/load.ts';
 import { Autoscaler } from './control/autoscale.ts';
 import { EventFile } from './control/event-file.ts';
-import { isNotice, Supervisor } from './control/supervisor.ts';
+import { Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
 import { isWithin, parseRanges } from './core/ip-ranges.ts';
@@ -35,7 +37,7 @@ const COLLECT_EVERY_MS = 5_000;
 const EVENTS_WAIT_MS = 2_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
-export async function runPrimary(config: Config, processLog: ProcessLog): Promise<number> {
+export async function runPrimary({ config, meant }: Settings, processLog: ProcessLog): Promise<number> {
   const { log, always, fault } = processLog;
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
@@ -46,6 +48,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
   const driver = await createDriver(config, {
+    meant,
     stateRoot: root,
     log,
     progress: text => log.info({}, text),
@@ -79,7 +82,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     clock: systemClock,
     supervisor,
     totals,
-    driver: driver.name,
+    driver,
     audit: new Audit(log, systemClock),
     past: eventFile,
     secret: randomBytes(32),
@@ -135,7 +138,7 @@ export async function runPrimary(config: Config, processLog: ProcessLog): Promis
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
-      announce(config, driver.name, supervisor, tokens.length > 0, always);
+      announce({ config, driver, supervisor, hasTokens: tokens.length > 0, always });
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       collectRegularly(workers, () => {
         keepOnly(totals, new Set(supervisor.names()));
@@ -170,12 +173,6 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
 function ownVersion(): string {
   const text = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
-}
-
-/** The listener for the control endpoints alone; null where there is none. */
-function adminAddressOf({ adminListen, adminPort }: Config): AdminAddress | null {
-  if (adminListen?.startsWith('unix:')) return { path: adminListen.slice('unix:'.length) };
-  return adminPort === null ? null : { host: adminListen ?? '127.0.0.1', port: adminPort };
 }
 
 /** Off unless TORC_MAX is set. */
@@ -222,59 +219,4 @@ function stopSignal(atOnce: () => void): Promise<string> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
-}
-
-/** The banner: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
-function announce(
-  config: Config,
-  driver: string,
-  supervisor: Supervisor,
-  hasTokens: boolean,
-  always: ProcessLog['always'],
-): void {
-  const url = urlOf(config.host, config.port);
-  const slots = supervisor.slots();
-  const missing = slots.filter(slot => slot.state !== 'ready');
-  const ready = slots.length - missing.length;
-  const fields = {
-    url,
-    driver,
-    replicas: slots.map(slot => slot.name),
-    ready,
-    workers: config.workers === 0 ? availableParallelism() : config.workers,
-    admin: whereToAsk(config, hasTokens),
-    ...(missing.length === 0
-      ? {}
-      : {
-          notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
-        }),
-  };
-  if (missing.length === 0) always(fields, `torc is ready on ${url}`);
-  else if (ready > 0)
-    always(fields, `torc is ready on ${url}, but only ${ready} of ${slots.length} replicas are`, 'warn');
-  else {
-    always(fields, `torc listens on ${url}, but no replica is ready yet`, 'warn');
-    const unsubscribe = supervisor.subscribe(event => {
-      if (isNotice(event) || event.to !== 'ready' || event.spare) return;
-      unsubscribe();
-      announce(config, driver, supervisor, hasTokens, always);
-    });
-  }
-}
-
-function urlOf(listenHost: string, port: number): string {
-  const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** For the banner: where the control endpoints are, or why nowhere. */
-function whereToAsk(config: Config, hasTokens: boolean): string {
-  const own = adminAddressOf(config);
-  if (own !== null) return 'path' in own ? `unix:${own.path}` : `${urlOf(own.host, own.port)}/admin/slots`;
-  if (config.adminPaths === 'off-public')
-    return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
-  if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
-    return 'closed on this listener: set TORC_ADMIN_TOKEN';
-  const who = config.adminOpen ? '' : ' (this machine; behind a proxy set TORC_ADMIN_TOKEN)';
-  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : who}`;
 }

@@ -56,7 +56,8 @@ export class Torc {
   static async start(settings: Readonly<Record<string, string>>): Promise<Torc> {
     const port = await freePort();
     const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
-    const env = { TORC_NETWORK: `torc-analyze-${port}`, TORC_LOG: 'warn', ...settings };
+    const own = settings.TORC_DRIVER === 'docker' ? { TORC_NETWORK: `torc-analyze-${port}` } : {};
+    const env = { ...own, TORC_LOG: 'warn', ...settings };
     const child = spawn(process.execPath, [main], {
       env: { ...withoutSettings(process.env), ...env, PORT: String(port) },
       stdio: ['ignore', 'pipe', 'pipe'],

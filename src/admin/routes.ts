@@ -4,6 +4,7 @@
 
 import { whatIf } from '../analysis/remap.ts';
 import type { Config } from '../config/fields.ts';
+import type { Driver } from '../control/driver.ts';
 import type { Outcome } from '../control/membership.ts';
 import { isNotice, type Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
@@ -35,7 +36,7 @@ export interface AdminContext {
   readonly clock: Clock;
   readonly supervisor: Supervisor;
   readonly totals: Totals;
-  readonly driver: string;
+  readonly driver: Pick<Driver, 'name' | 'program'>;
   readonly audit: Audit;
   /** Events of earlier times. */
   readonly past: Past;
@@ -234,7 +235,7 @@ export class Admin {
       slot => this.#context.inFlight(slot),
       (replicaId, windowMs) => this.#context.recent(replicaId, windowMs),
     );
-    return json(200, { driver, ...view });
+    return json(200, { driver: driver.name, ...view });
   }
 
   async status(): Promise<AdminReply> {
@@ -244,7 +245,8 @@ export class Admin {
     const source = {
       version,
       startedMs,
-      driver,
+      driver: driver.name,
+      program: driver.program ?? null,
       driverState: supervisor.driverState(),
       slots: supervisor.slots(),
       spares: supervisor.spares(),
@@ -306,11 +308,11 @@ export class Admin {
 
   async beginRollout({ request, body, rules }: Asked): Promise<AdminReply> {
     const { supervisor, driver } = this.#context;
-    if (driver === 'process') {
+    if (driver.name === 'process') {
       const refused = commandRefusal(rules);
       if (refused) return this.#refuse(request, refused);
     }
-    const wanted = readRollout(body, driver);
+    const wanted = readRollout(body, driver.name);
     if ('fault' in wanted) return failure(400, wanted.fault);
     const outcome = await supervisor.rollout(wanted.version);
     if (!outcome.ok) return failure(outcome.status, outcome.message);

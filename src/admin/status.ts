@@ -11,6 +11,8 @@ export interface StatusSource {
   /** Since 1970. */
   readonly startedMs: number;
   readonly driver: string;
+  /** What the replicas run; null where they are given. */
+  readonly program: string | null;
   readonly driverState: DriverState;
   readonly slots: readonly SlotView[];
   readonly spares: readonly SlotView[];
@@ -29,6 +31,7 @@ export function statusView(source: StatusSource): object {
   return {
     version: source.version,
     startedAt: iso(source.startedMs),
+    program: source.program,
     replicas: {
       ready: readyOf(slots),
       of: slots.length,

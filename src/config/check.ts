@@ -1,20 +1,46 @@
-// Faults that settings make together, each of them right by itself. Called when every setting was read, so that these come
-// at once with the faults of single settings; a setting that could not be read is undefined here and contradicts nothing.
+// Faults that settings make together, each of them right by itself, and what `auto` means beside the others: what somebody
+// named is what runs, so a setting that one driver alone reads decides for that driver, and one that the driver does not
+// read is a fault, because it would be ignored without a word. A setting that could not be read is undefined here and
+// contradicts nothing.
 
-import { type Config, fields } from './fields.ts';
+import { type Config, type FieldKey, fields } from './fields.ts';
+import type { DriverName } from './kinds.ts';
 
-export function checkTogether(config: Config, faults: string[]): void {
+/** A driver, and the name of the setting that decided for it. */
+export interface Meant {
+  readonly driver: DriverName;
+  readonly by: string;
+}
+
+/** What `auto` may try when nothing decides. */
+const UNNAMED: readonly DriverName[] = ['docker', 'process'];
+
+const isRead = (key: FieldKey, driver: DriverName): boolean => fields[key].readBy.includes(driver);
+
+/** Which driver the settings that were given ask for where TORC_DRIVER is `auto`; null: none of them does. */
+export function meantBy(given: readonly FieldKey[]): Meant | null {
+  const names = given.find(key => fields[key].readBy.length === 1);
+  if (names !== undefined) return { driver: fields[names].readBy[0]!, by: fields[names].name };
+  const left = UNNAMED.filter(driver => given.every(key => isRead(key, driver)));
+  const because = given.find(key => UNNAMED.some(driver => !isRead(key, driver)));
+  if (left.length !== 1 || because === undefined) return null;
+  return { driver: left[0]!, by: fields[because].name };
+}
+
+/** `driver` of the config is what was meant already; `given`: what was set, and is not a default. */
+export function checkTogether(
+  config: Config,
+  given: readonly FieldKey[],
+  meant: Meant | null,
+  faults: string[],
+): void {
+  checkRead(config.driver, given, meant, faults);
   if (config.driver === 'static' && config.upstreams?.length === 0) {
     faults.push(
       'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...',
     );
   }
-  if (config.upstreams?.length > 0 && (config.driver === 'docker' || config.driver === 'process')) {
-    faults.push(
-      `TORC_UPSTREAMS: is for TORC_DRIVER=static, not ${config.driver}; allowed: unset one of the two`,
-    );
-  }
-  if (config.heartbeatPath === '' && config.driver !== 'static' && config.upstreams?.length === 0) {
+  if (config.heartbeatPath === '' && config.driver !== 'static') {
     faults.push(
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
     );
@@ -22,6 +48,25 @@ export function checkTogether(config: Config, faults: string[]): void {
   checkScaling(config, faults);
   checkAdmin(config, faults);
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
+}
+
+/** A setting of another driver would be ignored without a word. */
+function checkRead(
+  driver: Config['driver'],
+  given: readonly FieldKey[],
+  meant: Meant | null,
+  faults: string[],
+): void {
+  if (driver === undefined) return;
+  const drivers = driver === 'auto' ? UNNAMED : [driver];
+  const because = meant === null ? '' : ` (${meant.by} is set)`;
+  for (const key of given) {
+    if (drivers.some(name => isRead(key, name))) continue;
+    const { name, readBy } = fields[key];
+    faults.push(
+      `${name}: is read by TORC_DRIVER=${readBy.join(' or ')} only, and this is ${driver}${because}; allowed: unset one of the two`,
+    );
+  }
 }
 
 function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {
@@ -40,10 +85,8 @@ function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: stri
     );
 }
 
-function checkScaling({ least, most, replicas, driver, upstreams }: Config, faults: string[]): void {
+function checkScaling({ least, most, replicas }: Config, faults: string[]): void {
   if (most === null || most === undefined) return;
-  if (driver === 'static' || upstreams?.length > 0)
-    faults.push('TORC_MAX: given upstreams cannot be scaled; allowed: unset one of the two');
   if (least > most) faults.push(`TORC_MIN: ${least} is more than TORC_MAX=${most}; allowed: at most as many`);
   else if (replicas < least || replicas > most)
     faults.push(`TORC_REPLICAS: ${replicas} is not from TORC_MIN=${least} to TORC_MAX=${most}`);

@@ -1,25 +1,46 @@
 // Settings of the replicas: who makes them, what they are, how many, and what becomes of them when torc ends. One row each;
 // fields.ts says what a row is.
 
-import { flag, list, oneOf, parseAddress, row, text, whole } from './kinds.ts';
+import { DRIVERS, type DriverName, flag, list, oneOf, parseAddress, row, text, whole } from './kinds.ts';
+
+const DOCKER: readonly DriverName[] = ['docker'];
+const PROCESS: readonly DriverName[] = ['process'];
+const STATIC: readonly DriverName[] = ['static'];
+/** Those that make replicas, and so decide how many. */
+const MAKERS: readonly DriverName[] = ['docker', 'process'];
 
 export const replicasFields = {
   driver: row(
     'TORC_DRIVER',
-    oneOf('auto', 'docker', 'process', 'static'),
+    oneOf('auto', ...DRIVERS),
     'auto',
     '',
-    'what makes the replicas; auto: Docker where an engine answers, else child processes',
+    'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static), else the demo program, in Docker where an engine answers',
   ),
-  replicas: row('TORC_REPLICAS', whole(1, 1000), '3', '', 'replicas kept alive at start, named 1 to N'),
-  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas'),
-  most: row('TORC_MAX', whole(1, 1000), null, '', 'autoscaling: most replicas; unset: no autoscaling'),
+  replicas: row(
+    'TORC_REPLICAS',
+    whole(1, 1000),
+    '3',
+    '',
+    'replicas kept alive at start, named 1 to N',
+    MAKERS,
+  ),
+  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', MAKERS),
+  most: row(
+    'TORC_MAX',
+    whole(1, 1000),
+    null,
+    '',
+    'autoscaling: most replicas; unset: no autoscaling',
+    MAKERS,
+  ),
   scaleTarget: row(
     'TORC_SCALE_TARGET',
     whole(1, 100000),
     '10',
     'requests',
     'autoscaling: requests in flight per replica that are aimed at',
+    MAKERS,
   ),
   scalePeriodMs: row(
     'TORC_SCALE_PERIOD_MS',
@@ -27,6 +48,7 @@ export const replicasFields = {
     '15000',
     'ms',
     'autoscaling: over which requests in flight are averaged before each decision',
+    MAKERS,
   ),
   scaleDownWindowMs: row(
     'TORC_SCALE_DOWN_WINDOW_MS',
@@ -34,6 +56,7 @@ export const replicasFields = {
     '300000',
     'ms',
     'autoscaling: replicas go only when none of the decisions of this time would have kept them',
+    MAKERS,
   ),
   upstreams: row(
     'TORC_UPSTREAMS',
@@ -41,13 +64,15 @@ export const replicasFields = {
     null,
     '',
     'static driver: the given replicas; nothing is created, heartbeats eject and readmit',
+    STATIC,
   ),
   image: row(
     'TORC_IMAGE',
     text(/^[\w][\w./:@-]*$/, 'is not an image name', 'an image name, as docker run takes it'),
-    'torc-replica',
+    null,
     '',
-    'docker driver: image of a replica, any HTTP program',
+    'docker driver: image of a replica, any HTTP program; unset: the demo program, torc-replica',
+    DOCKER,
   ),
   replicaPort: row(
     'TORC_REPLICA_PORT',
@@ -55,6 +80,7 @@ export const replicasFields = {
     '5000',
     '',
     'docker driver: port the image listens on; where it is another, no heartbeat is answered and no slot gets ready',
+    DOCKER,
   ),
   network: row(
     'TORC_NETWORK',
@@ -62,6 +88,7 @@ export const replicasFields = {
     'torc',
     '',
     'docker driver: user-defined network of the replicas; also tells one torc from another on one engine',
+    DOCKER,
   ),
   dockerReach: row(
     'TORC_DOCKER_REACH',
@@ -69,22 +96,32 @@ export const replicasFields = {
     'auto',
     '',
     'docker driver: reach replicas by container address (Linux) or by a port published on 127.0.0.1',
+    DOCKER,
   ),
   replicaCommand: row(
     'TORC_REPLICA_COMMAND',
     text(/\S/, 'is empty', 'a command line'),
     null,
     '',
-    'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID; the end of its output is in the log when it does not come up; unset: the bundled replica',
+    'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID; the end of its output is in the log when it does not come up; unset: the demo program',
+    PROCESS,
   ),
-  spares: row('TORC_SPARES', whole(0, 100), '0', '', 'warm spares: started, proven, outside the table'),
-  adopt: row('TORC_ADOPT', flag, 'true', '', 'take over replicas that an earlier run left behind'),
+  spares: row(
+    'TORC_SPARES',
+    whole(0, 100),
+    '0',
+    '',
+    'warm spares: started, proven, outside the table',
+    MAKERS,
+  ),
+  adopt: row('TORC_ADOPT', flag, 'true', '', 'take over replicas that an earlier run left behind', MAKERS),
   onExit: row(
     'TORC_ON_EXIT',
     oneOf('remove', 'keep'),
     'remove',
     '',
     'what happens to replicas when torc exits',
+    MAKERS,
   ),
   drainTimeoutMs: row(
     'TORC_DRAIN_TIMEOUT_MS',

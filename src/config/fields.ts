@@ -19,6 +19,7 @@ export const fields = {
 } as const;
 
 type Fields = typeof fields;
+export type FieldKey = keyof Fields;
 type FieldValue<K extends keyof Fields> = z.output<Fields[K]['schema']>;
 /** Fields without a default may be null; lists without one are empty instead. */
 type OrNull<K extends keyof Fields> = Fields[K]['fallback'] extends string

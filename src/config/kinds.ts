@@ -21,6 +21,10 @@ export interface Kind<T> {
   readonly allowed: string;
 }
 
+/** What can make replicas, or be given them. */
+export const DRIVERS = ['docker', 'process', 'static'] as const;
+export type DriverName = (typeof DRIVERS)[number];
+
 export const whole = (min: number, max: number): Kind<number> => ({
   schema: z
     .string()
@@ -96,12 +100,14 @@ export function parseCidr(item: string): string | null {
   return `${item}/${ipaddr.parse(item).kind() === 'ipv4' ? 32 : 128}`;
 }
 
+/** `readBy`: the drivers that make anything of it; with another one it is a fault (check.ts). */
 export const row = <T, F extends string | null>(
   name: string,
   kind: Kind<T>,
   fallback: F,
   unit: string,
   meaning: string,
+  readBy: readonly DriverName[] = DRIVERS,
 ) => ({
   name,
   schema: kind.schema,
@@ -109,4 +115,5 @@ export const row = <T, F extends string | null>(
   fallback,
   unit,
   meaning,
+  readBy,
 });

@@ -4,16 +4,22 @@
 // test suite and is let through).
 
 import { parseArgs } from 'node:util';
-import { checkTogether } from './check.ts';
-import { type Config, fields } from './fields.ts';
+import { checkTogether, type Meant, meantBy } from './check.ts';
+import { type Config, type FieldKey, fields } from './fields.ts';
 import { shown, unknownName } from './names.ts';
 
+export interface Settings {
+  /** Its `driver` is `auto` only where no other setting decides for one. */
+  readonly config: Config;
+  /** What decided for the driver where TORC_DRIVER did not. */
+  readonly meant: Meant | null;
+}
+
 export type Loaded =
-  | { readonly kind: 'config'; readonly config: Config }
+  | ({ readonly kind: 'config' } & Settings)
   | { readonly kind: 'help' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
-type FieldKey = keyof typeof fields;
 const keys = Object.keys(fields) as FieldKey[];
 
 export const flagOf = (name: string): string =>
@@ -37,10 +43,17 @@ export function loadConfig(
     }
   }
   const config: Record<string, unknown> = {};
-  for (const key of keys) config[key] = readField(key, flags.get(key) ?? env[fields[key].name], faults);
-  checkTogether(config as unknown as Config, faults);
+  const given: FieldKey[] = [];
+  for (const key of keys) {
+    const text = flags.get(key) ?? env[fields[key].name];
+    if (!isUnset(key, text)) given.push(key);
+    config[key] = readField(key, text, faults);
+  }
+  const meant = config.driver === 'auto' ? meantBy(given) : null;
+  if (meant !== null) config.driver = meant.driver;
+  checkTogether(config as unknown as Config, given, meant, faults);
   if (faults.length > 0) return { kind: 'faults', faults };
-  return { kind: 'config', config: Object.freeze(config) as unknown as Config };
+  return { kind: 'config', config: Object.freeze(config) as unknown as Config, meant };
 }
 
 function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' {
@@ -76,11 +89,13 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
   return flags;
 }
 
+/** An empty variable means "not set", as in compose files; only the heartbeat path has a use for an empty value. */
+const isUnset = (key: FieldKey, text: string | undefined): boolean =>
+  text === undefined || (text === '' && key !== 'heartbeatPath');
+
 function readField(key: FieldKey, given: string | undefined, faults: string[]): unknown {
   const field = fields[key];
-  // An empty variable means "not set", as in compose files; only the heartbeat path has a use for an empty value.
-  const unset = given === undefined || (given === '' && key !== 'heartbeatPath');
-  const text = unset ? field.fallback : given;
+  const text = isUnset(key, given) ? field.fallback : given!;
   if (text === null)
     return field.allowed.startsWith('a list') || key === 'upstreams' ? Object.freeze([]) : null;
   const parsed = field.schema.safeParse(text);

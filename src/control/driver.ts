@@ -48,6 +48,8 @@ export interface Driver {
   readonly name: 'docker' | 'process' | 'static';
   /** False where replicas are given (`static`): they are ejected and readmitted, never made or replaced. */
   readonly creates: boolean;
+  /** What its replicas run now, in words: an image, a command line, "the demo program"; absent where they are given. */
+  readonly program?: string;
   /**
    * Connects, checks what it needs (engine, image, network), then subscribes. Events may arrive before it resolves.
    * Throws StartError with one clear line when torc cannot start this way.

@@ -1,17 +1,23 @@
-// Which driver serves: the one that was asked for, or with `auto` what this machine offers. Docker where an engine
-// answers a ping at once, else child processes; given upstreams mean `static`. Only a ping is made here: what a driver
-// needs (image, network) it checks in `open`, when torc's port is taken already.
+// Which driver serves. What somebody named is what runs: the settings have decided already (config/check.ts), unless they
+// name nothing at all; then it is the demo program, in Docker where an engine answers a ping at once, else as child
+// processes. Only a ping is made here: what a driver needs (image, network) it checks in `open`, when torc's port is taken
+// already.
 
 import { join } from 'node:path';
+import type { Meant } from '../config/check.ts';
 import type { Config } from '../config/fields.ts';
 import type { Driver } from '../control/driver.ts';
+import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
+import { DEMO_PROGRAM } from './demo.ts';
 import { ProcessDriver } from './process/driver.ts';
 import { StaticDriver } from './static/driver.ts';
 import { VersionFile } from './version-file.ts';
 
 export interface DriverSurroundings {
+  /** What decided for config.driver where TORC_DRIVER did not. */
+  readonly meant: Meant | null;
   /** Where state is kept (drivers/state.ts). */
   readonly stateRoot: string;
   readonly log: Log;
@@ -19,38 +25,62 @@ export interface DriverSurroundings {
   readonly progress: (text: string) => void;
 }
 
-export async function createDriver(
-  config: Config,
+export async function createDriver(config: Config, surroundings: DriverSurroundings): Promise<Driver> {
+  const { meant, log } = surroundings;
+  switch (config.driver) {
+    case 'static':
+      return new StaticDriver(config.upstreams);
+    case 'process':
+      return processDriver(config, surroundings);
+    case 'docker': {
+      const fault = meant === null ? null : await engineFault();
+      if (fault !== null)
+        throw new StartError(`${meant?.by} is set, so the replicas are containers, but ${fault}`);
+      return dockerDriver(config, surroundings);
+    }
+    case 'auto': {
+      const fault = await engineFault();
+      if (fault === null) return dockerDriver(config, surroundings);
+      log.info({ driver: 'process' }, `replicas will be child processes of ${DEMO_PROGRAM}: ${fault}`);
+      return processDriver(config, surroundings);
+    }
+  }
+}
+
+async function dockerDriver(
+  { network, image, replicaPort, dockerReach }: Config,
   { stateRoot, log, progress }: DriverSurroundings,
 ): Promise<Driver> {
-  const versionFile = (scope: string, name: string, setting: string): VersionFile =>
-    new VersionFile(
-      join(stateRoot, `version-${scope.replace(/[^A-Za-z0-9._-]/g, '_')}.json`),
-      name,
-      setting,
-      log,
-    );
-  if (config.driver === 'static' || (config.driver === 'auto' && config.upstreams.length > 0)) {
-    return new StaticDriver(config.upstreams);
-  }
-  if (config.driver === 'docker' || (config.driver === 'auto' && (await engineAnswers(log)))) {
-    const { DockerDriver } = await import('./docker/driver.ts');
-    const versions = versionFile(`docker-${config.network}`, 'TORC_IMAGE', config.image);
-    return new DockerDriver({
-      network: config.network,
-      image: versions.recall() ?? config.image,
-      remember: version => versions.remember(version),
-      port: config.replicaPort,
-      reach: config.dockerReach,
-      stateRoot,
-      log,
-      progress,
-    });
-  }
-  const scope = `${config.host}:${config.port}`;
-  const versions = versionFile(`process-${scope}`, 'TORC_REPLICA_COMMAND', config.replicaCommand ?? '');
+  const { BUNDLED_IMAGE } = await import('./docker/image.ts');
+  const { DockerDriver } = await import('./docker/driver.ts');
+  const setting = image ?? BUNDLED_IMAGE;
+  const versions = versionFile(stateRoot, `docker-${network}`, 'TORC_IMAGE', setting, log);
+  return new DockerDriver({
+    network,
+    image: versions.recall() ?? setting,
+    remember: version => versions.remember(version),
+    port: replicaPort,
+    reach: dockerReach,
+    stateRoot,
+    log,
+    progress,
+  });
+}
+
+function processDriver(
+  { host, port, replicaCommand }: Config,
+  { stateRoot, log }: DriverSurroundings,
+): Driver {
+  const scope = `${host}:${port}`;
+  const versions = versionFile(
+    stateRoot,
+    `process-${scope}`,
+    'TORC_REPLICA_COMMAND',
+    replicaCommand ?? '',
+    log,
+  );
   return new ProcessDriver({
-    command: versions.recall() ?? config.replicaCommand,
+    command: versions.recall() ?? replicaCommand,
     remember: version => versions.remember(version),
     scope,
     stateRoot,
@@ -59,10 +89,13 @@ export async function createDriver(
   });
 }
 
+function versionFile(stateRoot: string, scope: string, name: string, setting: string, log: Log): VersionFile {
+  const file = `version-${scope.replace(/[^A-Za-z0-9._-]/g, '_')}.json`;
+  return new VersionFile(join(stateRoot, file), name, setting, log);
+}
+
 /** dockerode is loaded here, and not where no engine is wanted: it brings 25 MB with it. */
-async function engineAnswers(log: Log): Promise<boolean> {
+async function engineFault(): Promise<string | null> {
   const { pingEngine } = await import('./docker/engine.ts');
-  const fault = await pingEngine();
-  if (fault !== null) log.info({ driver: 'process' }, `replicas will be child processes: ${fault}`);
-  return fault === null;
+  return pingEngine();
 }

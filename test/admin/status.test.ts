@@ -34,6 +34,7 @@ const well: StatusSource = {
   version: '1.2.3',
   startedMs: 0,
   driver: 'docker',
+  program: 'app:1',
   driverState: { reachable: true, sinceMs: 0, cause: null },
   slots: [slot('1'), slot('2')],
   spares: [],

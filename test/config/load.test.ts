@@ -71,6 +71,38 @@ configuration('settings that contradict each other are faults', () => {
   assert.is(config({ TORC_UPSTREAMS: 'a:1,[::1]:2', TORC_HEARTBEAT_PATH: '' }).upstreams.length, 2);
 });
 
+configuration('the setting that one driver alone reads decides for it', () => {
+  for (const [env, driver, by] of [
+    [{}, 'auto', undefined],
+    [{ TORC_REPLICAS: '5', TORC_SPARES: '1' }, 'auto', undefined],
+    [{ TORC_IMAGE: 'app:1' }, 'docker', 'TORC_IMAGE'],
+    [{ TORC_IMAGE: 'torc-replica' }, 'docker', 'TORC_IMAGE'],
+    [{ TORC_NETWORK: 'torc' }, 'docker', 'TORC_NETWORK'],
+    [{ TORC_REPLICA_COMMAND: 'node app.js' }, 'process', 'TORC_REPLICA_COMMAND'],
+    [{ TORC_UPSTREAMS: 'a:1' }, 'static', 'TORC_UPSTREAMS'],
+    [{ TORC_UPSTREAMS: 'a:1', TORC_DRIVER: 'static' }, 'static', undefined],
+    [{ TORC_IMAGE: '', TORC_REPLICA_COMMAND: '' }, 'auto', undefined],
+  ] as const) {
+    const loaded = loadConfig(env, []);
+    if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
+    assert.equal([loaded.config.driver, loaded.meant?.by], [driver, by], JSON.stringify(env));
+  }
+});
+
+configuration('a setting that the driver does not read is a fault, each of them', () => {
+  assert.equal(faults({ TORC_DRIVER: 'process', TORC_NETWORK: 'n', TORC_IMAGE: 'app:1' }), [
+    'TORC_IMAGE: is read by TORC_DRIVER=docker only, and this is process; allowed: unset one of the two',
+    'TORC_NETWORK: is read by TORC_DRIVER=docker only, and this is process; allowed: unset one of the two',
+  ]);
+  assert.equal(faults({ TORC_IMAGE: 'app:1' }, ['--replica-command', 'node app.js']), [
+    'TORC_REPLICA_COMMAND: is read by TORC_DRIVER=process only, and this is docker (TORC_IMAGE is set); allowed: unset one of the two',
+  ]);
+  assert.equal(faults({ TORC_UPSTREAMS: 'a:1', TORC_REPLICAS: '2' }), [
+    'TORC_REPLICAS: is read by TORC_DRIVER=docker or process only, and this is static (TORC_UPSTREAMS is set); allowed: unset one of the two',
+  ]);
+  assert.equal(faults({ TORC_DRIVER: 'process', TORC_NETWORK: '', TORC_UPSTREAMS: '' }), []);
+});
+
 configuration('lists name the part that is wrong', () => {
   assert.match(faults({ TORC_UPSTREAMS: 'a:1,b' })[0]!, '"b"');
   assert.match(faults({ TORC_KEY: 'query:a,heder:b' })[0]!, '"heder:b"');
@@ -80,7 +112,7 @@ configuration('lists name the part that is wrong', () => {
 configuration('autoscaling: bounds that make no sense together are named', () => {
   assert.equal(faults({ TORC_MAX: '2', TORC_MIN: '3' }).length, 1);
   assert.match(faults({ TORC_MAX: '2' })[0]!, 'TORC_REPLICAS: 3');
-  assert.match(faults({ TORC_MAX: '5', TORC_UPSTREAMS: 'a:1' })[0]!, 'TORC_MAX: given upstreams');
+  assert.match(faults({ TORC_MAX: '5', TORC_UPSTREAMS: 'a:1' })[0]!, 'TORC_MAX: is read by');
   assert.equal(faults({ TORC_MAX: '5', TORC_MIN: '2' }), []);
 });
 

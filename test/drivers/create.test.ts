@@ -8,8 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Config } from '../../src/config/fields.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig, type Settings } from '../../src/config/load.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { createDriver } from '../../src/drivers/create.ts';
 
@@ -22,26 +21,30 @@ const engine = createServer((request, response) =>
   request.url === '/_ping' ? response.end('OK') : response.writeHead(404).end('{"message":"no"}'),
 );
 
-function configOf(env: Record<string, string>): Config {
+function settingsOf(env: Record<string, string>): Settings {
   const loaded = loadConfig(env, []);
   if (loaded.kind !== 'config') throw new Error('wrong settings');
-  return loaded.config;
+  return loaded;
 }
 
 /** The driver's name, and what the log said. */
 async function created(
   env: Record<string, string>,
   dockerHost: string,
-): Promise<{ name: string; said: string[] }> {
+): Promise<{ name: string; program: string | undefined; said: string[] }> {
   const before = process.env.DOCKER_HOST;
   process.env.DOCKER_HOST = dockerHost;
   try {
     const said: string[] = [];
     const log = { ...silentLog, info: (_: object, message: string) => said.push(message) };
-    return {
-      name: (await createDriver(configOf(env), { stateRoot: directory, log, progress: () => {} })).name,
-      said,
-    };
+    const { config, meant } = settingsOf(env);
+    const { name, program } = await createDriver(config, {
+      meant,
+      stateRoot: directory,
+      log,
+      progress: () => {},
+    });
+    return { name, program, said };
   } finally {
     if (before === undefined) delete process.env.DOCKER_HOST;
     else process.env.DOCKER_HOST = before;
@@ -57,13 +60,14 @@ test.after(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('auto: Docker where an engine answers', async () => {
-  assert.is((await created({}, `unix://${socket}`)).name, 'docker');
+test('nothing named: the demo program, in Docker where an engine answers', async () => {
+  const { name, program } = await created({}, `unix://${socket}`);
+  assert.equal([name, program], ['docker', 'the demo program (image torc-replica)']);
 });
 
-test('auto: child processes where none does, and the log says why', async () => {
-  const { name, said } = await created({}, `unix://${directory}/nobody.sock`);
-  assert.is(name, 'process');
+test('nothing named: as child processes where none does, and the log says why', async () => {
+  const { name, program, said } = await created({}, `unix://${directory}/nobody.sock`);
+  assert.equal([name, program], ['process', 'the demo program']);
   assert.match(said.join(), /no Docker engine answers at unix:\/\/.*nobody\.sock/);
 });
 
@@ -75,6 +79,25 @@ test('auto: an engine that hangs is not waited for', async () => {
   assert.ok(performance.now() - startedMs < 5_000);
   hanging.closeAllConnections();
   hanging.close();
+});
+
+test('what was named runs, or the start fails and says what to do', async () => {
+  const nobody = `unix://${directory}/nobody.sock`;
+  for (const named of [{ TORC_IMAGE: 'app:1' }, { TORC_NETWORK: 'apps' }, { TORC_REPLICA_PORT: '80' }]) {
+    const [by = ''] = Object.keys(named);
+    const fault = await created(named, nobody).then(
+      ({ name }) => name,
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
+    assert.is(
+      fault,
+      `StartError: ${by} is set, so the replicas are containers, but no Docker engine answers at ${nobody}: start it, or say where it is with DOCKER_HOST`,
+    );
+    assert.is((await created(named, `unix://${socket}`)).name, 'docker');
+  }
+  assert.is((await created({ TORC_IMAGE: 'app:1' }, `unix://${socket}`)).program, 'app:1');
+  const command = await created({ TORC_REPLICA_COMMAND: 'node app.js' }, `unix://${socket}`);
+  assert.equal([command.name, command.program], ['process', 'node app.js']);
 });
 
 test('given upstreams mean static; what is asked for is made', async () => {
@@ -110,7 +133,10 @@ async function openFault(dockerHost: string, uid: number): Promise<string> {
 
 test('the Docker driver without an engine says so in one line', async () => {
   const fault = await openFault(`unix://${directory}/nobody.sock`, process.getuid?.() ?? 0);
-  assert.is(fault, `StartError: no Docker engine answers at unix://${directory}/nobody.sock`);
+  assert.is(
+    fault,
+    `StartError: no Docker engine answers at unix://${directory}/nobody.sock: start it, or say where it is with DOCKER_HOST`,
+  );
 });
 
 if (process.getuid?.() === 0) {

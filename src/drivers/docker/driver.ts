@@ -7,13 +7,14 @@ import type Docker from 'dockerode';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { DEMO_PROGRAM } from '../demo.ts';
 import { instanceId } from '../instance.ts';
 import { StateDirectory } from '../state.ts';
 import { creationOf, differenceOf, type Make, nameOf, plainOutput, replicaOf } from './container.ts';
-import { Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
+import { atStart, Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
 import { exitInWords, hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
-import { ensureImage, missingImage } from './image.ts';
+import { ensureImage, isBundled, missingImage } from './image.ts';
 import { Lease } from './lease.ts';
 import { Network } from './network.ts';
 
@@ -46,6 +47,7 @@ export interface DockerDriverOptions {
 export class DockerDriver implements Driver {
   readonly name = 'docker';
   readonly creates = true;
+  program: string;
   readonly #options: DockerDriverOptions;
   readonly #engine = new Engine();
   readonly #network: Network;
@@ -65,6 +67,7 @@ export class DockerDriver implements Driver {
   constructor(options: DockerDriverOptions) {
     this.#options = options;
     const { network, image, port, stateRoot, log } = options;
+    this.program = programOf(image);
     this.#make = { owner: '', network, image, port, reach: 'ip' };
     this.#network = new Network(network, this.#engine);
     this.#lease = new Lease({ engine: this.#engine, network, log });
@@ -97,7 +100,7 @@ export class DockerDriver implements Driver {
       this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
       await this.#ensureImage(image, progress);
     } catch (error) {
-      throw error instanceof EngineError ? new StartError(error.message, { cause: error }) : error;
+      throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
     }
   }
 
@@ -215,6 +218,7 @@ export class DockerDriver implements Driver {
   }
 
   remember(version: string): void {
+    this.program = programOf(version);
     this.#options.remember?.(version);
   }
 
@@ -313,3 +317,5 @@ export class DockerDriver implements Driver {
     );
   }
 }
+
+const programOf = (image: string): string => (isBundled(image) ? `${DEMO_PROGRAM} (image ${image})` : image);

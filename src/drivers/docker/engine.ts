@@ -10,15 +10,19 @@ const CALL_TIMEOUT_MS = 10_000;
 /** Creating a network interface for many containers at once takes seconds (five at once: 1.5 s on 2 cores). */
 export const START_TIMEOUT_MS = 30_000;
 const PING_TIMEOUT_MS = 1_000;
+const START_ONE = 'start it, or say where it is with DOCKER_HOST';
 const DEFAULT_ADDRESS = '/var/run/docker.sock';
 
 /** `status` is the engine's HTTP answer; 0 where none came: then the engine is away. */
 export class EngineError extends Error {
   readonly status: number;
-  constructor(message: string, status: number, cause: unknown) {
+  /** What to do about it when torc starts; '' where the message is all that is known. */
+  readonly advice: string;
+  constructor(message: string, status: number, cause: unknown, advice = '') {
     super(message, { cause });
     this.name = 'EngineError';
     this.status = status;
+    this.advice = advice;
   }
 }
 
@@ -79,15 +83,18 @@ export class Engine {
   }
 }
 
-/** Null when an engine answers at once, else why not. */
+/** Null when an engine answers at once, else why not, and what to do. */
 export async function pingEngine(): Promise<string | null> {
   try {
     await new Engine().ping(PING_TIMEOUT_MS);
     return null;
   } catch (error) {
-    return (error as Error).message;
+    return atStart(error as Error);
   }
 }
+
+export const atStart = (error: Error): string =>
+  error instanceof EngineError && error.advice !== '' ? `${error.message}: ${error.advice}` : error.message;
 
 async function within<T>(timeoutMs: number, what: string, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -129,5 +136,11 @@ function inWords(what: string, error: RawError): EngineError {
     ECONNRESET: `the Docker engine at ${at} closed the connection`,
     EPIPE: `the Docker engine at ${at} closed the connection`,
   };
-  return new EngineError(words[code] ?? `${what}: ${error.message} (Docker engine at ${at})`, 0, error);
+  const advice = code === 'ENOENT' || code === 'ECONNREFUSED' ? START_ONE : '';
+  return new EngineError(
+    words[code] ?? `${what}: ${error.message} (Docker engine at ${at})`,
+    0,
+    error,
+    advice,
+  );
 }

@@ -10,6 +10,9 @@ import { StartError } from '../../core/errors.ts';
 import { type Engine, EngineError } from './engine.ts';
 
 export const BUNDLED_IMAGE = 'torc-replica';
+/** The image of the demo program, by any of its names. */
+export const isBundled = (image: string): boolean =>
+  image === BUNDLED_IMAGE || image === `${BUNDLED_IMAGE}:latest`;
 const SOURCE_LABEL = 'torc.source';
 const root = join(import.meta.dirname, '..', '..', '..');
 const SOURCES = ['docker/replica.Dockerfile', 'docker/replica.ts'];
@@ -22,9 +25,8 @@ export async function ensureImage(
   image: string,
   progress: (text: string) => void,
 ): Promise<string | null> {
-  const bundled = image === BUNDLED_IMAGE || image === `${BUNDLED_IMAGE}:latest`;
   const found = await inspectImage(engine, image);
-  if (bundled && isOutdated(found)) {
+  if (isBundled(image) && isOutdated(found)) {
     progress(
       found === null
         ? `building the image ${image}, once`

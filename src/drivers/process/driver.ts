@@ -12,6 +12,7 @@ import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/dr
 import type { Log } from '../../core/log.ts';
 import { asOwnGroup } from '../../core/own-group.ts';
 import type { Random } from '../../core/random.ts';
+import { DEMO_PROGRAM } from '../demo.ts';
 import { StateDirectory } from '../state.ts';
 import { observe } from './identity.ts';
 import { choosePort } from './port.ts';
@@ -63,6 +64,7 @@ export interface ProcessDriverOptions {
 export class ProcessDriver implements Driver {
   readonly name = 'process';
   readonly creates = true;
+  program: string;
   readonly #options: ProcessDriverOptions;
   readonly #state: StateDirectory;
   /** By replica id. */
@@ -74,6 +76,7 @@ export class ProcessDriver implements Driver {
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
+    this.program = options.command ?? DEMO_PROGRAM;
     this.#state = new StateDirectory(
       options.stateRoot,
       `process-${options.scope}`,
@@ -173,6 +176,7 @@ export class ProcessDriver implements Driver {
   }
 
   remember(version: string): void {
+    this.program = version;
     this.#options.remember?.(version);
   }
 

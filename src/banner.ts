@@ -1,0 +1,69 @@
+// The banner: what a person must find again after a start. One line of the log, or a block on a terminal: where torc
+// listens, what makes the replicas and what they run, which are ready and why others are not, and where to ask more.
+
+import { availableParallelism } from 'node:os';
+import { isLoopback } from './admin/access.ts';
+import { adminAddressOf } from './cluster/admin-listener.ts';
+import type { Config } from './config/fields.ts';
+import type { Driver } from './control/driver.ts';
+import { isNotice, type Supervisor } from './control/supervisor.ts';
+import type { ProcessLog } from './core/log.ts';
+
+export interface Banner {
+  readonly config: Config;
+  readonly driver: Pick<Driver, 'name' | 'program'>;
+  readonly supervisor: Supervisor;
+  readonly hasTokens: boolean;
+  readonly always: ProcessLog['always'];
+}
+
+/** Told at once: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
+export function announce(banner: Banner): void {
+  const { config, driver, supervisor, hasTokens, always } = banner;
+  const url = urlOf(config.host, config.port);
+  const slots = supervisor.slots();
+  const missing = slots.filter(slot => slot.state !== 'ready');
+  const ready = slots.length - missing.length;
+  const fields = {
+    url,
+    driver: driver.name,
+    ...(driver.program === undefined ? {} : { program: driver.program }),
+    replicas: slots.map(slot => slot.name),
+    ready,
+    workers: config.workers === 0 ? availableParallelism() : config.workers,
+    admin: whereToAsk(config, hasTokens),
+    ...(missing.length === 0
+      ? {}
+      : {
+          notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
+        }),
+  };
+  if (missing.length === 0) always(fields, `torc is ready on ${url}`);
+  else if (ready > 0)
+    always(fields, `torc is ready on ${url}, but only ${ready} of ${slots.length} replicas are`, 'warn');
+  else {
+    always(fields, `torc listens on ${url}, but no replica is ready yet`, 'warn');
+    const unsubscribe = supervisor.subscribe(event => {
+      if (isNotice(event) || event.to !== 'ready' || event.spare) return;
+      unsubscribe();
+      announce(banner);
+    });
+  }
+}
+
+function urlOf(listenHost: string, port: number): string {
+  const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** For the banner: where the control endpoints are, or why nowhere. */
+function whereToAsk(config: Config, hasTokens: boolean): string {
+  const own = adminAddressOf(config);
+  if (own !== null) return 'path' in own ? `unix:${own.path}` : `${urlOf(own.host, own.port)}/admin/slots`;
+  if (config.adminPaths === 'off-public')
+    return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
+  if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
+    return 'closed on this listener: set TORC_ADMIN_TOKEN';
+  const who = config.adminOpen ? '' : ' (this machine; behind a proxy set TORC_ADMIN_TOKEN)';
+  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : who}`;
+}
