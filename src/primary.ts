@@ -37,8 +37,13 @@ const COLLECT_EVERY_MS = 5_000;
 const EVENTS_WAIT_MS = 2_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
-export async function runPrimary({ config, meant }: Settings, processLog: ProcessLog): Promise<number> {
+export async function runPrimary(
+  { config, meant, passedOver }: Settings,
+  processLog: ProcessLog,
+): Promise<number> {
   const { log, always, fault } = processLog;
+  if (passedOver.length > 0)
+    log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
   const totals = emptyTotals();

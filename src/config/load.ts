@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { checkTogether, type Meant, meantBy } from './check.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
+import { linkVariables } from './links.ts';
 import { shown, unknownName } from './names.ts';
 
 export interface Settings {
@@ -13,6 +14,8 @@ export interface Settings {
   readonly config: Config;
   /** What decided for the driver where TORC_DRIVER did not. */
   readonly meant: Meant | null;
+  /** Variables that look like settings and are Kubernetes' or Docker's. */
+  readonly passedOver: readonly string[];
 }
 
 export type Loaded =
@@ -37,15 +40,17 @@ export function loadConfig(
   const flags = readFlags(argv, faults);
   if (flags === 'help') return { kind: 'help' };
   const known = new Set<string>(keys.map(key => fields[key].name));
+  const links = linkVariables(env);
   for (const name of Object.keys(env)) {
-    if (name.startsWith('TORC_') && !name.startsWith('TORC_TEST_') && !known.has(name)) {
+    if (name.startsWith('TORC_') && !name.startsWith('TORC_TEST_') && !known.has(name) && !links.has(name)) {
       faults.push(unknownName(name, [...known], 'settings: npm start -- --help'));
     }
   }
   const config: Record<string, unknown> = {};
   const given: FieldKey[] = [];
   for (const key of keys) {
-    const text = flags.get(key) ?? env[fields[key].name];
+    const { name } = fields[key];
+    const text = flags.get(key) ?? (links.has(name) ? undefined : env[name]);
     if (!isUnset(key, text)) given.push(key);
     config[key] = readField(key, text, faults);
   }
@@ -53,7 +58,12 @@ export function loadConfig(
   if (meant !== null) config.driver = meant.driver;
   checkTogether(config as unknown as Config, given, meant, faults);
   if (faults.length > 0) return { kind: 'faults', faults };
-  return { kind: 'config', config: Object.freeze(config) as unknown as Config, meant };
+  return {
+    kind: 'config',
+    config: Object.freeze(config) as unknown as Config,
+    meant,
+    passedOver: [...links],
+  };
 }
 
 function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' {

@@ -103,6 +103,49 @@ configuration('a setting that the driver does not read is a fault, each of them'
   assert.equal(faults({ TORC_DRIVER: 'process', TORC_NETWORK: '', TORC_UPSTREAMS: '' }), []);
 });
 
+const serviceLinks = (name: string, address: string): Record<string, string> => ({
+  [`${name}_SERVICE_HOST`]: address.replace(/[[\]]/g, ''),
+  [`${name}_SERVICE_PORT`]: '5000',
+  [`${name}_SERVICE_PORT_HTTP`]: '5000',
+  [`${name}_PORT`]: `tcp://${address}:5000`,
+  [`${name}_PORT_5000_TCP`]: `tcp://${address}:5000`,
+  [`${name}_PORT_5000_TCP_PROTO`]: 'tcp',
+  [`${name}_PORT_5000_TCP_PORT`]: '5000',
+  [`${name}_PORT_5000_TCP_ADDR`]: address.replace(/[[\]]/g, ''),
+});
+
+configuration('variables of a Service named torc are no settings, whatever else it is called', () => {
+  const env = {
+    ...serviceLinks('TORC', '10.96.0.10'),
+    ...serviceLinks('TORC_ADMIN', '[fd00::a]'),
+    ...serviceLinks('TORC_REPLICA', '10.96.0.11'),
+  };
+  const loaded = loadConfig(env, []);
+  if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
+  const { adminPort, replicaPort, driver } = loaded.config;
+  assert.equal([adminPort, replicaPort, driver], [null, 5000, 'auto']);
+  assert.equal([...loaded.passedOver].sort(), Object.keys(env).sort());
+  assert.is(config({ ...env, TORC_ADMIN_PORT: '5001' }).adminPort, 5001, 'what somebody wrote himself');
+});
+
+configuration('a legacy link named torc is none either', () => {
+  const link = { TORC_PORT: 'tcp://172.17.0.2:80', TORC_NAME: '/web/torc', TORC_ENV_NODE_VERSION: '26' };
+  assert.equal(faults(link), []);
+  assert.is(faults({ TORC_NAME: '/web/torc', TORC_ENV_NODE_VERSION: '26' }).length, 2, 'without its port');
+});
+
+configuration('what only looks a little like a Service is a fault still', () => {
+  for (const env of [
+    { TORC_PORT: '5000' },
+    { TORC_PORT: 'tcp://torc:5000' },
+    { TORC_SERVICE_HOST: 'torc.default' },
+    { TORC_SERVICE: '10.96.0.10' },
+    { TORC_ADMIN_PORT: 'tcp://10.96.0.10' },
+    { TORC_PORT_5000_TCP_NAME: 'http' },
+  ] as Record<string, string>[])
+    assert.is(faults(env).length, 1, JSON.stringify(env));
+});
+
 configuration('lists name the part that is wrong', () => {
   assert.match(faults({ TORC_UPSTREAMS: 'a:1,b' })[0]!, '"b"');
   assert.match(faults({ TORC_KEY: 'query:a,heder:b' })[0]!, '"heder:b"');
