@@ -91,7 +91,7 @@ test('what was named runs, or the start fails and says what to do', async () => 
     );
     assert.is(
       fault,
-      `StartError: ${by} is set, so the replicas are containers, but no Docker engine answers at ${nobody}: start it, or say where it is with DOCKER_HOST`,
+      `StartError: ${by} is set, so the replicas are containers, but no Docker engine answers at ${nobody}: start it, or say where it is with DOCKER_HOST or docker context use`,
     );
     assert.is((await created(named, `unix://${socket}`)).name, 'docker');
   }
@@ -135,7 +135,7 @@ test('the Docker driver without an engine says so in one line', async () => {
   const fault = await openFault(`unix://${directory}/nobody.sock`, process.getuid?.() ?? 0);
   assert.is(
     fault,
-    `StartError: no Docker engine answers at unix://${directory}/nobody.sock: start it, or say where it is with DOCKER_HOST`,
+    `StartError: no Docker engine answers at unix://${directory}/nobody.sock: start it, or say where it is with DOCKER_HOST or docker context use`,
   );
 });
 

@@ -5,13 +5,21 @@
 
 import Docker from 'dockerode';
 import { StartError } from '../../core/errors.ts';
+import { engineAddress } from './address.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 /** Creating a network interface for many containers at once takes seconds (five at once: 1.5 s on 2 cores). */
 export const START_TIMEOUT_MS = 30_000;
 const PING_TIMEOUT_MS = 1_000;
-const START_ONE = 'start it, or say where it is with DOCKER_HOST';
-const DEFAULT_ADDRESS = '/var/run/docker.sock';
+const START_ONE = 'start it, or say where it is with DOCKER_HOST or docker context use';
+const CERTIFICATES =
+  'see the files in DOCKER_CERT_PATH: ca.pem must have signed the engine, and its own authority cert.pem';
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: START_ONE,
+  ECONNREFUSED: START_ONE,
+  ENOTFOUND: 'see DOCKER_HOST: there is no such host',
+  ECONNRESET: 'where it wants TLS: DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH',
+};
 
 /** `status` is the engine's HTTP answer; 0 where none came: then the engine is away. */
 export class EngineError extends Error {
@@ -28,7 +36,6 @@ export class EngineError extends Error {
 
 interface RawError extends Error {
   readonly code?: string;
-  readonly address?: string;
   readonly statusCode?: number;
   readonly json?: { readonly message?: string } | null;
 }
@@ -36,22 +43,24 @@ interface RawError extends Error {
 export class Engine {
   readonly #calls: Docker;
   readonly #streams: Docker;
+  /** For people. */
+  readonly #address: string;
 
   constructor() {
+    const { options, words } = engineAddress();
+    this.#address = words;
     try {
-      this.#calls = new Docker({ timeout: CALL_TIMEOUT_MS });
-      this.#streams = new Docker();
+      this.#calls = new Docker({ ...options, timeout: CALL_TIMEOUT_MS });
+      this.#streams = new Docker(options);
     } catch (error) {
-      throw new StartError(`DOCKER_HOST or DOCKER_CERT_PATH is wrong: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw new StartError(`DOCKER_HOST is wrong: ${(error as Error).message}`, { cause: error });
     }
   }
 
   /** One call. `what` begins the message if it fails: "cannot start container 1234". */
   ask<T>(what: string, call: (docker: Docker) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     const docker = timeoutMs > CALL_TIMEOUT_MS ? this.#streams : this.#calls;
-    return within(timeoutMs, what, call(docker));
+    return this.#within(timeoutMs, what, call(docker));
   }
 
   /** A call that has nothing left to do where the engine answers with one of these codes. */
@@ -75,11 +84,29 @@ export class Engine {
     what: string,
     open: (docker: Docker) => Promise<NodeJS.ReadableStream>,
   ): Promise<NodeJS.ReadableStream> {
-    return within(CALL_TIMEOUT_MS, what, open(this.#streams));
+    return this.#within(CALL_TIMEOUT_MS, what, open(this.#streams));
   }
 
   ping(timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> {
-    return within(timeoutMs, 'cannot ask the engine', this.#calls.ping());
+    return this.#within(timeoutMs, 'cannot ask the engine', this.#calls.ping());
+  }
+
+  async #within<T>(timeoutMs: number, what: string, call: Promise<T>): Promise<T> {
+    const at = this.#address;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const text = `the Docker engine at ${at} did not answer within ${timeoutMs} ms`;
+        reject(new EngineError(text, 0, undefined));
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([call, late]);
+    } catch (error) {
+      throw error instanceof EngineError ? error : inWords(what, at, error as RawError);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -96,39 +123,12 @@ export async function pingEngine(): Promise<string | null> {
 export const atStart = (error: Error): string =>
   error instanceof EngineError && error.advice !== '' ? `${error.message}: ${error.advice}` : error.message;
 
-async function within<T>(timeoutMs: number, what: string, call: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new EngineError(
-          `the Docker engine at ${addressOf()} did not answer within ${timeoutMs} ms`,
-          0,
-          undefined,
-        ),
-      );
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([call, late]);
-  } catch (error) {
-    throw error instanceof EngineError ? error : inWords(what, error as RawError);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function addressOf(error?: RawError): string {
-  return process.env.DOCKER_HOST || error?.address || DEFAULT_ADDRESS;
-}
-
-function inWords(what: string, error: RawError): EngineError {
+function inWords(what: string, at: string, error: RawError): EngineError {
   const { statusCode, code = '' } = error;
   if (statusCode !== undefined) {
     const said = error.json?.message ?? error.message;
     return new EngineError(`${what}: ${said.trim()}`, statusCode, error);
   }
-  const at = addressOf(error);
   const words: Readonly<Record<string, string>> = {
     EACCES: `no permission for the Docker engine at ${at}: add this user to the group that owns it (usually docker), or run with TORC_DRIVER=process`,
     ENOENT: `no Docker engine answers at ${at}`,
@@ -136,11 +136,7 @@ function inWords(what: string, error: RawError): EngineError {
     ECONNRESET: `the Docker engine at ${at} closed the connection`,
     EPIPE: `the Docker engine at ${at} closed the connection`,
   };
-  const advice = code === 'ENOENT' || code === 'ECONNREFUSED' ? START_ONE : '';
-  return new EngineError(
-    words[code] ?? `${what}: ${error.message} (Docker engine at ${at})`,
-    0,
-    error,
-    advice,
-  );
+  const isTls = /^ERR_(SSL|TLS)_|CERT|VERIFY/.test(code);
+  const message = words[code] ?? `${what}: ${isTls ? 'TLS: ' : ''}${error.message} (Docker engine at ${at})`;
+  return new EngineError(message, 0, error, isTls ? CERTIFICATES : (ADVICE[code] ?? ''));
 }

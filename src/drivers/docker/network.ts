@@ -24,7 +24,7 @@ export class Network {
   /** As the engine last had it. */
   subnets = new Subnets(null);
   readonly #engine: Engine;
-  /** Our own container's id; null when torc runs on the host or in a container of another engine. */
+  /** The container whose network is ours; null on the host, on its network (--network host) or in another engine's container. */
   #self: string | null = null;
   #joined = false;
 
@@ -46,14 +46,19 @@ export class Network {
     return found;
   }
 
-  /** Finds our own container, if this engine runs it. */
+  /** Finds our own container, if this engine runs it, and by it whose network we are on. */
   async findSelf(): Promise<void> {
     const id = ownContainerId(readText('/proc/self/mountinfo'));
     if (id === null) return;
-    const known = await this.#engine.askUnless([NOT_FOUND], 'cannot look at our own container', docker =>
-      docker.getContainer(id).inspect(),
+    let mode: string | undefined;
+    const known = await this.#engine.askUnless(
+      [NOT_FOUND],
+      'cannot look at our own container',
+      async docker => {
+        mode = (await docker.getContainer(id).inspect()).HostConfig.NetworkMode;
+      },
     );
-    this.#self = known ? id : null;
+    this.#self = known ? networkContainer(id, mode) : null;
   }
 
   /**
@@ -114,6 +119,15 @@ export class Network {
     if (made === null) throw new Error(`${what}: it vanished at once`);
     return made;
   }
+}
+
+/**
+ * Which container is to be joined to another network. One on the host's network needs none (the bridges are on its machine)
+ * and may have none; one on another container's network has none of its own.
+ */
+export function networkContainer(id: string, mode = ''): string | null {
+  if (mode === 'host') return null;
+  return mode.startsWith('container:') ? mode.slice('container:'.length) : id;
 }
 
 /** '' where there is no such file: not every system has /proc. */
