@@ -3,13 +3,14 @@
 
 import { z } from 'zod';
 import { fields } from '../config/fields.ts';
+import { nearestName, shown } from '../config/names.ts';
 
 export interface MembershipRequest {
   readonly count: number;
   readonly names: readonly string[];
 }
 
-const schema = z.object({
+const schema = z.strictObject({
   n: z
     .int({ error: issue => (issue.input === undefined ? 'n is missing' : 'n must be a whole number') })
     .min(1, 'n must be at least 1')
@@ -30,12 +31,25 @@ export function readMembership(body: string): MembershipRequest | string {
   }
   const parsed = schema.safeParse(payload);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
+    const { issues } = parsed.error;
+    const issue = issues[0];
+    // Told first: what is said to be missing is often what is misspelt.
+    const unknown = issues.find(({ code }) => code === 'unrecognized_keys');
+    if (unknown?.code === 'unrecognized_keys') return unknownField(unknown.keys[0]!);
     return issue?.path.length
       ? issue.message
       : 'the body must be a JSON object, like {"n":1,"hostnames":["4"]}';
   }
   return { count: parsed.data.n, names: parsed.data.hostnames ?? [] };
+}
+
+const KNOWN = Object.keys(schema.shape);
+
+/** Ignored, a misspelt field would add a replica under another name, or remove another one. */
+function unknownField(name: string): string {
+  const nearest = nearestName(name.toLowerCase(), ['hostnames']);
+  const meant = nearest === null ? '' : `did you mean ${nearest}? `;
+  return `unknown field "${shown(name)}": ${meant}known are ${KNOWN.join(' and ')}`;
 }
 
 const LONGEST_VERSION = 4096;

@@ -8,11 +8,19 @@ export const shown = (value: string): string =>
 
 export function unknownName(name: string, known: readonly string[], where: string): string {
   if (name.length > LONGEST_SHOWN) return `${shown(name)}: is no setting of torc; see ${where}`;
+  const nearest = nearestName(name, known);
+  return `${name}: is no setting of torc; ${nearest === null ? `see ${where}` : `did you mean ${nearest}?`}`;
+}
+
+const MOST_TYPOS = 3;
+
+/** The known name that was probably meant; null where none is near. */
+export function nearestName(name: string, known: readonly string[]): string | null {
+  if (name.length > LONGEST_SHOWN) return null;
   const nearest = known
     .map(candidate => ({ candidate, distance: editDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance)[0];
-  const hint = nearest && nearest.distance <= 3 ? `did you mean ${nearest.candidate}?` : `see ${where}`;
-  return `${name}: is no setting of torc; ${hint}`;
+  return nearest !== undefined && nearest.distance <= MOST_TYPOS ? nearest.candidate : null;
 }
 
 /** Levenshtein distance, for "did you mean". */
