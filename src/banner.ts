@@ -10,6 +10,7 @@ import { isNotice, type Supervisor } from './control/supervisor.ts';
 import type { ProcessLog } from './core/log.ts';
 
 export interface Banner {
+  readonly version: string;
   readonly config: Config;
   readonly driver: Pick<Driver, 'name' | 'program'>;
   readonly supervisor: Supervisor;
@@ -19,13 +20,14 @@ export interface Banner {
 
 /** Told at once: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
 export function announce(banner: Banner): void {
-  const { config, driver, supervisor, hasTokens, always } = banner;
+  const { version, config, driver, supervisor, hasTokens, always } = banner;
   const url = urlOf(config.host, config.port);
   const slots = supervisor.slots();
   const missing = slots.filter(slot => slot.state !== 'ready');
   const ready = slots.length - missing.length;
   const fields = {
     url,
+    version,
     driver: driver.name,
     ...(driver.program === undefined ? {} : { program: driver.program }),
     replicas: slots.map(slot => slot.name),

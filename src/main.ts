@@ -25,6 +25,11 @@ async function primary(): Promise<void> {
     process.stdout.write(`${helpText()}\n`);
     return;
   }
+  if (loaded.kind === 'version') {
+    const { ownVersion } = await import('./version.ts');
+    process.stdout.write(`torc ${ownVersion()} (Node ${process.versions.node})\n`);
+    return;
+  }
   if (loaded.kind === 'faults') fail(loaded.faults, 2);
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE)
     fail([`torc needs Node ${OLDEST_NODE}, this is ${process.versions.node}: run npm ci, then npm start`], 1);

@@ -3,7 +3,6 @@
 // client traffic itself.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type AccessRules, isLoopback } from './admin/access.ts';
@@ -29,6 +28,7 @@ import { probe } from './drivers/probe.ts';
 import { stateRoot } from './drivers/state.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
+import { ownVersion } from './version.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
 const SAME_SIGNAL_MS = 500;
@@ -42,6 +42,8 @@ export async function runPrimary(
   processLog: ProcessLog,
 ): Promise<number> {
   const { log, always, fault } = processLog;
+  const version = ownVersion();
+  log.info({ version, node: process.versions.node, pid: process.pid }, `torc ${version} starts`);
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
@@ -91,7 +93,7 @@ export async function runPrimary(
     audit: new Audit(log, systemClock),
     past: eventFile,
     secret: randomBytes(32),
-    version: ownVersion(),
+    version,
     startedMs: systemClock.wallMs(),
     wantedWorkers: workerCount,
     collect: withKeys => {
@@ -143,7 +145,7 @@ export async function runPrimary(
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
-      announce({ config, driver, supervisor, hasTokens: tokens.length > 0, always });
+      announce({ version, config, driver, supervisor, hasTokens: tokens.length > 0, always });
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       collectRegularly(workers, () => {
         keepOnly(totals, new Set(supervisor.names()));
@@ -172,12 +174,6 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
   const timer = systemClock.after(ms, resolve);
   await Promise.race([work, promise]);
   timer.cancel();
-}
-
-/** Of package.json, which stands beside src in a checkout and in the image. */
-function ownVersion(): string {
-  const text = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Off unless TORC_MAX is set. */

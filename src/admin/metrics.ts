@@ -75,7 +75,11 @@ export class Metrics {
   readonly #state = this.#gauge('torc_slot_ready', '1 where the slot is ready', ['slot', 'state']);
   readonly #epoch = this.#gauge('torc_snapshot_epoch', 'number of the current snapshot', []);
 
-  constructor() {
+  constructor(version: string) {
+    this.#gauge('torc_build_info', 'which torc this is: always 1', ['version', 'node']).set(
+      { version, node: process.versions.node },
+      1,
+    );
     collectDefaultMetrics({ register: this.#registry, prefix: 'torc_primary_' });
   }
 

@@ -125,7 +125,7 @@ const failure = (status: number, message: string, headers: Record<string, string
 
 export class Admin {
   readonly #context: AdminContext;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   /** What is being built right now: two readers at once share it. */
   readonly #building = new Map<string, Promise<AdminReply>>();
   readonly #events: EventStreams;
@@ -133,6 +133,7 @@ export class Admin {
 
   constructor(context: AdminContext) {
     this.#context = context;
+    this.#metrics = new Metrics(context.version);
     this.#events = new EventStreams(context.supervisor, context.clock, context.past);
     context.supervisor.subscribe(event => {
       if (isNotice(event)) return;

@@ -21,6 +21,7 @@ export interface Settings {
 export type Loaded =
   | ({ readonly kind: 'config' } & Settings)
   | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 const keys = Object.keys(fields) as FieldKey[];
@@ -38,7 +39,7 @@ export function loadConfig(
 ): Loaded {
   const faults: string[] = [];
   const flags = readFlags(argv, faults);
-  if (flags === 'help') return { kind: 'help' };
+  if (flags === 'help' || flags === 'version') return { kind: flags };
   const known = new Set<string>(keys.map(key => fields[key].name));
   const links = linkVariables(env);
   for (const name of Object.keys(env)) {
@@ -66,7 +67,7 @@ export function loadConfig(
   };
 }
 
-function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' {
+function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' | 'version' {
   const flags = new Map<FieldKey, string>();
   const keyOf = new Map(keys.map(key => [flagOf(fields[key].name), key]));
   const options = Object.fromEntries(
@@ -86,6 +87,7 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
       continue;
     }
     if (token.name === 'help' || token.name === 'h') return 'help';
+    if (token.name === 'version' || token.name === 'v') return 'version';
     const key = keyOf.get(token.rawName);
     if (key === undefined) faults.push(unknownName(token.rawName, [...keyOf.keys()], 'npm start -- --help'));
     else if (key === 'adminToken')
@@ -121,6 +123,7 @@ export function helpText(): string {
     'torc: a self-healing consistent-hash HTTP load balancer',
     '',
     'npm start -- [--flag value]...',
+    'npm start -- --help | --version',
     '',
   ];
   for (const key of keys) {
