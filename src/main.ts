@@ -3,6 +3,7 @@
 // on stderr for each cause and an exit code that is not 0: 2 for settings, 1 for the rest.
 
 import cluster from 'node:cluster';
+import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { Config } from './config/fields.ts';
@@ -20,7 +21,7 @@ function fail(lines: readonly string[], exitCode: number): never {
 async function primary(): Promise<void> {
   keepCompiled();
   const { helpText, loadConfig } = await import('./config/load.ts');
-  const loaded = loadConfig(process.env, process.argv.slice(2));
+  const loaded = loadConfig(process.env, process.argv.slice(2), { cwd: process.cwd(), readFile });
   if (loaded.kind === 'help') {
     process.stdout.write(`${helpText()}\n`);
     return;
@@ -40,6 +41,16 @@ async function primary(): Promise<void> {
   } catch (error) {
     if (error instanceof StartError)
       fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);
+    throw error;
+  }
+}
+
+/** Null where there is no such file. */
+function readFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
 }

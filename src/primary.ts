@@ -38,7 +38,7 @@ const EVENTS_WAIT_MS = 2_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(
-  { config, meant, passedOver }: Settings,
+  { config, meant, passedOver, notes }: Settings,
   processLog: ProcessLog,
 ): Promise<number> {
   const { log, always, fault } = processLog;
@@ -46,6 +46,7 @@ export async function runPrimary(
   log.info({ version, node: process.versions.node, pid: process.pid }, `torc ${version} starts`);
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
+  for (const { level, text } of notes) log[level]({}, text);
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   await claimAddress(config.host, config.port);
   const totals = emptyTotals();

@@ -71,11 +71,11 @@ const MAX_STDERR_BYTES = 256 * 1024;
  */
 const WORKER_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
-/** Who may administer is the primary's to decide: neither a worker's settings nor its environment tell the tokens. */
+/** Who may administer, and what replicas are told, is the primary's: workers get neither tokens nor a service's secrets. */
 const environmentFor = (config: Config): NodeJS.ProcessEnv => ({
   TORC_ADMIN_TOKEN: undefined,
   TORC_ADMIN_TOKEN_FILE: undefined,
-  [WORKER_CONFIG]: JSON.stringify({ ...config, adminToken: null, adminTokenFile: null }),
+  [WORKER_CONFIG]: JSON.stringify({ ...config, adminToken: null, adminTokenFile: null, service: null }),
 });
 
 export class Workers implements DataPlane {

@@ -4,6 +4,7 @@
 // `fallback` is what an unset variable means, in the form a user would write it; null means "not set".
 
 import type { z } from 'zod';
+import type { ServiceProject } from '../service/service.ts';
 import { controlFields } from './fields-control.ts';
 import { healthFields } from './fields-health.ts';
 import { replicasFields } from './fields-replicas.ts';
@@ -27,4 +28,7 @@ type OrNull<K extends keyof Fields> = Fields[K]['fallback'] extends string
   : FieldValue<K> | (FieldValue<K> extends readonly unknown[] ? never : null);
 
 /** Every setting, checked and frozen. `workers` 0 means auto. */
-export type Config = { readonly [K in keyof Fields]: OrNull<K> };
+export type Config = { readonly [K in keyof Fields]: OrNull<K> } & {
+  /** What a replica is, where a Compose service says it. */
+  readonly service?: ServiceProject | null;
+};

@@ -19,6 +19,8 @@ export interface Address {
 export interface Kind<T> {
   readonly schema: z.ZodType<T, string>;
   readonly allowed: string;
+  /** Several values: commas in a variable, a list in the settings file; none where it is not set. */
+  readonly isList?: true;
 }
 
 /** What can make replicas, or be given them. */
@@ -67,7 +69,7 @@ export function list<T>(parseItem: (item: string) => T | null, allowed: string):
     }
     return items;
   });
-  return { schema, allowed };
+  return { schema, allowed, isList: true };
 }
 
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2, token
@@ -112,6 +114,7 @@ export const row = <T, F extends string | null>(
   name,
   schema: kind.schema,
   allowed: kind.allowed,
+  isList: kind.isList === true,
   fallback,
   unit,
   meaning,

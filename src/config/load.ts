@@ -1,13 +1,16 @@
-// Environment and flags -> one frozen Config, or every fault at once. A flag is the variable's name without TORC_, in
-// kebab case (`--heartbeat-path /x` = TORC_HEARTBEAT_PATH=/x) and wins over it. An unknown TORC_* name is a fault,
-// because a misspelt setting that is silently ignored is worse than a start that fails (TORC_TEST_* belongs to the
-// test suite and is let through).
+// Environment, flags and the settings file -> one frozen Config, or every fault at once. A flag is the variable's name
+// without TORC_, in kebab case (`--heartbeat-path /x` = TORC_HEARTBEAT_PATH=/x) and wins over it, and both win over the
+// file. An unknown name is a fault, because a misspelt setting that is silently ignored is worse than a start that fails
+// (TORC_TEST_* belongs to the test suite and is let through). Files come by argument: nothing here reads a disk.
 
 import { parseArgs } from 'node:util';
+import type { Note, Surroundings } from '../service/sources.ts';
 import { checkTogether, type Meant, meantBy } from './check.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
+import { readSettingsFile } from './file.ts';
 import { linkVariables } from './links.ts';
 import { shown, unknownName } from './names.ts';
+import { readReplica } from './replica.ts';
 
 export interface Settings {
   /** Its `driver` is `auto` only where no other setting decides for one. */
@@ -16,6 +19,8 @@ export interface Settings {
   readonly meant: Meant | null;
   /** Variables that look like settings and are Kubernetes' or Docker's. */
   readonly passedOver: readonly string[];
+  /** What became of a Compose service's words that are not the driver's. */
+  readonly notes: readonly Note[];
 }
 
 export type Loaded =
@@ -26,16 +31,22 @@ export type Loaded =
 
 const keys = Object.keys(fields) as FieldKey[];
 
+/** `--service` stands beside `--compose`; its variable says whose service, because Swarm has others. */
 export const flagOf = (name: string): string =>
-  `--${name
-    .replace(/^TORC_/, '')
-    .toLowerCase()
-    .replaceAll('_', '-')}`;
+  name === 'TORC_COMPOSE_SERVICE'
+    ? '--service'
+    : `--${name
+        .replace(/^TORC_/, '')
+        .toLowerCase()
+        .replaceAll('_', '-')}`;
+
+const NO_FILES = { cwd: '/', readFile: (): null => null };
 
 /** Reads settings from `env` and `argv` (without node and the script). Never throws: wrong values come back as faults. */
 export function loadConfig(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],
+  files: Pick<Surroundings, 'cwd' | 'readFile'> = NO_FILES,
 ): Loaded {
   const faults: string[] = [];
   const flags = readFlags(argv, faults);
@@ -47,15 +58,24 @@ export function loadConfig(
       faults.push(unknownName(name, [...known], 'settings: npm start -- --help'));
     }
   }
+  const around: Surroundings = { ...files, env };
+  const named = (key: FieldKey): string | undefined => {
+    const { name } = fields[key];
+    return flags.get(key) ?? (links.has(name) || isUnset(key, env[name]) ? undefined : env[name]);
+  };
+  const file = readSettingsFile(named('configFile'), keyOfFlag, around, faults);
   const config: Record<string, unknown> = {};
   const given: FieldKey[] = [];
   for (const key of keys) {
-    const { name } = fields[key];
-    const text = flags.get(key) ?? (links.has(name) ? undefined : env[name]);
+    const ofFile = file?.settings.get(key);
+    const text = named(key) ?? ofFile?.text;
     if (!isUnset(key, text)) given.push(key);
-    config[key] = readField(key, text, faults);
+    const where = named(key) === undefined ? ofFile?.where : undefined;
+    config[key] = readField(key, text, where ?? fields[key].name, faults);
   }
-  const meant = config.driver === 'auto' ? meantBy(given) : null;
+  const replica = readReplica(config, new Set(given), file, around, faults);
+  config.service = replica?.project ?? null;
+  const meant = config.driver === 'auto' ? (replica?.meant ?? meantBy(given)) : null;
   if (meant !== null) config.driver = meant.driver;
   checkTogether(config as unknown as Config, given, meant, faults);
   if (faults.length > 0) return { kind: 'faults', faults };
@@ -64,14 +84,16 @@ export function loadConfig(
     config: Object.freeze(config) as unknown as Config,
     meant,
     passedOver: [...links],
+    notes: replica?.notes ?? [],
   };
 }
 
+const keyOfFlag: ReadonlyMap<string, FieldKey> = new Map(keys.map(key => [flagOf(fields[key].name), key]));
+
 function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' | 'version' {
   const flags = new Map<FieldKey, string>();
-  const keyOf = new Map(keys.map(key => [flagOf(fields[key].name), key]));
   const options = Object.fromEntries(
-    [...keyOf.keys()].map(flag => [flag.slice(2), { type: 'string' as const }]),
+    [...keyOfFlag.keys()].map(flag => [flag.slice(2), { type: 'string' as const }]),
   );
   const { tokens } = parseArgs({
     args: [...argv],
@@ -88,15 +110,17 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
     }
     if (token.name === 'help' || token.name === 'h') return 'help';
     if (token.name === 'version' || token.name === 'v') return 'version';
-    const key = keyOf.get(token.rawName);
-    if (key === undefined) faults.push(unknownName(token.rawName, [...keyOf.keys()], 'npm start -- --help'));
+    const key = keyOfFlag.get(token.rawName);
+    if (key === undefined)
+      faults.push(unknownName(token.rawName, [...keyOfFlag.keys()], 'npm start -- --help'));
     else if (key === 'adminToken')
       faults.push(
         '--admin-token: a token on the command line is in every process list; allowed: TORC_ADMIN_TOKEN in the environment, --admin-token-file',
       );
     else if (token.value === undefined)
       faults.push(`${token.rawName}: has no value; allowed: ${fields[key].allowed}`);
-    else flags.set(key, token.value);
+    else
+      flags.set(key, key === 'compose' && flags.has(key) ? `${flags.get(key)},${token.value}` : token.value);
   }
   return flags;
 }
@@ -105,15 +129,14 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
 const isUnset = (key: FieldKey, text: string | undefined): boolean =>
   text === undefined || (text === '' && key !== 'heartbeatPath');
 
-function readField(key: FieldKey, given: string | undefined, faults: string[]): unknown {
+function readField(key: FieldKey, given: string | undefined, name: string, faults: string[]): unknown {
   const field = fields[key];
   const text = isUnset(key, given) ? field.fallback : given!;
-  if (text === null)
-    return field.allowed.startsWith('a list') || key === 'upstreams' ? Object.freeze([]) : null;
+  if (text === null) return field.isList ? Object.freeze([]) : null;
   const parsed = field.schema.safeParse(text);
   if (parsed.success) return parsed.data;
   const wrong = parsed.error.issues.map(issue => issue.message)[0];
-  faults.push(`${field.name}: "${shown(text)}" ${wrong}; allowed: ${field.allowed}`);
+  faults.push(`${name}: "${shown(text)}" ${wrong}; allowed: ${field.allowed}`);
   return undefined;
 }
 
@@ -124,6 +147,9 @@ export function helpText(): string {
     '',
     'npm start -- [--flag value]...',
     'npm start -- --help | --version',
+    '',
+    'Settings come from flags, the environment, and torc.yaml (--config FILE): heartbeat-path: /x on a line of its own.',
+    'What a replica is: --image, --replica-command, a Compose service (--compose FILE --service NAME), or replica: in torc.yaml.',
     '',
   ];
   for (const key of keys) {

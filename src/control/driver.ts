@@ -22,6 +22,8 @@ export interface Replica {
   readonly version?: string;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
   readonly ended?: string;
+  /** What its own definition gives it between the signal to end and the kill, where it says so. */
+  readonly stopGraceMs?: number;
 }
 
 export interface ReplicaSpec {

@@ -10,6 +10,7 @@ import type { Driver } from '../control/driver.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
+import { commandLineOf } from '../service/process.ts';
 import { DEMO_PROGRAM } from './demo.ts';
 import { ProcessDriver } from './process/driver.ts';
 import { StaticDriver } from './static/driver.ts';
@@ -68,19 +69,15 @@ async function dockerDriver(
 }
 
 function processDriver(
-  { host, port, replicaCommand }: Config,
+  { host, port, replicaCommand, service }: Config,
   { stateRoot, log }: DriverSurroundings,
 ): Driver {
   const scope = `${host}:${port}`;
-  const versions = versionFile(
-    stateRoot,
-    `process-${scope}`,
-    'TORC_REPLICA_COMMAND',
-    replicaCommand ?? '',
-    log,
-  );
+  const setting = service ? commandLineOf(service.service) : replicaCommand;
+  const versions = versionFile(stateRoot, `process-${scope}`, 'TORC_REPLICA_COMMAND', setting ?? '', log);
   return new ProcessDriver({
-    command: versions.recall() ?? replicaCommand,
+    command: versions.recall() ?? setting,
+    service: service?.service ?? null,
     remember: version => versions.remember(version),
     scope,
     stateRoot,

@@ -202,6 +202,9 @@ class Loader {
     const needed = { ...linked(rest.links), ...(depends_on as object | undefined) };
     return {
       ...rest,
+      ...(isContainer
+        ? {}
+        : { working_dir: at.resolve(typeof rest.working_dir === 'string' ? rest.working_dir : '.') }),
       ...(Object.keys(needed).length === 0 ? {} : { depends_on: needed }),
       command: words('command') as readonly string[] | null,
       entrypoint: words('entrypoint') as readonly string[] | null,

@@ -4,6 +4,7 @@
 
 import { driverOf } from './expand.ts';
 import type { Loaded, RawService } from './load.ts';
+import { signalOf } from './process.ts';
 import type { ServiceProject } from './service.ts';
 import type { Note } from './sources.ts';
 
@@ -19,8 +20,8 @@ export interface Taken {
 export interface TakenSettings {
   /** How faults and notes call the service: "compose.yaml: web". */
   readonly title: string;
-  /** As a person names it behind docker compose: "-f a.yaml -f b.yaml ". */
-  readonly composeFlags: string;
+  /** As a person names them behind docker compose: "-f a.yaml -f b.yaml "; null: the service is in no Compose file. */
+  readonly composeFlags: string | null;
   /** What is said beside the service, where it is said. */
   readonly replicas: number | null;
   readonly port: number | null;
@@ -97,12 +98,18 @@ export function takeService(loaded: NonNullable<Loaded['project']>, settings: Ta
   const fault = (key: string, what: string): unknown => faults.push(`${settings.title}: ${key}: ${what}`);
   const note = (key: string, text: string, level: Note['level'] = 'info'): unknown =>
     notes.push({ level, text: `${settings.title}: ${key} ${text}` });
-  const compose = `docker compose ${settings.composeFlags}`;
+  const compose = settings.composeFlags === null ? null : `docker compose ${settings.composeFlags}`;
 
   if (build !== undefined)
-    note('build', `is not done by torc; after a change: ${compose}build ${serviceName}`);
+    note(
+      'build',
+      `is not done by torc${compose === null ? '' : `; after a change: ${compose}build ${serviceName}`}`,
+    );
   // What docker compose build calls the image of a service that names none.
-  const image = rest.image ?? (build === undefined ? undefined : `${name}-${serviceName}`);
+  const image =
+    rest.image ?? (build === undefined || compose === null ? undefined : `${name}-${serviceName}`);
+  if (build !== undefined && image === undefined)
+    fault('image', 'is missing, and torc does not build; allowed: image: NAME, after docker build -t NAME');
   const service: RawService = image === undefined ? rest : { ...rest, image };
   const driver = driverOf(service);
   const has = (key: string): boolean => service[key] !== undefined;
@@ -111,7 +118,7 @@ export function takeService(loaded: NonNullable<Loaded['project']>, settings: Ta
   for (const [key, what] of NOTED) if (has(key)) note(key, what);
   for (const [key, what] of DEPLOY_NOTED)
     if (service.deploy !== undefined && Object.hasOwn(service.deploy, key)) note(`deploy.${key}`, what);
-  if (driver === 'process') checkProcess(service, fault);
+  if (driver === 'process' && build === undefined) checkProcess(service, fault);
   checkShared(service, fault);
   checkLinks(service, fault, note, compose);
   return {
@@ -120,7 +127,7 @@ export function takeService(loaded: NonNullable<Loaded['project']>, settings: Ta
       service: without(service, [...NOTED.map(([key]) => key), 'restart', 'profiles', 'links']),
     },
     replicas: replicasOf(service, settings.replicas, fault),
-    port: portOf(service, settings.port, fault, note),
+    port: driver === 'process' ? null : portOf(service, settings.port, fault, note),
     faults,
     notes,
   };
@@ -141,6 +148,20 @@ function checkProcess(service: RawService, fault: Say): void {
         key,
         'is for containers, and without image the replicas are child processes; take it out, or name an image',
       );
+  for (const key of ['ports', 'expose'] as const)
+    if (service[key] !== undefined)
+      fault(
+        key,
+        'child processes share this machine, so only one could have a port of its own; take it out: torc gives each its port in PORT, or as {{port}} in command',
+      );
+  const port = service.environment?.PORT;
+  if (typeof port === 'string' && !/^\{\{ ?port ?\}\}$/.test(port))
+    fault(
+      'environment.PORT',
+      `${port}: child processes cannot share a port; take it out, torc gives each its own`,
+    );
+  if (service.stop_signal !== undefined && signalOf(service.stop_signal) === null)
+    fault('stop_signal', `${service.stop_signal}: no signal here; allowed: SIGTERM, SIGINT, SIGQUIT, ...`);
   if (service.deploy?.resources !== undefined)
     fault(
       'deploy.resources',
@@ -163,7 +184,7 @@ function checkShared(service: RawService, fault: Say): void {
 }
 
 /** What must be there and is not torc's to start. */
-function checkLinks(service: RawService, fault: Say, note: SayNote, compose: string): void {
+function checkLinks(service: RawService, fault: Say, note: SayNote, compose: string | null): void {
   const needed = new Set(Object.keys(service.depends_on ?? {}));
   for (const link of (service.links as readonly string[] | undefined) ?? []) {
     const [target, alias = target] = link.split(':');
@@ -178,7 +199,7 @@ function checkLinks(service: RawService, fault: Say, note: SayNote, compose: str
   const names = [...needed].join(' ');
   note(
     'depends_on',
-    `${names}: torc starts only its replicas and waits for nothing else; before it: ${compose}up -d ${names}`,
+    `${names}: torc starts only its replicas and waits for nothing else; ${compose === null ? `start ${names} before it` : `before it: ${compose}up -d ${names}`}`,
     'warn',
   );
 }
@@ -191,7 +212,7 @@ function replicasOf(service: RawService, set: number | null, fault: Say): number
     fault('scale', `${scale}, and deploy.replicas: ${deploy.replicas}; allowed: one of the two`);
   if (said !== null && set !== null && said !== set)
     fault(key, `${said}, and TORC_REPLICAS=${set}; allowed: unset one of the two`);
-  if (said === 0) fault(key, '0; allowed: a whole number, 1 to 1000');
+  if (said !== null && (said < 1 || said > 1000)) fault(key, `${said}; allowed: a whole number, 1 to 1000`);
   return said;
 }
 

@@ -6,12 +6,15 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import type { Log } from '../../core/log.ts';
 import { asOwnGroup } from '../../core/own-group.ts';
 import type { Random } from '../../core/random.ts';
+import { expandText, type SlotWords } from '../../service/expand.ts';
+import { type ProcessSurroundings, surroundingsOf } from '../../service/process.ts';
+import type { ComposeService } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
 import { StateDirectory } from '../state.ts';
 import { observe } from './identity.ts';
@@ -25,6 +28,7 @@ import {
   removeRecord,
   writeRecord,
 } from './records.ts';
+import { resolveUser, type UserIds } from './user.ts';
 
 const HOST = '127.0.0.1';
 /** How often adopted replicas and the size of all output are looked at: one small read each. */
@@ -35,6 +39,8 @@ const STOP_POLL_MS = 10;
 const KILL_TIMEOUT_MS = 5_000;
 
 const bundledReplica = join(import.meta.dirname, '..', '..', '..', 'docker', 'replica.ts');
+
+const NO_SERVICE: ComposeService = { command: null, entrypoint: null };
 
 interface Run {
   /** Of its files. */
@@ -49,8 +55,10 @@ interface Run {
 }
 
 export interface ProcessDriverOptions {
-  /** A shell command line, or null for the bundled replica. */
+  /** A shell command line, or null for the bundled replica; {{slot}}, {{generation}} and {{port}} may stand in it. */
   readonly command: string | null;
+  /** What else a Compose service says of the process. */
+  readonly service?: ComposeService | null;
   /** Told what a roll-out has succeeded with. */
   readonly remember?: (version: string) => void;
   /** Names what this torc owns; two torcs of one scope exclude each other. */
@@ -73,10 +81,11 @@ export class ProcessDriver implements Driver {
   readonly #portsTaken = new Set<number>();
   #onEvent: (event: DriverEvent) => void = () => {};
   #poll: NodeJS.Timeout | null = null;
+  #user: UserIds | null = null;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
-    this.program = options.command ?? DEMO_PROGRAM;
+    this.program = options.command?.replace(/^exec /, '') ?? DEMO_PROGRAM;
     this.#state = new StateDirectory(
       options.stateRoot,
       `process-${options.scope}`,
@@ -85,6 +94,8 @@ export class ProcessDriver implements Driver {
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
+    const user = this.#options.service?.user;
+    if (user !== undefined) this.#user = await resolveUser(user);
     await this.#state.open();
     this.#onEvent = onEvent;
     const records = readRecords(this.#state.path);
@@ -109,7 +120,7 @@ export class ProcessDriver implements Driver {
   async list(): Promise<readonly Replica[]> {
     const runs = [...this.#runs.values()];
     const living = await observe(runs.filter(run => run.ended === null).map(run => run.record.pid));
-    return runs.map(run => replicaOf(run, living.get(run.record.pid)?.paused === true));
+    return runs.map(run => this.#replicaOf(run, living.get(run.record.pid)?.paused === true));
   }
 
   async start(spec: ReplicaSpec): Promise<Replica> {
@@ -134,7 +145,7 @@ export class ProcessDriver implements Driver {
       if (child.exitCode !== null || child.signalCode !== null)
         this.#onEnd(run, child.exitCode, child.signalCode);
       else child.once('exit', (code, signal) => this.#onEnd(run, code, signal));
-      return replicaOf(run, false);
+      return this.#replicaOf(run, false);
     } finally {
       this.#portsTaken.delete(port);
     }
@@ -146,7 +157,7 @@ export class ProcessDriver implements Driver {
     run.stopping = true;
     const { pid } = run.record;
     if (await this.#isOurs(run)) {
-      signalGroup(pid, 'SIGTERM');
+      signalGroup(pid, this.#surroundings(run.record).stopSignal);
       signalGroup(pid, 'SIGCONT'); // one that is paused must wake up to hear the first
       await waitUntil(() => groupIsEmpty(pid), graceMs);
       signalGroup(pid, 'SIGKILL');
@@ -172,7 +183,7 @@ export class ProcessDriver implements Driver {
     if (run === undefined || run.ended !== null) throw new Error(`replica ${replica.label} has ended`);
     run.record = { ...run.record, slot: spec.slot, generation: spec.generation, spare: spec.spare };
     writeRecord(this.#state.path, run.name, run.record);
-    return replicaOf(run, false);
+    return this.#replicaOf(run, false);
   }
 
   remember(version: string): void {
@@ -183,7 +194,8 @@ export class ProcessDriver implements Driver {
   async close({ remove }: { remove: boolean }): Promise<void> {
     if (this.#poll !== null) clearTimeout(this.#poll);
     this.#poll = null;
-    if (remove) await Promise.all([...this.#runs.values()].map(run => this.stop(replicaOf(run, false), 0)));
+    if (remove)
+      await Promise.all([...this.#runs.values()].map(run => this.stop(this.#replicaOf(run, false), 0)));
     this.#runs.clear();
     this.#state.close();
   }
@@ -197,11 +209,32 @@ export class ProcessDriver implements Driver {
     return port;
   }
 
-  #spawn(name: string, { slot, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
+  /** What the service says of the process of this slot. */
+  #surroundings(words: SlotWords): ProcessSurroundings {
+    return surroundingsOf(this.#options.service ?? NO_SERVICE, words);
+  }
+
+  #replicaOf(run: Run, paused: boolean): Replica {
+    const { stopGraceMs } = this.#surroundings(run.record);
+    return { ...replicaOf(run, paused), ...(stopGraceMs === null ? {} : { stopGraceMs }) };
+  }
+
+  #spawn(name: string, { slot, generation, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
+    const words = { slot, generation, port };
+    const { env: own, folder } = this.#surroundings(words);
+    if (folder !== null && !existsSync(folder))
+      throw new Error(`cannot start a process: working_dir ${folder} is not there`);
     const output = openOutput(this.#state.path, name);
-    const env = { ...cleanEnvironment(process.env), HOST, PORT: String(port), SERVER_ID: slot };
-    const options = { env, detached: true, stdio: ['ignore', output, output] as ['ignore', number, number] };
-    const command = version ?? this.#options.command;
+    const env = { ...cleanEnvironment(process.env), HOST, SERVER_ID: slot, ...own, PORT: String(port) };
+    const options = {
+      env,
+      detached: true,
+      stdio: ['ignore', output, output] as ['ignore', number, number],
+      ...(folder === null ? {} : { cwd: folder }),
+      ...this.#user,
+    };
+    const line = version ?? this.#options.command;
+    const command = line === null ? null : expandText(line, words);
     return new Promise((resolve, reject) => {
       const child = asOwnGroup(() =>
         command === null
