@@ -12,7 +12,7 @@ import type { ProcessLog } from './core/log.ts';
 export interface Banner {
   readonly version: string;
   readonly config: Config;
-  readonly driver: Pick<Driver, 'name' | 'program'>;
+  readonly driver: Pick<Driver, 'name' | 'program' | 'publishedAt'>;
   readonly supervisor: Supervisor;
   readonly hasTokens: boolean;
   readonly always: ProcessLog['always'];
@@ -21,7 +21,9 @@ export interface Banner {
 /** Told at once: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
 export function announce(banner: Banner): void {
   const { version, config, driver, supervisor, hasTokens, always } = banner;
-  const url = urlOf(config.host, config.port);
+  const published = driver.publishedAt?.(config.port) ?? null;
+  const url = published ?? urlOf(config.host, config.port);
+  const where = published === null ? url : `${url} (published)`;
   const slots = supervisor.slots();
   const missing = slots.filter(slot => slot.state !== 'ready');
   const ready = slots.length - missing.length;
@@ -33,18 +35,18 @@ export function announce(banner: Banner): void {
     replicas: slots.map(slot => slot.name),
     ready,
     workers: config.workers === 0 ? availableParallelism() : config.workers,
-    admin: whereToAsk(config, hasTokens),
+    admin: whereToAsk(config, hasTokens, port => driver.publishedAt?.(port) ?? null),
     ...(missing.length === 0
       ? {}
       : {
           notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
         }),
   };
-  if (missing.length === 0) always(fields, `torc is ready on ${url}`);
+  if (missing.length === 0) always(fields, `torc is ready on ${where}`);
   else if (ready > 0)
-    always(fields, `torc is ready on ${url}, but only ${ready} of ${slots.length} replicas are`, 'warn');
+    always(fields, `torc is ready on ${where}, but only ${ready} of ${slots.length} replicas are`, 'warn');
   else {
-    always(fields, `torc listens on ${url}, but no replica is ready yet`, 'warn');
+    always(fields, `torc listens on ${where}, but no replica is ready yet`, 'warn');
     const unsubscribe = supervisor.subscribe(event => {
       if (isNotice(event) || event.to !== 'ready' || event.spare) return;
       unsubscribe();
@@ -59,13 +61,19 @@ function urlOf(listenHost: string, port: number): string {
 }
 
 /** For the banner: where the control endpoints are, or why nowhere. */
-function whereToAsk(config: Config, hasTokens: boolean): string {
+function whereToAsk(
+  config: Config,
+  hasTokens: boolean,
+  publishedAt: (port: number) => string | null,
+): string {
+  const slotsAt = (host: string, port: number): string =>
+    `${publishedAt(port) ?? urlOf(host, port)}/admin/slots`;
   const own = adminAddressOf(config);
-  if (own !== null) return 'path' in own ? `unix:${own.path}` : `${urlOf(own.host, own.port)}/admin/slots`;
+  if (own !== null) return 'path' in own ? `unix:${own.path}` : slotsAt(own.host, own.port);
   if (config.adminPaths === 'off-public')
     return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
   if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
     return 'closed on this listener: set TORC_ADMIN_TOKEN';
   const who = config.adminOpen ? '' : ' (this machine; behind a proxy set TORC_ADMIN_TOKEN)';
-  return `${urlOf(config.host, config.port)}/admin/slots${hasTokens ? ' (with a token)' : who}`;
+  return `${slotsAt(config.host, config.port)}${hasTokens ? ' (with a token)' : who}`;
 }

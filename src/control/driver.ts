@@ -73,6 +73,8 @@ export interface Driver {
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
   /** Does a connection from this address come from the network that replicas are on? Answered at once, from memory. */
   isReplicaPeer?(address: string): boolean;
+  /** Where a port of torc's own container is reached from outside; null where it is not, or torc is in none. After `open`. */
+  publishedAt?(port: number): string | null;
   /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */
   close(options: { remove: boolean }): Promise<void>;
 }

@@ -52,9 +52,16 @@ async function inside(container: string, program: string): Promise<string> {
 const LOOK = `stat -c %g /var/run/docker.sock; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline;
   grep -E '^(PPid|Gid|Groups):' $p/status | tr '\\n\\t' '  '; echo; done`;
 
+/** Kills torc's primary process, the child of the container's init. */
+const CRASH = `for (const pid of fs.readdirSync('/proc').filter(Number)) {
+  const [, parent] = /^PPid:\\s+(\\d+)/m.exec(fs.readFileSync('/proc/' + pid + '/status', 'utf8'));
+  if (parent === '1' && fs.readFileSync('/proc/' + pid + '/cmdline', 'utf8').includes('main.ts'))
+    process.kill(pid, 'SIGKILL');
+}`;
+
 engineSuite('compose', network, test => {
   test('up: ready, balanced over sibling containers, not as root', async () => {
-    const { code, output } = await compose('up', '-d', '--build');
+    const { code, output } = await compose('up', '-d', '--build', '--wait', '--wait-timeout', '120');
     assert.is(code, 0, output);
     await waitFor(async () => (await readyCount()) === 3, {
       timeoutMs: 60_000,
@@ -78,6 +85,30 @@ engineSuite('compose', network, test => {
       torc.filter(([, user]) => user === 'root'),
       [],
     );
+  });
+
+  test('the banner tells where it is published, and what runs', async () => {
+    const banner = (await run('logs', balancer)).output
+      .split('\n')
+      .find(line => line.includes('torc is ready on') || line.includes('torc listens on'));
+    const { url: told, program, admin, version } = JSON.parse(banner ?? '{}') as Record<string, string>;
+    assert.is(told, url, banner);
+    assert.is(program, 'the demo program (image torc-replica)');
+    assert.match(admin!, `${url}/admin/slots`);
+    assert.match(version!, /^\d+\.\d+\.\d+/);
+  });
+
+  test('healthy, and started again after a crash: the replicas are taken over', async () => {
+    const inspect = () => docker.getContainer(balancer).inspect();
+    const before = (await inspect()).State;
+    assert.is(before.Health?.Status, 'healthy', 'up --wait waits for it');
+    const replicas = (await containersOf(network)).sort();
+    await run('exec', '-u', '0', balancer, 'node', '-e', CRASH);
+    await waitFor(async () => (await inspect()).RestartCount === 1 && (await readyCount()) === 3, {
+      timeoutMs: 60_000,
+      what: 'torc again, with three replicas',
+    });
+    assert.equal((await containersOf(network)).sort(), replicas);
   });
 
   test('bounds, state and networks are as the file says', async () => {

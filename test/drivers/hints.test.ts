@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exitInWords, hintOf } from '../../src/drivers/docker/hints.ts';
-import { ownContainerId } from '../../src/drivers/docker/network.ts';
+import { ownContainer, ownContainerId } from '../../src/drivers/docker/self.ts';
 
 const test = suite('docker hints');
 
@@ -94,6 +94,31 @@ test('our own container is read from what is mounted at /etc, never from what a 
   assert.is(ownContainerId(`1 0 8:1 / / rw - ext4 /dev/sda1 rw\n${inside}`), id);
   assert.is(ownContainerId(host), null);
   assert.is(ownContainerId(''), null);
+});
+
+test('our own container: what is joined for it, and where it is published', () => {
+  const container = (mode: string, ports: object = {}) =>
+    ownContainer('me', {
+      HostConfig: { NetworkMode: mode },
+      NetworkSettings: { Ports: ports },
+    } as Parameters<typeof ownContainer>[1]);
+  assert.equal(
+    ['bridge', 'default', 'host', 'container:other', 'none'].map(mode => container(mode).joins),
+    ['me', 'me', null, 'other', 'me'],
+  );
+  const binding = (HostIp: string) => [
+    { HostIp, HostPort: '8080' },
+    { HostIp: '::', HostPort: '9' },
+  ];
+  for (const [ip, url] of [
+    ['127.0.0.1', 'http://127.0.0.1:8080'],
+    ['0.0.0.0', 'http://127.0.0.1:8080'],
+    ['', 'http://127.0.0.1:8080'],
+    ['192.168.0.4', 'http://192.168.0.4:8080'],
+    ['::1', 'http://[::1]:8080'],
+  ] as const)
+    assert.is(container('bridge', { '5000/tcp': binding(ip) }).publishedAt(5000), url);
+  assert.is(container('bridge', { '5000/tcp': null, '80/tcp': binding('') }).publishedAt(5000), null);
 });
 
 test.run();

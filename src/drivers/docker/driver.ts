@@ -217,6 +217,10 @@ export class DockerDriver implements Driver {
     return this.#network.subnets.holdsReplica(address);
   }
 
+  publishedAt(port: number): string | null {
+    return this.#network.own?.publishedAt(port) ?? null;
+  }
+
   remember(version: string): void {
     this.program = programOf(version);
     this.#options.remember?.(version);

@@ -1,13 +1,12 @@
 // The user-defined network of the replicas: made if it is not there, labelled as ours, removed at the end only if torc
 // made it and nobody else is on it. When torc itself runs in a container of this engine it joins the network, because
-// bridges do not talk to each other. Who we are is read from what the engine mounts into every container: a hostname
-// can be anything, and with a private cgroup namespace (cgroup v2) the cgroup's path says nothing.
+// bridges do not talk to each other.
 
-import { readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
 import type { Reach } from './container.ts';
 import { type Engine, EngineError } from './engine.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
+import { findOwnContainer, type OwnContainer, readText } from './self.ts';
 import { Subnets } from './subnets.ts';
 
 const NOT_FOUND = 404;
@@ -23,8 +22,10 @@ export class Network {
   owner = '';
   /** As the engine last had it. */
   subnets = new Subnets(null);
+  /** Null when torc runs on the host or in a container of another engine. */
+  own: OwnContainer | null = null;
   readonly #engine: Engine;
-  /** The container whose network is ours; null on the host, on its network (--network host) or in another engine's container. */
+  /** The container that is joined for us; null where none needs to be. */
   #self: string | null = null;
   #joined = false;
 
@@ -46,19 +47,10 @@ export class Network {
     return found;
   }
 
-  /** Finds our own container, if this engine runs it, and by it whose network we are on. */
+  /** Finds our own container, if this engine runs it. */
   async findSelf(): Promise<void> {
-    const id = ownContainerId(readText('/proc/self/mountinfo'));
-    if (id === null) return;
-    let mode: string | undefined;
-    const known = await this.#engine.askUnless(
-      [NOT_FOUND],
-      'cannot look at our own container',
-      async docker => {
-        mode = (await docker.getContainer(id).inspect()).HostConfig.NetworkMode;
-      },
-    );
-    this.#self = known ? networkContainer(id, mode) : null;
+    this.own = await findOwnContainer(this.#engine);
+    this.#self = this.own?.joins ?? null;
   }
 
   /**
@@ -119,29 +111,6 @@ export class Network {
     if (made === null) throw new Error(`${what}: it vanished at once`);
     return made;
   }
-}
-
-/**
- * Which container is to be joined to another network. One on the host's network needs none (the bridges are on its machine)
- * and may have none; one on another container's network has none of its own.
- */
-export function networkContainer(id: string, mode = ''): string | null {
-  if (mode === 'host') return null;
-  return mode.startsWith('container:') ? mode.slice('container:'.length) : id;
-}
-
-/** '' where there is no such file: not every system has /proc. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-/** Of the container whose /etc/hosts (hostname, resolv.conf) is mounted here; on a host these are plain files. */
-export function ownContainerId(mountinfo: string): string | null {
-  return /\/containers\/([0-9a-f]{64})\/(?:hosts|hostname|resolv\.conf) \/etc\//.exec(mountinfo)?.[1] ?? null;
 }
 
 /** Also one that is down, as a bridge without containers is: os.networkInterfaces() leaves those out. */

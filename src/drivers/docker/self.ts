@@ -1,0 +1,65 @@
+// torc's own container, where it runs in one of this engine: whose network it is on, and where its ports are published for
+// people outside. Who we are is read from what the engine mounts into every container: a hostname can be anything, and
+// with a private cgroup namespace (cgroup v2) the cgroup's path says nothing.
+
+import { readFileSync } from 'node:fs';
+import type Docker from 'dockerode';
+import { type Engine, EngineError } from './engine.ts';
+
+const NOT_FOUND = 404;
+const EVERYWHERE = ['', '0.0.0.0', '::'];
+
+export interface OwnContainer {
+  /** The container that is joined to a network for us; null on the host's network, where nothing can be joined. */
+  readonly joins: string | null;
+  /** Where a port of ours is reached from outside, as people write it: "http://127.0.0.1:5000"; null where it is not. */
+  readonly publishedAt: (port: number) => string | null;
+}
+
+/** Null on a host, and in a container of another engine. */
+export async function findOwnContainer(engine: Engine): Promise<OwnContainer | null> {
+  const id = ownContainerId(readText('/proc/self/mountinfo'));
+  if (id === null) return null;
+  try {
+    const found = await engine.ask('cannot look at our own container', docker =>
+      docker.getContainer(id).inspect(),
+    );
+    return ownContainer(id, found);
+  } catch (error) {
+    if (error instanceof EngineError && error.status === NOT_FOUND) return null;
+    throw error;
+  }
+}
+
+type Found = Pick<Docker.ContainerInspectInfo, 'HostConfig' | 'NetworkSettings'>;
+
+export function ownContainer(id: string, { HostConfig, NetworkSettings }: Found): OwnContainer {
+  const mode = HostConfig.NetworkMode ?? '';
+  const ports: Readonly<Record<string, { HostIp: string; HostPort: string }[] | null>> =
+    NetworkSettings.Ports ?? {};
+  return {
+    // On another container's network we have none of our own: that one is joined in our place.
+    joins: mode === 'host' ? null : mode.startsWith('container:') ? mode.slice('container:'.length) : id,
+    publishedAt(port) {
+      const [binding] = ports[`${port}/tcp`] ?? [];
+      if (binding === undefined) return null;
+      const { HostIp: ip, HostPort } = binding;
+      const host = EVERYWHERE.includes(ip) ? '127.0.0.1' : ip.includes(':') ? `[${ip}]` : ip;
+      return `http://${host}:${HostPort}`;
+    },
+  };
+}
+
+/** Of the container whose /etc/hosts (hostname, resolv.conf) is mounted here; on a host these are plain files. */
+export function ownContainerId(mountinfo: string): string | null {
+  return /\/containers\/([0-9a-f]{64})\/(?:hosts|hostname|resolv\.conf) \/etc\//.exec(mountinfo)?.[1] ?? null;
+}
+
+/** '' where there is no such file: not every system has /proc. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
