@@ -47,6 +47,21 @@ test('home, request and heartbeat, whatever the method and query', async () => {
   }
 });
 
+test('its front page says what it is and where to look, to a browser and to curl', async () => {
+  const plain = await fetch(`${url}/?a=1`);
+  assert.is(plain.headers.get('content-type'), 'text/plain; charset=utf-8');
+  const browser = await fetch(url, { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+  assert.is(browser.headers.get('content-type'), 'text/html; charset=utf-8');
+  const html = await browser.text();
+  assert.not.match(html, /(src|href)="?(https?:|\/\/)/, 'it asks nobody else');
+  for (const body of [await plain.text(), html]) {
+    assert.match(body, "torc's demo program");
+    assert.match(body, 'replica 4 answered');
+    for (const path of ['/home', '/rep', '/admin/slots', '/admin/explain?target=', '/metrics'])
+      assert.ok(body.includes(path), path);
+  }
+});
+
 test('SIGTERM: a request on its way is answered on a closing connection, then exit 0', async () => {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
