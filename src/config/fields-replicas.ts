@@ -1,7 +1,18 @@
 // Settings of the replicas: who makes them, what they are, how many, and what becomes of them when torc ends. One row each;
 // fields.ts says what a row is.
 
-import { DRIVERS, type DriverName, flag, list, oneOf, parseAddress, row, text, whole } from './kinds.ts';
+import {
+  DRIVERS,
+  type DriverName,
+  flag,
+  list,
+  oneOf,
+  parseAddress,
+  parseCapability,
+  row,
+  text,
+  whole,
+} from './kinds.ts';
 
 const DOCKER: readonly DriverName[] = ['docker'];
 const PROCESS: readonly DriverName[] = ['process'];
@@ -100,9 +111,17 @@ export const replicasFields = {
   replicaPort: row(
     'TORC_REPLICA_PORT',
     whole(1, 65535),
-    '5000',
+    null,
     '',
-    'docker driver: port the image listens on; where it is another, no heartbeat is answered and no slot gets ready',
+    'docker driver: port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000',
+    DOCKER,
+  ),
+  capAdd: row(
+    'TORC_CAP_ADD',
+    list(parseCapability, 'a list of capabilities (CHOWN, SETUID, ...)'),
+    null,
+    '',
+    'docker driver: capabilities that replicas get although torc drops all; images that start as root and become another user need CHOWN,SETGID,SETUID',
     DOCKER,
   ),
   network: row(

@@ -96,6 +96,12 @@ export function parseAddress(item: string): Address | null {
   return { host, port };
 }
 
+/** As `docker run --cap-add` takes it, with or without CAP_. */
+export function parseCapability(item: string): string | null {
+  const name = item.toUpperCase().replace(/^CAP_/, '');
+  return /^[A-Z][A-Z_]{1,30}$/.test(name) ? name : null;
+}
+
 export function parseCidr(item: string): string | null {
   if (ipaddr.isValidCIDR(item)) return item;
   if (!ipaddr.isValid(item)) return null;

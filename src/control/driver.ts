@@ -20,6 +20,8 @@ export interface Replica {
   /** What it runs (an image, a command line), and which of those that have had that name (an image's short id), where known. */
   readonly image?: string;
   readonly version?: string;
+  /** How long its image or service wants to be waited for once it was asked to end; absent: nobody said. */
+  readonly stopGraceMs?: number;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
   readonly ended?: string;
   /** What its own definition gives it between the signal to end and the kill, where it says so. */
@@ -67,7 +69,7 @@ export interface Driver {
   prepare?(version: string): Promise<void>;
   /** A roll-out of it has succeeded: the next torc starts with it. Never throws. */
   remember?(version: string): void;
-  /** The end of what a replica printed, '' where nothing is known. Asked before its `stop`; never throws. */
+  /** The end of what a replica printed, with what it asks for ("torc: ..."), '' where nothing is known. Asked before its `stop`; never throws. */
   lastWords?(replica: Replica): Promise<string>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;

@@ -49,16 +49,20 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
 }
 
 async function dockerDriver(
-  { network, image, replicaPort, dockerReach }: Config,
+  { network, image, service = null, replicaPort, capAdd, dockerReach, replicas, most, spares }: Config,
   { stateRoot, log, progress }: DriverSurroundings,
 ): Promise<Driver> {
   const { BUNDLED_IMAGE } = await import('./docker/image.ts');
   const { DockerDriver } = await import('./docker/driver.ts');
-  const setting = image ?? BUNDLED_IMAGE;
+  const setting = service?.service.image ?? image ?? BUNDLED_IMAGE;
   const versions = versionFile(stateRoot, `docker-${network}`, 'TORC_IMAGE', setting, log);
   return new DockerDriver({
     network,
     image: versions.recall() ?? setting,
+    service,
+    capAdd,
+    most: Math.max(replicas, most ?? 0),
+    spares,
     remember: version => versions.remember(version),
     port: replicaPort,
     reach: dockerReach,

@@ -1,89 +1,29 @@
-// A replica as a container: its name, what it is made with, and how the engine's list of containers reads as replicas.
+// A replica as a container: its name, and how the engine's list of containers reads as replicas.
 // Labels say whose it is and never change; slot and generation also stand in the name, and the name wins, because a
 // promoted spare gets a new slot and a container can be renamed but not labelled anew.
 //
 //   torc-4-g2-1f0c9a        slot 4, second generation       (the end is random: a fresh name never meets a 409)
 //   torc-spare-1-g1-s77e2b0 a spare
 
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Replica, ReplicaSpec } from '../../control/driver.ts';
-import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
+import { digestOf, MADE_OF_LABEL, type Make, PORT_LABEL } from './creation.ts';
+import { nanosecondsOf } from './units.ts';
 
-/** Limits of one replica; docs/operations.md names them. */
-const MEMORY_BYTES = 512 * 1024 * 1024;
-const PIDS = 256;
-/** Its output, of which the engine keeps the end. */
-const LOG_SIZE = '1m';
-
-export type Reach = 'ip' | 'published';
-
-const MADE_OF_LABEL = 'torc.made-of';
-const DIGEST_LENGTH = 12;
-
-export interface Make {
-  /** The instance whose replicas these are. */
-  readonly owner: string;
-  readonly image: string;
-  readonly network: string;
-  readonly port: number;
-  readonly reach: Reach;
-}
+const VERSION_LENGTH = 12;
 
 export function nameOf(network: string, { slot, generation, spare }: ReplicaSpec): string {
   return `${network}-${slot}-g${generation}-${spare ? 's' : ''}${randomBytes(3).toString('hex')}`;
 }
 
-/** Least privilege: no capability, nothing gained by setuid, bounded memory, processes and log; one healer: torc. */
-export function creationOf(name: string, spec: ReplicaSpec, make: Make): Docker.ContainerCreateOptions {
-  const what = madeOf(make);
-  return {
-    ...what,
-    name,
-    Env: [...what.Env, `SERVER_ID=${spec.slot}`],
-    Labels: {
-      [NETWORK_LABEL]: make.network,
-      [OWNER_LABEL]: make.owner,
-      [MADE_OF_LABEL]: digestOf(make),
-      'torc.slot': spec.slot,
-      'torc.generation': String(spec.generation),
-      'torc.spare': String(spec.spare),
-    },
-  };
-}
-
-/** What all replicas of one make have in common. */
-function madeOf(make: Make) {
-  const port = `${make.port}/tcp`;
-  return {
-    Image: make.image,
-    Env: [`PORT=${make.port}`],
-    ExposedPorts: { [port]: {} },
-    HostConfig: {
-      NetworkMode: make.network,
-      PortBindings: make.reach === 'published' ? { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } : {},
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges:true'],
-      PidsLimit: PIDS,
-      Memory: MEMORY_BYTES,
-      RestartPolicy: { Name: 'no' },
-      LogConfig: { Type: 'json-file', Config: { 'max-size': LOG_SIZE, 'max-file': '1' } },
-      // A program without a handler ignores SIGTERM as process 1; as a child of the engine's init it ends at once.
-      Init: true,
-    },
-  };
-}
-
-const digestOf = (make: Make): string =>
-  createHash('sha256')
-    .update(JSON.stringify(madeOf(make)))
-    .digest('hex')
-    .slice(0, DIGEST_LENGTH);
-
 /** How a container differs from what would be made now, in words; '' where it does not. */
 export function differenceOf(info: Docker.ContainerInfo, make: Make): string {
   if (info.Image !== make.image) return `it runs the image ${info.Image}, not ${make.image}`;
-  return info.Labels[MADE_OF_LABEL] === digestOf(make) ? '' : 'it was made with other settings';
+  if (info.Labels[MADE_OF_LABEL] === digestOf(make)) return '';
+  return make.project === null
+    ? 'it was made with other settings'
+    : `the definition of the service ${make.project.serviceName} has changed since, or torc's settings have`;
 }
 
 /** The container as the list has it; null while the engine is removing it. */
@@ -92,6 +32,7 @@ export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | nul
   const spec = specOf(info, make.network);
   const alive = info.State === 'running' || info.State === 'paused';
   const address = alive ? addressOf(info, make) : null;
+  const grace = make.project?.service.stop_grace_period;
   const common = {
     id: info.Id,
     ...spec,
@@ -99,7 +40,8 @@ export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | nul
     port: address?.port ?? 0,
     label: info.Id.slice(0, 12),
     image: info.Image,
-    version: info.ImageID.replace(/^sha256:/, '').slice(0, DIGEST_LENGTH),
+    version: info.ImageID.replace(/^sha256:/, '').slice(0, VERSION_LENGTH),
+    ...(grace === undefined ? {} : { stopGraceMs: Math.ceil(nanosecondsOf(grace) / 1e6) }),
   };
   if (address !== null) return { ...common, status: info.State === 'paused' ? 'paused' : 'running' };
   return {
@@ -123,8 +65,9 @@ function specOf(info: Docker.ContainerInfo, network: string): ReplicaSpec {
 /** Only of living containers: a dead one's address is the next one's. */
 function addressOf(
   info: Docker.ContainerInfo,
-  { network, port, reach }: Make,
+  { network, port: usual, reach }: Make,
 ): { host: string; port: number } | null {
+  const port = Number(info.Labels[PORT_LABEL]) || usual;
   const ip = info.NetworkSettings.Networks[network]?.IPAddress ?? '';
   if (ip === '') return null;
   if (reach === 'ip') return { host: ip, port };
@@ -134,8 +77,12 @@ function addressOf(
 
 const FRAME_HEAD_BYTES = 8;
 
-/** The engine's log of a container without a terminal: frames of 1 byte stream, 3 of nothing, 4 of length, then text. */
+/**
+ * The engine's log of a container: frames of 1 byte stream (0 to 2), 3 of nothing, 4 of length, then text; of one with a
+ * terminal (`tty`) the text alone.
+ */
 export function plainOutput(log: Buffer): string {
+  if (log.length < FRAME_HEAD_BYTES || log[0]! > 2 || log.readUIntBE(1, 3) !== 0) return log.toString('utf8');
   const texts: Buffer[] = [];
   for (let at = 0; at + FRAME_HEAD_BYTES <= log.length; ) {
     const end = at + FRAME_HEAD_BYTES + log.readUInt32BE(at + 4);

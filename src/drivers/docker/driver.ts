@@ -7,34 +7,44 @@ import type Docker from 'dockerode';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { ServiceProject } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
 import { instanceId } from '../instance.ts';
 import { StateDirectory } from '../state.ts';
-import { creationOf, differenceOf, type Make, nameOf, plainOutput, replicaOf } from './container.ts';
+import { Belongings, withProfiles } from './belongings.ts';
+import { differenceOf, nameOf, replicaOf } from './container.ts';
+import { creationOf, type Make } from './creation.ts';
+import { endOf, lastWordsOf } from './ending.ts';
 import { atStart, Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
-import { exitInWords, hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
-import { ensureImage, isBundled, missingImage } from './image.ts';
+import { hintOf, NETWORK_LABEL, OWNER_LABEL, signalName } from './hints.ts';
+import { ensureImage, hasImage, isBundled, missingImage } from './image.ts';
 import { Lease } from './lease.ts';
+import { limitsOf } from './limits.ts';
 import { Network } from './network.ts';
+import { portOf, USUAL_PORT } from './ports.ts';
 
 const NOT_MODIFIED = 304;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
 /** Beyond the grace: the engine kills, unmounts and answers. */
 const STOP_MARGIN_MS = 20_000;
-/** Of a replica's output, for people. */
-const LAST_LINES = 20;
 /** Foreign containers that are named in the log. */
 const MOST_NAMED = 100;
-const LAST_WORDS_BYTES = 2048;
 
 export interface DockerDriverOptions {
   readonly network: string;
   readonly image: string;
-  /** On which the image listens. */
-  readonly port: number;
+  /** On which the image listens; null: the one that the service or the image names (ports.ts). */
+  readonly port: number | null;
   readonly reach: 'auto' | 'ip' | 'published';
+  /** What the replicas are in Compose's words; null: the image and nothing else. */
+  readonly service?: ServiceProject | null;
+  /** Capabilities beyond the service's. */
+  readonly capAdd?: readonly string[];
+  /** By the settings: the largest number of replicas, and of spares. */
+  readonly most?: number;
+  readonly spares?: number;
   /** drivers/state.ts. */
   readonly stateRoot: string;
   readonly log: Log;
@@ -59,16 +69,22 @@ export class DockerDriver implements Driver {
   /** Names of containers between create and start: a list taken now must not show them as stopped. */
   readonly #starting = new Set<string>();
   #make: Make;
-  /** The images' own, besides the usual ones. */
+  /** What the service's containers need besides themselves. */
+  #belongings: Belongings;
+  /** Of images that were looked at. */
+  readonly #ports = new Map<string, number>();
+  /** The images' and the service's own, besides the usual ones. */
   readonly #stopSignals = new Set<string>();
   #events: EventStream | null = null;
   #locked = false;
 
   constructor(options: DockerDriverOptions) {
     this.#options = options;
-    const { network, image, port, stateRoot, log } = options;
+    const { network, image, port, stateRoot, log, capAdd = [], service = null } = options;
     this.program = programOf(image);
-    this.#make = { owner: '', network, image, port, reach: 'ip' };
+    const usual = { owner: '', reach: 'ip', port: port ?? USUAL_PORT, apiVersion: '' } as const;
+    this.#make = { ...usual, network, image, capAdd, project: service };
+    this.#belongings = new Belongings(this.#engine, service, '');
     this.#network = new Network(network, this.#engine);
     this.#lease = new Lease({ engine: this.#engine, network, log });
     this.#state = new StateDirectory(
@@ -95,13 +111,51 @@ export class DockerDriver implements Driver {
       });
       await this.#events.open();
       await this.#lease.take();
+      await this.#takeService(owner);
       await this.#network.findSelf();
       const found = await this.#network.reach();
       this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
+      this.#checkInternal();
       await this.#ensureImage(image, progress);
+      this.#make = { ...this.#make, port: this.#ports.get(image) ?? this.#make.port };
     } catch (error) {
       throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
     }
+  }
+
+  /** Says what of the service cannot be had here, and makes the networks it is on. */
+  async #takeService(owner: string): Promise<void> {
+    const { service = null, most = 1, spares = 0, log } = this.#options;
+    const { ApiVersion: apiVersion } = await this.#engine.ask('cannot ask for the version', docker =>
+      docker.version(),
+    );
+    this.#make = { ...this.#make, apiVersion };
+    if (service === null) return;
+    const { faults, notes } = limitsOf(service, { apiVersion, most, spares });
+    if (faults.length > 0) throw new StartError(faults.join('\n'));
+    for (const note of notes) log.warn({ service: service.serviceName }, note);
+    const project = withProfiles(service);
+    this.#make = { ...this.#make, project };
+    if (service.service.stop_signal !== undefined)
+      this.#stopSignals.add(signalName(service.service.stop_signal));
+    this.#belongings = new Belongings(this.#engine, project, owner);
+    await this.#belongings.check();
+    this.#network.isInternal = await this.#belongings.ensureNetworks();
+  }
+
+  /** A service that is on internal networks alone must not get out through torc's. */
+  #checkInternal(): void {
+    const { isInternal, leadsOut, name } = this.#network;
+    if (!isInternal) return;
+    if (this.#make.reach === 'published')
+      throw new StartError(
+        'all networks of the service are internal, which have no published ports, and by these alone torc reaches replicas of this engine: name a network that is not internal',
+      );
+    if (leadsOut)
+      this.#options.log.warn(
+        { network: name },
+        `all networks of the service are internal, but ${name}, on which torc reaches the replicas, is not: stop torc, docker network rm ${name}, and it is made anew`,
+      );
   }
 
   async list(): Promise<readonly Replica[]> {
@@ -153,6 +207,7 @@ export class DockerDriver implements Driver {
     const name = nameOf(this.#make.network, spec);
     this.#starting.add(name);
     try {
+      await this.#belongings.ensureNetworks();
       await this.#network.ensure();
       await this.#create(name, spec);
       await this.#engine.ask(
@@ -189,19 +244,19 @@ export class DockerDriver implements Driver {
   }
 
   async #ensureImage(image: string, progress: (text: string) => void): Promise<void> {
-    const stopSignal = await ensureImage(this.#engine, image, progress);
-    if (stopSignal !== null) this.#stopSignals.add(stopSignal);
+    const { stopSignal, exposed } = await ensureImage(this.#engine, image, progress);
+    if (stopSignal !== null) this.#stopSignals.add(signalName(stopSignal));
+    const { port, service = null, log } = this.#options;
+    const found = portOf(port, service?.service ?? null, { name: image, exposed });
+    if (found.port === null) throw new StartError(found.fault);
+    this.#ports.set(image, found.port);
+    if (port === null && found.port !== USUAL_PORT)
+      log.info({ image, port: found.port }, `replicas are asked on port ${found.port}, from ${found.source}`);
   }
 
-  async lastWords({ id, label }: Replica): Promise<string> {
-    try {
-      const output = await this.#engine.ask(`cannot read the log of container ${label}`, docker =>
-        docker.getContainer(id).logs({ stdout: true, stderr: true, tail: LAST_LINES, follow: false }),
-      );
-      return plainOutput(output).slice(-LAST_WORDS_BYTES).trim();
-    } catch {
-      return ''; // it is gone, or the engine is
-    }
+  async lastWords({ id }: Replica): Promise<string> {
+    const { output, advice } = await lastWordsOf(this.#engine, id);
+    return advice === null ? output : `${output}\ntorc: ${advice}`;
   }
 
   async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {
@@ -214,7 +269,7 @@ export class DockerDriver implements Driver {
   }
 
   isReplicaPeer(address: string): boolean {
-    return this.#network.subnets.holdsReplica(address);
+    return this.#network.subnets.holdsReplica(address) || this.#belongings.holdsReplica(address);
   }
 
   publishedAt(port: number): string | null {
@@ -233,7 +288,10 @@ export class DockerDriver implements Driver {
     if (!this.#locked) return;
     this.#locked = false;
     try {
-      if (remove && this.#lease.isHeld) await this.#network.release();
+      if (remove && this.#lease.isHeld) {
+        await this.#network.release();
+        await this.#belongings.release();
+      }
       await this.#lease.release();
     } finally {
       this.#state.close();
@@ -258,19 +316,22 @@ export class DockerDriver implements Driver {
    */
   async #tellDisconnected(hint: DriverEvent, onEvent: (event: DriverEvent) => void): Promise<void> {
     const id = hint.replicaId!;
-    const ended = await this.#endOf(id);
+    const ended = await endOf(this.#engine, id);
     onEvent(ended === null ? hint : { ...hint, cause: `docker die, ${ended}` });
   }
 
   async #create(name: string, spec: ReplicaSpec): Promise<void> {
-    const make = { ...this.#make, image: spec.version ?? this.#make.image };
+    const image = spec.version ?? this.#make.image;
+    const make = { ...this.#make, image, port: this.#ports.get(image) ?? this.#make.port };
     try {
-      await this.#engine.ask(`cannot make a container of ${make.image}`, docker =>
-        docker.createContainer(creationOf(name, spec, make)),
-      );
+      await this.#belongings.make(`cannot make a container of ${image}`, name, creationOf(name, spec, make));
     } catch (error) {
-      if (error instanceof EngineError && error.status === NOT_FOUND)
-        throw new Error(missingImage(make.image), { cause: error });
+      if (
+        error instanceof EngineError &&
+        error.status === NOT_FOUND &&
+        !(await hasImage(this.#engine, image))
+      )
+        throw new Error(missingImage(image), { cause: error });
       throw error;
     }
   }
@@ -283,27 +344,15 @@ export class DockerDriver implements Driver {
     const replica = found[0] === undefined ? null : replicaOf(found[0], this.#make);
     if (replica === null) throw new Error(`container ${name} vanished while it started`);
     if (replica.status !== 'stopped') return replica;
-    const words = (await this.lastWords(replica)).split('\n').at(-1);
+    const { output, advice } = await lastWordsOf(this.#engine, replica.id);
+    const words = [output.split('\n').at(-1), advice].filter(Boolean).join(': ');
     throw new Error(`it ended at once: ${(await this.#withEnd(replica)).ended}${words ? `: ${words}` : ''}`);
   }
 
   /** Why a stopped one ended; where it vanished meanwhile, what the list said. */
   async #withEnd(replica: Replica): Promise<Replica> {
-    const ended = await this.#endOf(replica.id);
+    const ended = await endOf(this.#engine, replica.id);
     return ended === null ? replica : { ...replica, ended };
-  }
-
-  /** How a container ended; null where it runs, or nobody can say. */
-  async #endOf(id: string): Promise<string | null> {
-    try {
-      const { State } = await this.#engine.ask(`cannot look at container ${id.slice(0, 12)}`, docker =>
-        docker.getContainer(id).inspect(),
-      );
-      if (State.Running) return null;
-      return exitInWords(State.ExitCode) + (State.OOMKilled ? ', out of memory' : '');
-    } catch {
-      return null;
-    }
   }
 
   /** Succeeds when it is gone, whoever removed it; waits for a removal that is under way. */

@@ -87,6 +87,16 @@ export class Engine {
     return this.#within(CALL_TIMEOUT_MS, what, open(this.#streams));
   }
 
+  /** Name and platform go into the address and all else into the body: dockerode would put all of it, secrets too, into both. */
+  create(what: string, { name, platform, ...body }: Docker.ContainerCreateOptions): Promise<unknown> {
+    const _query = { name, ...(platform === undefined ? {} : { platform }) };
+    const options: Docker.ContainerCreateOptions & { _query: object; _body: object } = {
+      _query,
+      _body: body,
+    };
+    return this.ask(what, docker => docker.createContainer(options));
+  }
+
   ping(timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> {
     return this.#within(timeoutMs, 'cannot ask the engine', this.#calls.ping());
   }

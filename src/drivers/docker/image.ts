@@ -19,12 +19,19 @@ const SOURCES = ['docker/replica.Dockerfile', 'docker/replica.ts'];
 /** The base image may have to be pulled first. */
 const BUILD_TIMEOUT_MS = 600_000;
 
-/** Makes sure that `image` can be started; resolves with its STOPSIGNAL, if it has one of its own. */
+export interface ImageFacts {
+  /** Its STOPSIGNAL, if it has one of its own. */
+  readonly stopSignal: string | null;
+  /** What it EXPOSEs: "80/tcp". */
+  readonly exposed: readonly string[];
+}
+
+/** Makes sure that `image` can be started. */
 export async function ensureImage(
   engine: Engine,
   image: string,
   progress: (text: string) => void,
-): Promise<string | null> {
+): Promise<ImageFacts> {
   const found = await inspectImage(engine, image);
   if (isBundled(image) && isOutdated(found)) {
     progress(
@@ -33,10 +40,22 @@ export async function ensureImage(
         : `building the image ${image} anew: its program changed`,
     );
     await buildBundled(engine, progress);
-    return null;
+    return factsOf(await inspectImage(engine, image));
   }
   if (found === null) throw new StartError(missingImage(image));
-  return (found.Config as { StopSignal?: string }).StopSignal ?? null;
+  return factsOf(found);
+}
+
+const factsOf = (found: Docker.ImageInspectInfo | null): ImageFacts => {
+  const { StopSignal, ExposedPorts } = (found?.Config ?? {}) as {
+    StopSignal?: string;
+    ExposedPorts?: Record<string, object> | null;
+  };
+  return { stopSignal: StopSignal ?? null, exposed: Object.keys(ExposedPorts ?? {}) };
+};
+
+export async function hasImage(engine: Engine, image: string): Promise<boolean> {
+  return (await inspectImage(engine, image)) !== null;
 }
 
 export const missingImage = (image: string): string =>

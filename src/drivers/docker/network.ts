@@ -3,7 +3,7 @@
 // bridges do not talk to each other.
 
 import type Docker from 'dockerode';
-import type { Reach } from './container.ts';
+import type { Reach } from './creation.ts';
 import { type Engine, EngineError } from './engine.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { findOwnContainer, type OwnContainer, readText } from './self.ts';
@@ -20,6 +20,9 @@ export class Network {
   readonly name: string;
   /** The instance that it is made for; known before the first call. */
   owner = '';
+  /** Made so that nothing on it gets out: whoever asks for internal networks alone wants no way out through torc's. */
+  isInternal = false;
+  leadsOut = true;
   /** As the engine last had it. */
   subnets = new Subnets(null);
   /** Null when torc runs on the host or in a container of another engine. */
@@ -38,6 +41,7 @@ export class Network {
   async ensure(): Promise<Docker.NetworkInspectInfo> {
     const found = (await this.#inspect()) ?? (await this.#create());
     this.subnets = new Subnets(found);
+    this.leadsOut = found.Internal === false;
     const self = this.#self;
     if (self === null || found.Containers?.[self] !== undefined) return found;
     await this.#engine.ask(`cannot join the network ${this.name}`, docker =>
@@ -103,6 +107,7 @@ export class Network {
       Name: this.name,
       Driver: 'bridge',
       CheckDuplicate: true,
+      ...(this.isInternal ? { Internal: true } : {}),
       Labels: { [NETWORK_LABEL]: this.name, [OWNER_LABEL]: this.owner },
     };
     const what = `cannot make the network ${this.name}`;
