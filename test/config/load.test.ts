@@ -123,7 +123,7 @@ configuration('variables of a Service named torc are no settings, whatever else 
   const loaded = loadConfig(env, []);
   if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded));
   const { adminPort, replicaPort, driver } = loaded.config;
-  assert.equal([adminPort, replicaPort, driver], [null, 5000, 'auto']);
+  assert.equal([adminPort, replicaPort, driver], [null, null, 'auto']);
   assert.equal([...loaded.passedOver].sort(), Object.keys(env).sort());
   assert.is(config({ ...env, TORC_ADMIN_PORT: '5001' }).adminPort, 5001, 'what somebody wrote himself');
 });
