@@ -20,8 +20,6 @@ export interface Replica {
   /** What it runs (an image, a command line), and which of those that have had that name (an image's short id), where known. */
   readonly image?: string;
   readonly version?: string;
-  /** How long its image or service wants to be waited for once it was asked to end; absent: nobody said. */
-  readonly stopGraceMs?: number;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
   readonly ended?: string;
   /** What its own definition gives it between the signal to end and the kill, where it says so. */

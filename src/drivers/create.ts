@@ -49,7 +49,7 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
 }
 
 async function dockerDriver(
-  { network, image, service = null, replicaPort, capAdd, dockerReach, replicas, most, spares }: Config,
+  { network, image, service = null, replicaPort, capAdd, dockerReach }: Config,
   { stateRoot, log, progress }: DriverSurroundings,
 ): Promise<Driver> {
   const { BUNDLED_IMAGE } = await import('./docker/image.ts');
@@ -61,8 +61,6 @@ async function dockerDriver(
     image: versions.recall() ?? setting,
     service,
     capAdd,
-    most: Math.max(replicas, most ?? 0),
-    spares,
     remember: version => versions.remember(version),
     port: replicaPort,
     reach: dockerReach,

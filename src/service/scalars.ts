@@ -115,8 +115,9 @@ function goDuration(total: number): string {
   return hours > 0 ? `${hours}h${minutes}m${seconds}` : minutes > 0 ? `${minutes}m${seconds}` : seconds;
 }
 
-/** A canonical duration in milliseconds. */
-export const durationMs = (canonical: string): number => Math.ceil((nanoseconds(canonical) ?? 0) / 1e6);
+/** A canonical duration, in nanoseconds and in milliseconds. */
+export const durationNs = (canonical: string): number => nanoseconds(canonical) ?? 0;
+export const durationMs = (canonical: string): number => Math.ceil(durationNs(canonical) / 1e6);
 
 export const shown = (value: unknown): string => {
   const written =

@@ -191,12 +191,12 @@ engineSuite('a service as replicas', network, test => {
 
   test('what cannot be had is said at the start, all at once', async () => {
     const service = projectOf(
-      { network_mode: 'host', pid: 'service:db' },
+      { networks: { wan: null }, read_only: true },
       { volumes: { data: { name: `${network}-none`, external: true } } },
     );
     const fault = await openFault(make({ service }));
-    assert.match(fault, /network_mode: host/);
-    assert.match(fault, /pid: service:db/);
+    assert.match(fault, /networks.wan: the file defines no such network/);
+    assert.match(fault, /\/run\/secrets\/token: a read-only container/);
     const missing = projectOf(
       {},
       {

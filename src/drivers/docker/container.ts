@@ -8,8 +8,8 @@
 import { randomBytes } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Replica, ReplicaSpec } from '../../control/driver.ts';
+import { durationMs } from '../../service/scalars.ts';
 import { digestOf, MADE_OF_LABEL, type Make, PORT_LABEL } from './creation.ts';
-import { nanosecondsOf } from './units.ts';
 
 const VERSION_LENGTH = 12;
 
@@ -41,7 +41,7 @@ export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | nul
     label: info.Id.slice(0, 12),
     image: info.Image,
     version: info.ImageID.replace(/^sha256:/, '').slice(0, VERSION_LENGTH),
-    ...(grace === undefined ? {} : { stopGraceMs: Math.ceil(nanosecondsOf(grace) / 1e6) }),
+    ...(grace === undefined ? {} : { stopGraceMs: durationMs(grace) }),
   };
   if (address !== null) return { ...common, status: info.State === 'paused' ? 'paused' : 'running' };
   return {

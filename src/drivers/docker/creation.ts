@@ -11,14 +11,15 @@
 import { createHash } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { ReplicaSpec } from '../../control/driver.ts';
+import { expand } from '../../service/expand.ts';
+import { durationNs } from '../../service/scalars.ts';
 import type { ComposeService, ServiceHealthcheck, ServiceProject } from '../../service/service.ts';
 import { type Endpoint, endpointsOf } from './endpoints.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { type CopiedFile, mountsOf } from './mounts.ts';
-import { fillIn } from './placeholders.ts';
 import { portsIn } from './ports.ts';
 import { resourcesOf } from './resources.ts';
-import { isAtLeast, nanosecondsOf, said } from './units.ts';
+import { isAtLeast, said } from './units.ts';
 
 /** Limits of a replica that says none; docs/operations.md names them. */
 const MEMORY_BYTES = 512 * 1024 * 1024;
@@ -68,7 +69,7 @@ export function creationOf(name: string, spec: ReplicaSpec, make: Make): Creatio
     const options = { ...plain, name, Env: environmentOf(own), Labels: labels };
     return { options, volumes: [], connect: [], files: [] };
   }
-  const project = fillIn(make.project, spec);
+  const project = expand(make.project, { ...spec, port: make.port });
   const { service } = project;
   const { host, volumes, files } = mountsOf(project);
   const endpoints = endpointsOf(project, make);
@@ -157,7 +158,7 @@ function configOf(service: ComposeService, make: Make) {
     Tty: service.tty,
     OpenStdin: service.stdin_open,
     StopSignal: service.stop_signal,
-    StopTimeout: grace === undefined ? undefined : Math.ceil(nanosecondsOf(grace) / 1e9),
+    StopTimeout: grace === undefined ? undefined : Math.ceil(durationNs(grace) / 1e9),
     Healthcheck: service.healthcheck && healthcheckOf(service.healthcheck, make.apiVersion),
     // Later engines have it with the network that it is for (endpoints.ts).
     MacAddress: isBefore ? macAddressOf(service) : undefined,
@@ -170,7 +171,7 @@ const macAddressOf = ({ mac_address, networks = {} }: ComposeService): string | 
 /** Engines before API 1.44 would take `start_interval` and pass over it. */
 function healthcheckOf(check: ServiceHealthcheck, apiVersion: string) {
   const time = (text: string | undefined): number | undefined =>
-    text === undefined ? undefined : nanosecondsOf(text);
+    text === undefined ? undefined : durationNs(text);
   return said({
     Test: check.disable ? ['NONE'] : check.test && [...check.test],
     Interval: time(check.interval),

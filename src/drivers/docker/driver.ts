@@ -7,6 +7,7 @@ import type Docker from 'dockerode';
 import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { signalOf } from '../../service/process.ts';
 import type { ServiceProject } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
 import { instanceId } from '../instance.ts';
@@ -17,7 +18,7 @@ import { creationOf, type Make } from './creation.ts';
 import { endOf, lastWordsOf } from './ending.ts';
 import { atStart, Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
-import { hintOf, NETWORK_LABEL, OWNER_LABEL, signalName } from './hints.ts';
+import { hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { ensureImage, hasImage, isBundled, missingImage } from './image.ts';
 import { Lease } from './lease.ts';
 import { limitsOf } from './limits.ts';
@@ -42,9 +43,6 @@ export interface DockerDriverOptions {
   readonly service?: ServiceProject | null;
   /** Capabilities beyond the service's. */
   readonly capAdd?: readonly string[];
-  /** By the settings: the largest number of replicas, and of spares. */
-  readonly most?: number;
-  readonly spares?: number;
   /** drivers/state.ts. */
   readonly stateRoot: string;
   readonly log: Log;
@@ -125,19 +123,19 @@ export class DockerDriver implements Driver {
 
   /** Says what of the service cannot be had here, and makes the networks it is on. */
   async #takeService(owner: string): Promise<void> {
-    const { service = null, most = 1, spares = 0, log } = this.#options;
+    const { service = null, log } = this.#options;
     const { ApiVersion: apiVersion } = await this.#engine.ask('cannot ask for the version', docker =>
       docker.version(),
     );
     this.#make = { ...this.#make, apiVersion };
     if (service === null) return;
-    const { faults, notes } = limitsOf(service, { apiVersion, most, spares });
+    const { faults, notes } = limitsOf(service, apiVersion);
     if (faults.length > 0) throw new StartError(faults.join('\n'));
     for (const note of notes) log.warn({ service: service.serviceName }, note);
     const project = withProfiles(service);
     this.#make = { ...this.#make, project };
-    if (service.service.stop_signal !== undefined)
-      this.#stopSignals.add(signalName(service.service.stop_signal));
+    const { stop_signal: stopSignal } = service.service;
+    if (stopSignal !== undefined) this.#stopSignals.add(signalOf(stopSignal) ?? stopSignal);
     this.#belongings = new Belongings(this.#engine, project, owner);
     await this.#belongings.check();
     this.#network.isInternal = await this.#belongings.ensureNetworks();
@@ -245,7 +243,7 @@ export class DockerDriver implements Driver {
 
   async #ensureImage(image: string, progress: (text: string) => void): Promise<void> {
     const { stopSignal, exposed } = await ensureImage(this.#engine, image, progress);
-    if (stopSignal !== null) this.#stopSignals.add(signalName(stopSignal));
+    if (stopSignal !== null) this.#stopSignals.add(signalOf(stopSignal) ?? stopSignal);
     const { port, service = null, log } = this.#options;
     const found = portOf(port, service?.service ?? null, { name: image, exposed });
     if (found.port === null) throw new StartError(found.fault);

@@ -16,12 +16,6 @@ const signalNames = new Map(
   Object.entries(constants.signals).map(([name, number]) => [String(number), name]),
 );
 
-/** As `kill` events are read: STOPSIGNAL and stop_signal may also say "usr1" or "10". */
-export function signalName(text: string): string {
-  const upper = text.toUpperCase();
-  return signalNames.get(upper) ?? (upper.startsWith('SIG') ? upper : `SIG${upper}`);
-}
-
 /** The hint for replicas of `network`, or null: another's container, or nothing that matters here. */
 export function hintOf(
   message: EngineMessage,

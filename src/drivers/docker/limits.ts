@@ -1,63 +1,40 @@
-// What of a service cannot be had here, said before anything is made: from torc (several replicas share no address, and torc
-// must reach them) and from engines that would pass over a word without a word of their own. Faults stop the start, all at
-// once and by the service's own words; notes are warned of. A person reads them beside the file, so they name its keys and
-// never show a value.
+// What of a service cannot be had from this engine, said before anything is made: from engines that would pass over a word
+// without a word of their own, and from containers that never were one of several. (What no N replicas can have is refused
+// with the file: service/taken.ts.) Faults stop the start, all at once and by the service's own words; notes are warned of.
+// A person reads them beside the file, so they name its keys and never show a value.
 
 import type { ServiceProject, ServiceVolume } from '../../service/service.ts';
 import { mountsOf } from './mounts.ts';
-import { hasVolumesPerSlot } from './placeholders.ts';
 import { isAtLeast } from './units.ts';
-
-export interface Surroundings {
-  readonly apiVersion: string;
-  /** The largest number of replicas that there may be by the settings. */
-  readonly most: number;
-  readonly spares: number;
-}
 
 export interface Limits {
   readonly faults: readonly string[];
   readonly notes: readonly string[];
 }
 
-export function limitsOf(project: ServiceProject, surroundings: Surroundings): Limits {
-  const faults = [
-    ...networkFaults(project, surroundings),
-    ...volumeFaults(project, surroundings),
-    ...joinFaults(project),
-  ];
+export function limitsOf(project: ServiceProject, apiVersion: string): Limits {
+  const named = (text: string): string => `service ${project.serviceName}: ${text}`;
   return {
-    faults: faults.map(fault => `service ${project.serviceName}: ${fault}`),
-    notes: notesOf(project, surroundings).map(note => `service ${project.serviceName}: ${note}`),
+    faults: [...networkFaults(project, apiVersion), ...volumeFaults(project, apiVersion)].map(named),
+    notes: notesOf(project, apiVersion).map(named),
   };
 }
 
-function networkFaults({ service, networks }: ServiceProject, { most, apiVersion }: Surroundings): string[] {
-  const { network_mode: mode = '', mac_address } = service;
+function networkFaults({ service, networks }: ServiceProject, apiVersion: string): string[] {
   const faults: string[] = [];
-  if (mode !== '' && mode !== 'bridge' && mode !== 'default')
-    faults.push(
-      `network_mode: ${mode} leaves no address of its own to reach a replica by; leave it out, or name networks`,
-    );
-  const fixed = Object.entries(service.networks ?? {}).flatMap(([key, network]) =>
-    (['ipv4_address', 'ipv6_address', 'link_local_ips', 'mac_address'] as const)
-      .filter(word => network?.[word] !== undefined)
-      .map(word => `networks.${key}.${word}`),
-  );
-  if (mac_address !== undefined) fixed.push('mac_address');
-  for (const word of most > 1 ? fixed : [])
-    faults.push(`${word}: ${most} replicas cannot share one; leave it out, or set TORC_REPLICAS=1`);
   for (const [key, network] of Object.entries(service.networks ?? {})) {
     if (networks[key] === undefined) faults.push(`networks.${key}: the file defines no such network`);
+    else if (networks[key].name.includes('{{'))
+      faults.push(`networks.${key}.name: replicas share their networks; take the {{word}} out`);
     if (network?.interface_name !== undefined)
-      faults.push(`networks.${key}.interface_name: torc does not take it; leave it out`);
+      faults.push(`networks.${key}.interface_name: torc does not take it; take it out`);
     if (network?.gw_priority !== undefined && !isAtLeast(apiVersion, '1.48'))
-      faults.push(`networks.${key}.gw_priority needs Docker Engine 28; leave it out`);
+      faults.push(`networks.${key}.gw_priority needs Docker Engine 28; take it out`);
   }
   return faults;
 }
 
-function volumeFaults(project: ServiceProject, { apiVersion, spares }: Surroundings): string[] {
+function volumeFaults(project: ServiceProject, apiVersion: string): string[] {
   const { service } = project;
   const faults: string[] = [];
   const needs = (what: (volume: ServiceVolume) => unknown, version: string, text: string): void => {
@@ -68,7 +45,7 @@ function volumeFaults(project: ServiceProject, { apiVersion, spares }: Surroundi
   needs(
     ({ volume }) => volume?.subpath,
     '1.45',
-    'subpath needs Docker Engine 26; leave it out, or mount the whole volume',
+    'subpath needs Docker Engine 26; take it out, or mount the whole volume',
   );
   needs(
     ({ type }) => type === 'image',
@@ -78,12 +55,8 @@ function volumeFaults(project: ServiceProject, { apiVersion, spares }: Surroundi
   needs(
     ({ bind }) => bind?.recursive === 'writable' || bind?.recursive === 'readonly',
     '1.44',
-    'bind.recursive needs Docker Engine 25; leave it out',
+    'bind.recursive needs Docker Engine 25; take it out',
   );
-  if (spares > 0 && hasVolumesPerSlot(project))
-    faults.push(
-      'volumes: {{slot}} cannot be had with TORC_SPARES, because a spare that is promoted keeps the folder it was made with; set TORC_SPARES=0',
-    );
   if (service.read_only === true)
     for (const { path } of mountsOf(project).files)
       faults.push(
@@ -92,13 +65,7 @@ function volumeFaults(project: ServiceProject, { apiVersion, spares }: Surroundi
   return faults;
 }
 
-/** Namespaces of another service's container, which only Compose knows. */
-const joinFaults = ({ service }: ServiceProject): string[] =>
-  (['ipc', 'pid', 'uts'] as const)
-    .filter(word => service[word]?.startsWith('service:'))
-    .map(word => `${word}: ${service[word]} is another service's container; name it as container:NAME`);
-
-function notesOf({ service, secrets, configs }: ServiceProject, { apiVersion }: Surroundings): string[] {
+function notesOf({ service, secrets, configs }: ServiceProject, apiVersion: string): string[] {
   const notes: string[] = [];
   if (service.privileged === true)
     notes.push('privileged: each replica may do everything that root may do on the machine of the engine');
