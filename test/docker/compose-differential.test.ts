@@ -13,9 +13,10 @@ import { Engine } from '../../src/drivers/docker/engine.ts';
 import { Network } from '../../src/drivers/docker/network.ts';
 import { portOf } from '../../src/drivers/docker/ports.ts';
 import { isAtLeast } from '../../src/drivers/docker/units.ts';
+import { loadCompose } from '../../src/service/load.ts';
 import type { ComposeService, ServiceProject } from '../../src/service/service.ts';
-import { composeVersion } from '../support/compose.ts';
-import { type ComposeRun, canonicalService, compose } from '../support/compose-create.ts';
+import { composeVersion, readFile } from '../support/compose.ts';
+import { type ComposeRun, canonicalService, compose, filesOf } from '../support/compose-create.ts';
 import { docker, engineSuite, networkName, removeAll, required } from '../support/engine.ts';
 
 const engine = new Engine();
@@ -140,25 +141,47 @@ function seat({ folder }: ComposeRun): void {
   }
 }
 
-async function makeByTorc(project: ServiceProject, name: string): Promise<Fields> {
+function makeOf(project: ServiceProject): Make & { readonly project: ServiceProject } {
   const found = portOf(null, project.service, { name: 'node:26-slim', exposed: [] });
   assert.is.not(found.port, null);
-  const whole = withProfiles(project);
-  const make: Make = {
+  return {
     owner: OWNER,
     image: project.service.image!,
     network,
     port: found.port!,
     reach: 'ip',
     capAdd: [],
-    project: whole,
+    project: withProfiles(project),
     apiVersion,
   };
-  const belongings = new Belongings(engine, whole, OWNER);
+}
+
+async function makeByTorc(project: ServiceProject, name: string): Promise<Fields> {
+  const make = makeOf(project);
+  const belongings = new Belongings(engine, make.project, OWNER);
   await belongings.check();
   await belongings.ensureNetworks();
   await belongings.make('cannot make it', name, creationOf(name, SEAT, make));
   return fieldsOf(name, project);
+}
+
+/**
+ * What would be made of it, with lists in an order of their own (Compose's come from maps), without what Compose leaves out
+ * as empty (it prints `core: 0` as {}), and with missing folders made, as later versions do where nothing is said.
+ */
+function asked(project: ServiceProject): unknown {
+  const volumes = project.service.volumes?.map(volume =>
+    volume.type === 'bind' ? { ...volume, bind: { ...volume.bind, create_host_path: true } } : volume,
+  );
+  const service = { ...project.service, ...(volumes === undefined ? {} : { volumes }) };
+  const creation = creationOf('n', SEAT, makeOf({ ...project, service }));
+  return JSON.parse(JSON.stringify(creation), (key, value) => {
+    if (key === 'torc.made-of') return undefined;
+    if (/^(OomKillDisable|StorageOpt|Soft|Hard)$/.test(key) && (!value || typeof value === 'object'))
+      return undefined;
+    if (!Array.isArray(value) || /^(Cmd|Entrypoint|Test)$/.test(key)) return value;
+    return value.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  });
 }
 
 /** Everything that inspect says, flat, without what can never be equal: ids, times, names, labels of the two makers. */
@@ -360,6 +383,16 @@ engineSuite('containers as Compose makes them', network, test => {
       } finally {
         await clear(run, project, name);
       }
+    });
+  }
+
+  for (const file of FILES) {
+    test(`${file}: torc's own reading of the file leads to the same container`, () => {
+      const run = prepared(file);
+      const surroundings = { cwd: run.folder, env: { ...env, COMPOSE_PROJECT_NAME: run.project }, readFile };
+      const { project, faults } = loadCompose(filesOf(run), 'web', surroundings);
+      assert.equal(faults, []);
+      assert.equal(asked(project!), asked(canonicalService(run, 'web')));
     });
   }
 

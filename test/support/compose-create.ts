@@ -3,6 +3,7 @@
 // between.
 
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import type { ServiceProject } from '../../src/service/service.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -12,6 +13,12 @@ export interface ComposeRun {
   readonly project: string;
   readonly env: Readonly<Record<string, string>>;
 }
+
+/** Those that Compose takes where none is named. */
+export const filesOf = ({ folder }: ComposeRun): string[] =>
+  readdirSync(folder)
+    .filter(name => /^(docker-)?compose(\.override)?\.ya?ml$/.test(name))
+    .sort((a, b) => a.length - b.length);
 
 /** What it printed on both streams; throws with it where it fails. */
 export function compose({ folder, project, env }: ComposeRun, args: readonly string[]): string {
