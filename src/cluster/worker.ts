@@ -51,6 +51,9 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
         case 'drain-upstream':
           snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));
           return;
+        case 'signs?':
+          send({ type: 'signs', id: message.id, signs: snapshots.signs(message.replicaId) });
+          return;
         case 'shutdown':
           relay.close();
           void proxy.drain(message.graceMs).then(() => process.exit(0));

@@ -12,7 +12,7 @@ import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type ToPrimary, type ToWorker, WORKER_CONFIG, type WorkerRing } from '../core/messages.ts';
 import { asOwnGroup } from '../core/own-group.ts';
-import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
+import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
@@ -21,7 +21,7 @@ import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
 const YOUNG_MS = 5_000;
 const FORK_BACKOFF_MS = 100;
 const FORK_BACKOFF_MAX_MS = 5_000;
-/** How long a worker may take to answer a question about its counters. */
+/** How long a worker may take to answer a question about what it counts. */
 const COLLECT_TIMEOUT_MS = 2_000;
 
 export interface WorkersOptions {
@@ -52,7 +52,7 @@ interface Member {
   inFlight: ReadonlyMap<string, number>;
   /** Those of them that are tunnels. */
   tunnels: ReadonlyMap<string, number>;
-  readonly waiting: Map<number, () => void>;
+  readonly waiting: Map<number, (signs?: VitalSigns) => void>;
   readonly hub: AdminHub;
 }
 
@@ -130,6 +130,16 @@ export class Workers implements DataPlane {
   /** Has every worker hand in its counters (through `onDelta`); false when one did not in time. */
   collect(withKeys = false): Promise<boolean> {
     return this.#ask(id => ({ type: 'collect', id, withKeys }), COLLECT_TIMEOUT_MS);
+  }
+
+  async signs(replicaId: string): Promise<VitalSigns | null> {
+    let [reads, answers] = [0, 0];
+    const add = (signs: VitalSigns): void => {
+      reads += signs.reads;
+      answers += signs.answers;
+    };
+    const inTime = await this.#ask(id => ({ type: 'signs?', id, replicaId }), COLLECT_TIMEOUT_MS, add);
+    return inTime ? { reads, answers } : null;
   }
 
   /** Requests in flight on a slot over all workers, as of the last collection. */
@@ -237,7 +247,11 @@ export class Workers implements DataPlane {
   }
 
   /** Asks every worker one question; a worker that dies has answered (it holds nothing any more). */
-  async #ask(question: (id: number) => ToWorker, timeoutMs: number): Promise<boolean> {
+  async #ask(
+    question: (id: number) => ToWorker,
+    timeoutMs: number,
+    onSigns: (signs: VitalSigns) => void = () => {},
+  ): Promise<boolean> {
     const id = ++this.#questionId;
     const members = [...this.#members.values()].filter(member => member.worker.isConnected());
     let timer: { cancel(): void } | undefined;
@@ -245,7 +259,12 @@ export class Workers implements DataPlane {
       timer = this.#options.clock.after(timeoutMs, () => resolve(false));
     });
     const answered = members.map(member => {
-      const answer = new Promise<void>(resolve => member.waiting.set(id, resolve));
+      const answer = new Promise<void>(resolve => {
+        member.waiting.set(id, signs => {
+          if (signs !== undefined) onSigns(signs);
+          resolve();
+        });
+      });
       this.#send(member, question(id));
       return answer;
     });
@@ -281,6 +300,9 @@ export class Workers implements DataPlane {
         return;
       case 'upstream-drained':
         member.waiting.get(message.id)?.();
+        return;
+      case 'signs':
+        member.waiting.get(message.id)?.(message.signs);
         return;
       default:
         member.hub.onMessage(message);

@@ -67,4 +67,11 @@ export const healthFields = {
     '',
     'requests of one worker waiting for one replica',
   ),
+  deadAfterMs: row(
+    'TORC_DEAD_AFTER_MS',
+    whole(100, 3600000),
+    '10000',
+    'ms',
+    'without any sign of life (an answered heartbeat, a byte of an answer) until a replica that misses heartbeats is ended; before that it is only out of routing',
+  ),
 } as const;

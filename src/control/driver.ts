@@ -84,6 +84,8 @@ export type Probe = (host: string, port: number, path: string, timeoutMs: number
 
 export interface ProbeResult {
   readonly alive: boolean;
+  /** What came back, well or not: any answer is a sign of life; `refused` says that nobody listens. */
+  readonly got: 'answer' | 'refused' | 'nothing';
   /** "200 in 3 ms", "connection refused", "no answer within 500 ms". */
   readonly detail: string;
 }

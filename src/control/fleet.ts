@@ -5,12 +5,12 @@
 import { StartError } from '../core/errors.ts';
 import type { ReplicaState } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
-import type { ProbeResult, Replica } from './driver.ts';
-import { Heartbeats, judgeBeat } from './heartbeat.ts';
+import type { Replica } from './driver.ts';
+import { Health } from './health.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
 import type { SupervisorOptions } from './options.ts';
-import { ejectionMs, LAST_READY_MS, mostHung, PANIC_MS } from './outlier.ts';
+import { ejectionMs, mostHung, PANIC_MS } from './outlier.ts';
 import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
 import { type Leaving, Replacer, type RetireHow } from './replace.ts';
 import {
@@ -27,7 +27,6 @@ import {
 
 /** A new replica's first answer; an adopted one has started long ago. */
 const FIRST_ANSWER_MS = 30_000;
-const ADOPTED_ANSWER_MS = 5_000;
 
 export interface FleetEvents {
   /** Somebody has to look at a replica. */
@@ -41,24 +40,22 @@ export class Fleet {
   readonly slots = new Slots();
   readonly journal: Journal;
   readonly replacer: Replacer;
-  readonly #heartbeats: Heartbeats;
+  readonly #health: Health;
   readonly #options: SupervisorOptions;
   readonly #events: FleetEvents;
   #isClosed = false;
 
   constructor(options: SupervisorOptions, events: FleetEvents) {
-    const { driver, dataPlane, probe, clock, random, log, settings } = options;
+    const { driver, dataPlane, clock, log, settings } = options;
     this.#options = options;
     this.#events = events;
     this.journal = new Journal(clock, log, options.eventStore ?? null);
-    this.#heartbeats = new Heartbeats({
-      probe,
-      clock,
-      random,
-      path: settings.heartbeatPath,
-      intervalMs: settings.heartbeatIntervalMs,
-      timeoutMs: settings.heartbeatTimeoutMs,
-      onBeat: (replicaId, result) => this.#onBeat(replicaId, result),
+    this.#health = new Health({
+      ...options,
+      slots: this.slots,
+      onSignal: events.onSignal,
+      onWell: (slot, member, cause) => this.#becomeReady(slot, member, cause, 'heartbeat'),
+      change: (cause, source) => this.change(cause, source),
     });
     this.replacer = new Replacer({
       driver,
@@ -89,7 +86,7 @@ export class Fleet {
   /** From now on no heartbeats, and what a start still brings is only noted, for `releaseAll` or the next torc. */
   close(): void {
     this.#isClosed = true;
-    this.#heartbeats.close();
+    this.#health.close();
   }
 
   // Into a slot.
@@ -106,7 +103,7 @@ export class Fleet {
       if (slot === undefined) continue;
       adopted.add(replica.id);
       slot.generation = replica.generation;
-      this.#fill(slot, replica, ADOPTED_ANSWER_MS, slot.version);
+      this.#fill(slot, replica, settings.deadAfterMs, slot.version);
     }
     if (!driver.creates || listed.length === 0) return;
     const left = listed.filter(replica => !adopted.has(replica.id));
@@ -128,7 +125,7 @@ export class Fleet {
   #fill(slot: Slot, replica: Replica, answerWithinMs: number, version: Version | null): void {
     const member = newMember(replica, this.#nowMs(), answerWithinMs, version);
     slot.member = member;
-    if (this.#hasProbes) this.#heartbeats.watch(replica.id, replica.host, replica.port);
+    if (this.#health.isAsked) this.#health.watch(replica);
     else this.#becomeReady(slot, member, 'taken without probes', 'supervisor');
   }
 
@@ -178,27 +175,6 @@ export class Fleet {
 
   // In a slot.
 
-  #onBeat(replicaId: string, { alive, detail }: ProbeResult): void {
-    const slot = this.slots.byReplica(replicaId);
-    if (!slot?.member) return;
-    const { member } = slot;
-    const { heartbeatFall: fall, heartbeatRise: rise } = this.#options.settings;
-    const before = member.state;
-    const { host, port } = member.replica;
-    const asked = `GET ${this.#options.settings.heartbeatPath} on ${host.includes(':') ? `[${host}]` : host}:${port}`;
-    const cause = beatInWords(before, alive, detail, asked);
-    const signal: Signal = { replicaId, kind: 'hung', source: 'heartbeat', cause, atMs: this.#nowMs() };
-    const verdict = judgeBeat(member, alive, this.#nowMs(), { fall, rise });
-    if (alive) {
-      member.aliveMs = this.#nowMs();
-      member.confirming = false;
-      if (before === 'ready') slot.trouble = null;
-    } else if (before === 'ready') slot.trouble ??= signal;
-    else if (before === 'starting') slot.change = this.change(cause, 'heartbeat');
-    if (verdict === 'fail') this.#events.onSignal(signal);
-    else if (verdict !== 'none') this.#becomeReady(slot, member, cause, 'heartbeat');
-  }
-
   /** What a signal means for its slot. */
   judge({ first, kind }: Dirty): void {
     const slot = this.slots.byReplica(first.replicaId);
@@ -209,31 +185,32 @@ export class Fleet {
       this.#doubt(slot, member, first, kind !== 'suspect');
       return;
     }
-    if (kind === 'hung' && this.#isPanic(slot, member)) return;
+    const isHeartbeats = kind === 'hung' || kind === 'failing';
+    if (isHeartbeats && member.state === 'ready' && this.#isPanic(slot)) return;
     const isStable = member.readySinceMs !== null && this.#nowMs() - member.readySinceMs >= STABLE_MS;
     const failure = this.#countFailure(slot, isStable, first.cause);
-    this.release(slot, member, kind, first.cause, first.source, failure);
+    const how = kind === 'failing' ? 'drain' : kind;
+    this.release(slot, member, how, first.cause, first.source, failure);
   }
 
-  /** Half of the slots are out for their heartbeats, or all others are out: one that misses some stays, for a time. */
-  #isPanic(slot: Slot, member: Member): boolean {
-    if (slot.spare || member.state !== 'ready') return false;
-    const troubledMs = this.#nowMs() - (slot.trouble?.atMs ?? 0);
-    if (troubledMs >= PANIC_MS) return false;
+  /** So many others are out for their heartbeats that the cause is likely shared: for a time no more of them. */
+  #isPanic(slot: Slot): boolean {
+    if (slot.spare || this.#nowMs() - (slot.trouble?.atMs ?? 0) >= PANIC_MS) return false;
     const listed = this.slots.listed();
-    const out = listed.filter(other => !isReady(other) && other.trouble?.source === 'heartbeat');
-    const isLast = listed.length > 1 && listed.every(other => other === slot || !isReady(other));
-    return (isLast && troubledMs < LAST_READY_MS) || out.length >= mostHung(listed.length);
+    const isOut = (other: Slot): boolean =>
+      other !== slot && !isReady(other) && other.trouble?.source === 'heartbeat';
+    return listed.filter(isOut).length >= mostHung(listed.length);
   }
 
-  /** Out of routing until a heartbeat decides. Never the last ready one, unless it is `certain`. */
+  /** Out of routing until a heartbeat decides, with what it works on. Never the last ready one, unless it is `certain`. */
   #doubt(slot: Slot, member: Member, { cause, source }: Signal, certain: boolean): void {
+    const isHeartbeats = source === 'heartbeat';
     const isLast = !slot.spare && this.slots.listed().every(other => other === slot || !isReady(other));
-    if (isReady(slot) && (certain || !isLast)) {
+    if (isReady(slot) && (certain || !(isLast || (isHeartbeats && this.#isPanic(slot))))) {
       this.#move(slot, member, 'suspect', cause, source);
-      if (!this.#hasProbes) this.eject(member);
+      if (!this.#health.isAsked) this.eject(member);
     }
-    if (!certain && member.state !== 'starting') this.#confirm(member);
+    if (!certain && !isHeartbeats && member.state !== 'starting') this.#health.confirm(member);
   }
 
   /** Sets for how long it stays out, longer each time. */
@@ -248,19 +225,13 @@ export class Fleet {
       if (member?.state !== 'suspect' || member.ejectedUntilMs === 0) continue;
       if (this.#nowMs() < member.ejectedUntilMs) continue;
       member.ejectedUntilMs = 0;
-      if (this.#hasProbes) this.#confirm(member);
+      if (this.#health.isAsked) this.#health.confirm(member);
       else this.#becomeReady(slot, member, 'its ejection is over', 'supervisor');
     }
   }
 
-  #confirm(member: Member): void {
-    if (!this.#hasProbes) return;
-    member.confirming = true;
-    this.#heartbeats.confirm(member.replica.id);
-  }
-
   #becomeReady(slot: Slot, member: Member, cause: string, source: Source): void {
-    this.#heartbeats.steady(member.replica.id);
+    this.#health.steady(member);
     this.#move(slot, member, 'ready', cause, source);
     slot.trouble = null;
     this.#events.onChange();
@@ -279,7 +250,7 @@ export class Fleet {
   ): void {
     this.#move(slot, member, how === 'drain' || how === 'going' ? 'draining' : 'dead', cause, source);
     slot.member = null;
-    this.#heartbeats.unwatch(member.replica.id);
+    this.#health.unwatch(member);
     this.replacer.retire(member, slot, how, failure);
   }
 
@@ -350,14 +321,4 @@ export class Fleet {
   #nowMs(): number {
     return this.#options.clock.nowMs();
   }
-
-  get #hasProbes(): boolean {
-    return this.#options.settings.heartbeatPath !== '';
-  }
-}
-
-function beatInWords(state: ReplicaState, alive: boolean, detail: string, asked: string): string {
-  if (alive) return `heartbeat answered: ${detail}`;
-  const what = state === 'starting' ? 'no heartbeat answered yet' : 'heartbeat missed';
-  return `${what}: ${asked}: ${detail}`;
 }

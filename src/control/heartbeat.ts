@@ -1,4 +1,4 @@
-// Liveness over time: asks each replica at its interval, and says what the answers mean. A replica is never asked twice
+// Liveness over time: asks each replica at its interval (what the answers mean is vitality.ts). A replica is never asked twice
 // at once, the first questions are spread over the interval, and a replica that starts is asked every 25 ms until it
 // answers. Own health first (memberlist's awareness.go): while a question is out, a short tick measures how late our own
 // event loop is; a miss that this lateness may have made is void, and the next question gets a longer deadline. The
@@ -7,7 +7,6 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Probe, ProbeResult } from './driver.ts';
-import type { Member } from './slots.ts';
 
 const FIRST_ANSWER_EVERY_MS = 25;
 const LAG_TICK_MS = 25;
@@ -16,32 +15,6 @@ const LAG_SHARE = 1 / 4;
 /** Deadlines grow up to this factor while misses are void. */
 const STRETCH_MAX = 8;
 
-export type Verdict = 'none' | 'prove' | 'readmit' | 'fail';
-
-export interface BeatRules {
-  readonly fall: number;
-  readonly rise: number;
-}
-
-/** Counts one beat on the member and says what follows. Changes only the two counters. */
-export function judgeBeat(member: Member, alive: boolean, nowMs: number, rules: BeatRules): Verdict {
-  member.answersInRow = alive ? member.answersInRow + 1 : 0;
-  member.missesInRow = alive ? 0 : member.missesInRow + 1;
-  switch (member.state) {
-    case 'starting':
-      if (alive) return member.answersInRow >= rules.rise ? 'prove' : 'none';
-      return nowMs >= member.answerByMs ? 'fail' : 'none';
-    case 'ready':
-      return !alive && (member.confirming || member.missesInRow >= rules.fall) ? 'fail' : 'none';
-    case 'suspect':
-      if (!alive) return member.confirming || member.missesInRow >= rules.fall ? 'fail' : 'none';
-      if (nowMs < member.ejectedUntilMs) return 'none';
-      return member.confirming || member.answersInRow >= rules.rise ? 'readmit' : 'none';
-    default:
-      return 'none';
-  }
-}
-
 export interface HeartbeatOptions {
   readonly probe: Probe;
   readonly clock: Clock;
@@ -49,8 +22,10 @@ export interface HeartbeatOptions {
   readonly path: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** One trustworthy result. Void ones are not told. */
+  /** One trustworthy result. */
   readonly onBeat: (replicaId: string, result: ProbeResult) => void;
+  /** A miss that may have been our own lag's. */
+  readonly onVoid: (replicaId: string) => void;
 }
 
 interface Watch {
@@ -136,13 +111,14 @@ export class Heartbeats {
     };
     this.#options
       .probe(watch.host, watch.port, path, deadlineMs)
-      .then(done, error => done({ alive: false, detail: String(error) }));
+      .then(done, error => done({ alive: false, got: 'nothing', detail: String(error) }));
   }
 
   #answered(watch: Watch, result: ProbeResult, startedMs: number, isVoid: boolean): void {
     if (isVoid) {
       watch.stretch = Math.min(STRETCH_MAX, watch.stretch * 2);
       this.#after(watch, FIRST_ANSWER_EVERY_MS);
+      this.#options.onVoid(watch.replicaId);
       return;
     }
     watch.stretch = 1;

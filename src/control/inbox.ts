@@ -5,8 +5,8 @@
 // A signal may be about a replica that is not known yet: an engine tells of a death before `start` has returned the
 // id. Such entries stay until the replica is known, the oldest dropped beyond a bound.
 
-/** By strength: may be broken; asked to terminate; does not answer; ended for certain. */
-export type SignalKind = 'suspect' | 'going' | 'hung' | 'gone';
+/** By strength: may be broken; unwell for good, but it may finish what it has; asked to terminate; dead; ended for certain. */
+export type SignalKind = 'suspect' | 'failing' | 'going' | 'hung' | 'gone';
 
 /** Who saw it. `listing`: the driver's list disagrees; `operator`: somebody asked; `supervisor`: torc's own decision. */
 export type Source = 'event' | 'connection' | 'heartbeat' | 'outlier' | 'listing' | 'operator' | 'supervisor';
@@ -29,7 +29,7 @@ export interface Dirty {
 /** Replicas with signals that nobody has taken yet; more are dropped, oldest first (a list finds what was lost). */
 const MOST = 1024;
 
-const strength: Record<SignalKind, number> = { suspect: 0, going: 1, hung: 2, gone: 3 };
+const strength: Record<SignalKind, number> = { suspect: 0, failing: 1, going: 2, hung: 3, gone: 4 };
 
 export class Inbox {
   readonly #dirty = new Map<string, Dirty>();

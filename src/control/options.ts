@@ -22,6 +22,7 @@ export interface SupervisorSettings {
   readonly heartbeatTimeoutMs: number;
   readonly heartbeatFall: number;
   readonly heartbeatRise: number;
+  readonly deadAfterMs: number;
   readonly drainTimeoutMs: number;
 }
 

@@ -33,17 +33,12 @@ export const mostEjected = (slotCount: number): number => Math.max(1, Math.floor
 
 /**
  * Slots that missed heartbeats alone may take out at once: half of them, so that a shared cause (a database that every
- * heartbeat asks, a path that is wrong) does not end every replica at the same time. Envoy's panic threshold is 50 % too.
+ * heartbeat asks, all of them busy) neither empties the table nor ends every replica at the same time. Envoy's panic
+ * threshold is 50 % too.
  */
 export const mostHung = (slotCount: number): number => Math.ceil(slotCount / 2);
 /** A slot that is kept for this reason is kept so long: what hangs for ever must be replaced some time. */
 export const PANIC_MS = 60_000;
-/**
- * So long the last ready slot stays although it misses heartbeats, whatever took the others out: about what a cold
- * container takes. A replica that starves while its siblings start is slow, not hung (seen: 258 of 14,983 requests lost
- * to a `docker rm -f` of another one, on a machine with a load of 10).
- */
-export const LAST_READY_MS = 5_000;
 
 /** The count with one more complaint; an old series is forgotten. */
 export function countComplaint(before: Complaints | null, nowMs: number): Complaints {

@@ -37,9 +37,16 @@ export interface Member {
   readonly answerByMs: number;
   /** When it first became ready; null before. */
   readySinceMs: number | null;
-  /** Last proof of life: handed over by the driver, or a heartbeat answered. */
+  /** Last sign of life: handed over by the driver, a heartbeat answered (with any status), bytes that a worker read. */
   aliveMs: number;
+  /** Its first miss after the last sign of life. Silence counts from here: before it nobody had asked. */
+  silentSinceMs: number | null;
+  /** Its first answer that was not well; null while it is. */
+  unwellSinceMs: number | null;
+  /** What workers had read of it when they were asked last; null: they were not, since it was well. */
+  readsSeen: number | null;
   missesInRow: number;
+  refusalsInRow: number;
   answersInRow: number;
   /** A signal waits for the next heartbeat to confirm or refute it; one miss is enough then. */
   confirming: boolean;
@@ -106,7 +113,11 @@ export function newMember(
     answerByMs: nowMs + answerWithinMs,
     readySinceMs: null,
     aliveMs: nowMs,
+    silentSinceMs: null,
+    unwellSinceMs: null,
+    readsSeen: null,
     missesInRow: 0,
+    refusalsInRow: 0,
     answersInRow: 0,
     confirming: false,
     ejectedUntilMs: 0,
@@ -123,7 +134,10 @@ export function moveTo(member: Member, to: ReplicaState, nowMs: number): void {
   );
   member.state = to;
   if (to === 'ready') member.readySinceMs ??= nowMs;
+  // Who is only doubted goes on to be counted.
+  if (to === 'suspect') return;
   member.missesInRow = 0;
+  member.refusalsInRow = 0;
   member.answersInRow = 0;
   member.confirming = false;
 }

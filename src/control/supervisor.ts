@@ -279,6 +279,8 @@ export class Supervisor {
   #signal(signal: Signal): void {
     this.#inbox.add(signal);
     this.#tick();
+    // What is only doubted may be gone without a word: the list knows.
+    if (signal.kind === 'suspect' && this.#isOpen && !this.#stopped) void this.#observer.observe();
   }
 
   // The tick.

@@ -1,7 +1,7 @@
 // Every message between the primary (control plane) and its workers (data planes), as plain data for structured clone.
 // Order matters and the channel keeps it: a worker that has answered `applied` N has seen all that was sent before.
 
-import type { SnapshotMessage, SuspectHint } from './types.ts';
+import type { SnapshotMessage, SuspectHint, VitalSigns } from './types.ts';
 
 /** The variable that a worker finds its settings in, as JSON. */
 export const WORKER_CONFIG = 'TORC_WORKER_CONFIG';
@@ -55,6 +55,7 @@ export type ToWorker =
   | { readonly type: 'collect'; readonly id: number; readonly withKeys: boolean }
   | { readonly type: 'alive?' }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
+  | { readonly type: 'signs?'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type ToPrimary<Delta> =
@@ -65,7 +66,8 @@ export type ToPrimary<Delta> =
   | { readonly type: 'suspect'; readonly hint: SuspectHint }
   | FromRelay
   | { readonly type: 'collected'; readonly id: number; readonly delta: Delta }
-  | { readonly type: 'upstream-drained'; readonly id: number };
+  | { readonly type: 'upstream-drained'; readonly id: number }
+  | { readonly type: 'signs'; readonly id: number; readonly signs: VitalSigns };
 
 /** The snapshot that one worker routes by, as it said itself. */
 export interface WorkerRing {

@@ -43,3 +43,11 @@ export interface SuspectHint {
   readonly cause: 'refused' | 'reset' | 'timeout' | 'error';
   readonly detail: string;
 }
+
+/** What came from a replica since a worker has known it. Counts that only grow, until the worker is replaced. */
+export interface VitalSigns {
+  /** Reads that brought bytes. */
+  readonly reads: number;
+  /** Whole answers. */
+  readonly answers: number;
+}

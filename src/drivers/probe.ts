@@ -24,35 +24,46 @@ export const probe: Probe = (host, port, path, timeoutMs) =>
   new Promise<ProbeResult>(resolve => {
     const startedMs = performance.now();
     let asked: ClientRequest | null = null;
-    const done = (alive: boolean, detail: string): void => {
+    const done = (alive: boolean, got: ProbeResult['got'], detail: string): void => {
       clearTimeout(deadline);
       asked?.destroy();
-      resolve({ alive, detail });
+      resolve({ alive, got, detail });
     };
-    const late = (): void => done(false, `no answer within ${timeoutMs} ms`);
+    const failed = (error: NodeJS.ErrnoException): void => done(false, gotOf(error), inWords(error));
+    const late = (): void => done(false, 'nothing', `no answer within ${timeoutMs} ms`);
     // An immediate comes after the event loop's next poll, which reads what is there.
     const deadline = setTimeout(() => setImmediate(late), timeoutMs);
     try {
       asked = request({ host, port, path, agent: false, headers: { 'user-agent': 'torc' } });
     } catch (error) {
-      done(false, inWords(error as NodeJS.ErrnoException));
+      failed(error as NodeJS.ErrnoException);
       return;
     }
-    asked.on('error', error => done(false, inWords(error)));
+    asked.on('error', failed);
     asked.on('response', response => {
       const status = response.statusCode ?? 0;
       const answered = (): void =>
-        done(status >= 200 && status < 300, `${status} in ${Math.round(performance.now() - startedMs)} ms`);
+        done(
+          status >= 200 && status < 300,
+          'answer',
+          `${status} in ${Math.round(performance.now() - startedMs)} ms`,
+        );
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > LONGEST_BODY_BYTES) answered();
       });
       response.on('end', answered);
-      response.on('error', error => done(false, inWords(error)));
+      response.on('error', failed);
     });
     asked.end();
   });
+
+/** Bytes that are no HTTP came from somebody who lives. */
+function gotOf({ code = '' }: NodeJS.ErrnoException): ProbeResult['got'] {
+  if (code === 'ECONNREFUSED') return 'refused';
+  return code.startsWith('HPE_') ? 'answer' : 'nothing';
+}
 
 function inWords(error: NodeJS.ErrnoException): string {
   const code = error.code ?? '';

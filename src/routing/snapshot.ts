@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Log } from '../core/log.ts';
-import type { SnapshotMessage, UpstreamSpec } from '../core/types.ts';
+import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { type KeyHash, makeTable, type Table } from '../ring/table.ts';
@@ -79,6 +79,11 @@ export class SnapshotHolder {
     const upstream = this.#upstreams.get(replicaId);
     if (upstream === undefined) callback();
     else upstream.whenDrained(callback);
+  }
+
+  /** What came from the replica so far; nothing from one that this worker does not know. */
+  signs(replicaId: string): VitalSigns {
+    return this.#upstreams.get(replicaId)?.signs() ?? { reads: 0, answers: 0 };
   }
 
   #tableOf(message: SnapshotMessage): Table {

@@ -5,6 +5,8 @@ import { EventEmitter } from 'node:events';
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
 
 export abstract class PoolMember extends Dispatcher {
+  /** Reads that brought bytes, over all sockets that it had: signs of the replica's life. */
+  reads = 0;
   closed = false;
   destroyed = false;
   readonly #origin: URL;

@@ -5,6 +5,8 @@
 import { connect, type Socket } from 'node:net';
 
 export interface SocketUser {
+  /** Counted here. */
+  reads: number;
   connected(): void;
   /** The bytes are only valid during the call, unless the user takes their buffer away. */
   received(chunk: Buffer): void;
@@ -74,6 +76,7 @@ function onBytes(this: ReplicaSocket, count: number, buffer: Uint8Array): boolea
   const { user } = this;
   // Nobody's any more: a tunnel, which reads it as an ordinary stream.
   if (!user) return this.push(Buffer.from(chunk));
+  user.reads++;
   user.received(chunk);
   return true;
 }

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
-import type { SuspectHint, UpstreamSpec } from '../core/types.ts';
+import type { SuspectHint, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import type { Attempt } from './attempt.ts';
 import { Connection } from './connection.ts';
 import { Pipelining } from './pipelining.ts';
@@ -54,6 +54,8 @@ export class Upstream {
   #queued = 0;
   /** The replica's ends of tunnels, and how much came when they were last looked at. */
   readonly #tunnels = new Map<Socket, number>();
+  /** Of tunnels that are over. */
+  #tunnelBytes = 0;
   readonly #limit: number;
   #retiring = false;
   #isCut = false;
@@ -119,9 +121,8 @@ export class Upstream {
 
   /** An answer was complete at `nowMs`, so long after its request came. */
   took(ms: number, nowMs: number): void {
-    if (this.#pipelining === null) return;
     this.#answers++;
-    this.#pipelining.took(ms, nowMs);
+    this.#pipelining?.took(ms, nowMs);
   }
 
   /**
@@ -155,7 +156,18 @@ export class Upstream {
   /** The attempt became a tunnel. */
   carry(socket: Socket): void {
     this.#tunnels.set(socket, -1);
-    socket.once('close', () => this.#tunnels.delete(socket));
+    socket.once('close', () => {
+      this.#tunnelBytes += socket.bytesRead;
+      this.#tunnels.delete(socket);
+    });
+  }
+
+  /** What came from the replica so far. Bytes of tunnels count as reads: only more or not is of interest. */
+  signs(): VitalSigns {
+    let reads = this.#tunnelBytes;
+    for (const connection of this.#connections) reads += connection.reads;
+    for (const socket of this.#tunnels.keys()) reads += socket.bytesRead;
+    return { reads, answers: this.#answers };
   }
 
   /** An attempt or its tunnel is over; each `dispatch` has exactly one. */

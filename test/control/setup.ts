@@ -17,6 +17,7 @@ export const SETTINGS: SupervisorSettings = {
   heartbeatTimeoutMs: 500,
   heartbeatFall: 2,
   heartbeatRise: 1,
+  deadAfterMs: 10_000,
   drainTimeoutMs: 10_000,
 };
 

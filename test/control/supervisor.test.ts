@@ -133,13 +133,13 @@ test('one that ignores its SIGTERM is stopped after the drain timeout', async ()
   assert.not(bench.world.containers.has(victim.id));
 });
 
-test('one that hangs is lost at once, and gone when it has been stopped, whatever the events say', async () => {
+test('one that hangs is lost when it is dead, and gone when it has been stopped, whatever the events say', async () => {
   const bench = new Bench();
   await bench.ready();
   const victim = bench.of('3');
   bench.world.chances = { ...CALM, eventLost: 1 };
   Object.assign(victim, { hung: true, harmed: true });
-  await bench.pass(10_000);
+  await bench.pass(15_000);
   const { published } = bench.world;
   const lostAt = published.findIndex(({ lost }) => lost.includes(victim.id));
   const goneAt = published.findIndex(({ gone }) => gone.includes(victim.id));
@@ -152,13 +152,75 @@ test('one that hangs is found by its heartbeats and replaced', async () => {
   const victim = bench.of('3');
   Object.assign(victim, { hung: true, harmed: true });
   await bench.pass(2_100);
-  assert.not(
-    bench.routed().some(line => line.includes(victim.id)),
-    'out within an interval and two misses',
-  );
-  await bench.pass(4_000);
+  assert.is(bench.states()[2], '3 suspect', 'out within an interval and two misses');
+  assert.ok(bench.routed().includes(`3 ${victim.id} suspect`), 'it keeps what it works on');
+  assert.equal(bench.torc.snapshot().lost, []);
+  await bench.pass(7_500);
+  assert.is(bench.states()[2], '3 suspect', 'not dead yet');
+  await bench.pass(6_000);
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
   assert.not(bench.world.containers.has(victim.id));
+});
+
+test('one that is busy leaves routing, keeps what it has, and its next answer brings it back', async () => {
+  const bench = new Bench();
+  const torc = await bench.ready();
+  const busy = bench.of('2');
+  const epochs = bench.world.published.length;
+  busy.busyUntilMs = bench.clock.nowMs() + 9_000;
+  await bench.pass(8_900);
+  assert.is(bench.states()[1], '2 suspect');
+  await bench.pass(1_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.is(bench.of('2').id, busy.id);
+  assert.is(torc.slots()[1]?.generation, 1);
+  assert.equal(
+    bench.world.published.slice(epochs).flatMap(({ lost, gone }) => [...lost, ...gone]),
+    [],
+    'nothing was moved or cut',
+  );
+});
+
+test('one that sends while it answers no heartbeat lives on, and dies when it has stopped sending', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const busy = bench.of('2');
+  Object.assign(busy, { busyUntilMs: bench.clock.nowMs() + 120_000, sends: true });
+  await bench.pass(60_000);
+  assert.equal([bench.states()[1], bench.of('2').id], ['2 suspect', busy.id]);
+  Object.assign(busy, { sends: false, harmed: true });
+  await bench.pass(15_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.not(bench.world.containers.has(busy.id));
+});
+
+test('one that says itself that it is not well is out at once, and replaced when it stays so; it may finish', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const ill = bench.of('2');
+  Object.assign(ill, { unwell: true, harmed: true });
+  await bench.pass(1_100);
+  assert.is(bench.states()[1], '2 suspect', 'with the first such answer');
+  await bench.pass(8_000);
+  assert.is(bench.of('2').id, ill.id);
+  await bench.pass(15_000);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.not(bench.world.containers.has(ill.id));
+  assert.not(bench.world.published.some(({ lost }) => lost.includes(ill.id) && bench.world.told.size === 0));
+});
+
+test('when all are busy at once, half of them stay in routing', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  for (const container of bench.world.running()) container.busyUntilMs = bench.clock.nowMs() + 6_000;
+  let fewest = 3;
+  for (let ms = 0; ms < 8_000; ms += 50) {
+    await bench.pass(50);
+    fewest = Math.min(fewest, bench.states().filter(state => state.endsWith('ready')).length);
+  }
+  assert.is(fewest, 1);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  assert.ok(bench.torc.slots().every(slot => slot.generation === 1));
 });
 
 test('a refused connection ejects at once; an answered heartbeat readmits the same replica', async () => {
@@ -455,11 +517,18 @@ async function given(heartbeatPath: string): Promise<Given> {
   };
   const torc = new Supervisor({
     driver,
-    probe: async host => ({ alive: !down.has(host), detail: down.has(host) ? 'connection refused' : '200' }),
+    probe: async host =>
+      down.has(host)
+        ? { alive: false, got: 'refused', detail: 'connection refused' }
+        : { alive: true, got: 'answer', detail: '200' },
     clock: bench.clock,
     random: bench.world.random,
     log: silentLog,
-    dataPlane: { publish: () => {}, drained: async () => true },
+    dataPlane: {
+      publish: () => {},
+      drained: async () => true,
+      signs: async () => ({ reads: 0, answers: 0 }),
+    },
     settings: { ...SETTINGS, heartbeatPath, heartbeatRise: 2 },
   });
   bench.torc = torc;
@@ -518,7 +587,7 @@ test('heartbeats missed by all at once take out half of the slots, and the other
   assert.is(bench.world.running().filter(container => container.hung).length, 0);
 });
 
-test('the last ready slot may miss heartbeats while the others are out, but not for long', async () => {
+test('the last ready slot stays in routing until it is dead', async () => {
   const bench = new Bench({ replicas: 2 });
   await bench.ready();
   bench.world.chances = { ...bench.world.chances, startFails: 1 };
@@ -526,8 +595,8 @@ test('the last ready slot may miss heartbeats while the others are out, but not 
   await bench.pass(1_000);
   const hung = bench.of('2');
   Object.assign(hung, { hung: true, harmed: true });
-  await bench.pass(3_000);
-  assert.is(bench.routed().length, 1);
+  await bench.pass(9_000);
+  assert.equal(bench.routed(), [`2 ${hung.id} ready`]);
   await bench.pass(5_000);
   assert.equal(bench.routed(), []);
 });

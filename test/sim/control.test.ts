@@ -235,7 +235,8 @@ class Simulation {
     else if (roll < 0.35 && victim) this.#harm(victim, 'is terminated', () => world.terminate(victim));
     else if (roll < 0.45 && victim)
       this.#harm(victim, 'hangs', () => Object.assign(victim, { hung: true, harmed: true }));
-    else if (roll < 0.52) this.#engineGoes();
+    else if (roll < 0.5 && victim) this.#keepBusy(victim);
+    else if (roll < 0.55) this.#engineGoes();
     else if (roll < 0.6) await this.#stall();
     else if (roll < 0.7) this.#add();
     else if (roll < 0.8) this.#remove();
@@ -259,6 +260,17 @@ class Simulation {
   #harm(victim: Container, how: string, act: () => void): void {
     this.say(`-- ${victim.id} ${how}`);
     act();
+  }
+
+  /** Nobody may end it for that: it answers again before it is dead, or sends meanwhile. */
+  #keepBusy(victim: Container): void {
+    // Two such times without an answer between them would be one.
+    if (victim.busyUntilMs + 2 * SETTINGS.heartbeatIntervalMs > this.clock.nowMs()) return;
+    victim.sends = this.world.happens(0.5);
+    const longestMs = victim.sends ? 25_000 : SETTINGS.deadAfterMs - 1;
+    const ms = this.world.between(500, longestMs);
+    this.say(`-- ${victim.id} is busy for ${ms.toFixed(0)} ms${victim.sends ? ', and sends' : ''}`);
+    victim.busyUntilMs = this.clock.nowMs() + ms;
   }
 
   #engineGoes(): void {
@@ -340,6 +352,9 @@ class Simulation {
     this.#calls.clear();
     this.world.newRun();
     await advance(this.clock, 600);
+    // The new one's workers read nothing of it: whom it adopts has to answer.
+    const latestMs = this.clock.nowMs() + SETTINGS.deadAfterMs - 2_000;
+    for (const each of this.world.running()) each.busyUntilMs = Math.min(each.busyUntilMs, latestMs);
     const left = this.world.running();
     const newest = new Map<string, Container>();
     for (const container of left.filter(each => !each.spare)) {

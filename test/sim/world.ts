@@ -20,6 +20,12 @@ export interface Container {
   readonly version: string;
   status: 'running' | 'stopped';
   hung: boolean;
+  /** Answers no heartbeat until then, but lives. */
+  busyUntilMs: number;
+  /** Answers heartbeats with 503. */
+  unwell: boolean;
+  /** While it is busy, workers read from it all the time. */
+  sends: boolean;
   readonly answersAtMs: number;
   /** Something was done to it: to declare it dead is fair. */
   harmed: boolean;
@@ -67,6 +73,8 @@ export class World {
   #run: Run = { onEvent: null, isDead: true };
   #idCount = 0;
   #stopCount = 0;
+  #reads = 0;
+  #answers = 0;
   mostStopsAtOnce = 0;
 
   constructor(clock: FakeClock, random: Random) {
@@ -135,14 +143,17 @@ export class World {
       const startedMs = this.clock.nowMs();
       return new Promise(resolve => {
         const container = this.#at(port);
-        const answers = container !== undefined && !container.hung && container.answersAtMs <= startedMs;
-        const isSilent = container?.hung === true;
+        const isSilent = container?.hung === true || (container?.busyUntilMs ?? 0) > startedMs;
+        const answers = container !== undefined && !isSilent && container.answersAtMs <= startedMs;
         this.clock.after(isSilent ? timeoutMs : this.between(1, 10), () => {
           // In a stalled process the probe's own timeout runs before the answer is read.
           if (run.isDead) return;
           const isLate = this.clock.nowMs() - startedMs >= timeoutMs;
-          if (isLate) resolve({ alive: false, detail: `no answer within ${timeoutMs} ms` });
-          else resolve({ alive: answers, detail: answers ? '200' : 'connection refused' });
+          if (isLate) resolve({ alive: false, got: 'nothing', detail: `no answer within ${timeoutMs} ms` });
+          else if (answers && container.unwell)
+            resolve({ alive: false, got: 'answer', detail: '503 in 1 ms' });
+          else if (answers) resolve({ alive: true, got: 'answer', detail: '200' });
+          else resolve({ alive: false, got: 'refused', detail: 'connection refused' });
         });
       });
     };
@@ -191,11 +202,11 @@ export class World {
     return this.running().find(container => container.port === port);
   }
 
-  /** Every call takes time, and fails while the engine is away. A dead torc never hears of its end. */
-  async #call(run: Run, ms: number): Promise<void> {
+  /** Every call takes time, and fails while the engine is away, unless it is torc's own affair. A dead torc never hears of its end. */
+  async #call(run: Run, ms: number, isOwn = false): Promise<void> {
     await new Promise<void>(resolve => this.clock.after(ms, resolve));
     if (run.isDead) await new Promise<void>(() => {});
-    if (this.isAway) throw new Error('no engine answers');
+    if (this.isAway && !isOwn) throw new Error('no engine answers');
   }
 
   async #start(run: Run, spec: ReplicaSpec): Promise<Replica> {
@@ -229,6 +240,9 @@ export class World {
       version,
       status: 'running',
       hung: false,
+      busyUntilMs: 0,
+      unwell: false,
+      sends: false,
       answersAtMs: mute ? Number.POSITIVE_INFINITY : this.clock.nowMs() + this.between(5, 2_000),
       harmed: mute,
       stray: false,
@@ -267,6 +281,12 @@ export class World {
           const needsMs = this.happens(0.1) ? timeoutMs : this.between(0, 500);
           this.clock.after(needsMs, () => resolve(needsMs < timeoutMs));
         }),
+      signs: async replicaId => {
+        await this.#call(run, this.between(1, 20), true);
+        const container = this.containers.get(replicaId);
+        const isHeard = container?.sends === true && container.busyUntilMs > this.clock.nowMs();
+        return { reads: isHeard ? ++this.#reads : this.#reads, answers: this.#answers };
+      },
     };
   }
 }
