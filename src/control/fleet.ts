@@ -208,14 +208,16 @@ export class Fleet {
     const isLast = !slot.spare && this.slots.listed().every(other => other === slot || !isReady(other));
     if (isReady(slot) && (certain || !(isLast || (isHeartbeats && this.#isPanic(slot))))) {
       this.#move(slot, member, 'suspect', cause, source);
-      if (!this.#health.isAsked) this.eject(member);
+      if (!this.#health.isAsked && member.ejectedUntilMs === 0) this.eject(slot, member, cause);
     }
     if (!certain && !isHeartbeats && member.state !== 'starting') this.#health.confirm(member);
   }
 
   /** Sets for how long it stays out, longer each time. */
-  eject(member: Member): void {
+  eject(slot: Slot, member: Member, cause: string): void {
     member.ejectedUntilMs = this.#nowMs() + ejectionMs(++member.ejectionCount);
+    // One that is out already, for a doubt, stays for another reason now.
+    if (member.state === 'suspect') slot.change = this.change(cause, 'outlier');
   }
 
   /** Those whose ejection is over: asked again, or simply tried where there are no probes. */

@@ -16,12 +16,12 @@ import type { MembershipChange, Outcome } from './membership.ts';
 import { type DriverState, Observer } from './observe.ts';
 import { Operations } from './operations.ts';
 import type { SupervisorOptions } from './options.ts';
-import { countComplaint, judgeHint } from './outlier.ts';
+import { addComplaint, isCurrent, isDoubt, isOutlier } from './outlier.ts';
 import { Publisher } from './publish.ts';
 import { compare, nextDueMs, reconcile } from './reconcile.ts';
 import { inWords } from './replace.ts';
 import type { RolloutView } from './rollout.ts';
-import { type Failure, isReady, type Slot } from './slots.ts';
+import { type Failure, isReady, type Member, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 import { Waiters } from './waiters.ts';
 
@@ -143,28 +143,39 @@ export class Supervisor {
   }
 
   /** A worker's complaint about a replica. */
-  hint({ slot: name, replicaId, cause, detail }: SuspectHint): void {
+  hint(hint: SuspectHint): void {
+    const { slot: name, replicaId, cause, detail } = hint;
     const slot = this.#fleet.slots.byReplica(replicaId);
-    const member = slot?.member;
+    const { member } = slot ?? {};
     if (!slot || !member || slot.name !== name || member.state !== 'ready') return;
-    const nowMs = this.#clock.nowMs();
-    const complaints = countComplaint(member.complaints, nowMs);
-    member.complaints = complaints;
-    const listed = this.#fleet.slots.listed();
-    const verdict = judgeHint(cause, complaints, {
-      slotCount: listed.length,
-      readyCount: listed.filter(isReady).length,
-      ejectedCount: listed.filter(other => (other.member?.ejectedUntilMs ?? 0) > nowMs).length,
-    });
-    if (verdict === 'note') return;
-    if (verdict === 'doubt') {
-      this.#signal({ replicaId, kind: 'suspect', source: 'connection', cause: detail, atMs: nowMs });
-      return;
+    if (isDoubt(cause)) {
+      const atMs = this.#clock.nowMs();
+      this.#signal({ replicaId, kind: 'suspect', source: 'connection', cause: detail, atMs });
     }
+    void this.#dataPlane.signs(replicaId).then(signs => {
+      if (slot.member === member && signs !== null) this.#weigh(hint, slot, member, signs.answers);
+    });
+  }
+
+  /** Is it more than a doubt? Whether others were answered meanwhile is known by now. */
+  #weigh({ inRow, replicaId, detail }: SuspectHint, slot: Slot, member: Member, answers: number): void {
+    const nowMs = this.#clock.nowMs();
+    member.complaints = addComplaint(member.complaints, answers, nowMs);
+    const isReadyOr = (other: Slot): boolean => other === slot || isReady(other);
+    const listed = this.#fleet.slots.listed();
+    const around = {
+      slotCount: listed.length,
+      readyCount: listed.filter(isReadyOr).length,
+      ejectedCount: listed.filter(other => (other.member?.ejectedUntilMs ?? 0) > nowMs).length,
+      complainedCount: listed.filter(
+        other => other !== slot && isReady(other) && isCurrent(other.member!.complaints, nowMs),
+      ).length,
+    };
+    if (member.ejectedUntilMs > nowMs || !isOutlier(inRow, member.complaints, around)) return;
     member.complaints = null;
-    this.#fleet.eject(member);
-    const words = `${complaints.count} failures in a short time, the last: ${detail}`;
-    this.#signal({ replicaId, kind: 'suspect', source: 'outlier', cause: words, atMs: nowMs });
+    const cause = `${Math.floor(inRow)} failures in a row, the last: ${detail}`;
+    this.#fleet.eject(slot, member, cause);
+    this.#signal({ replicaId, kind: 'suspect', source: 'outlier', cause, atMs: nowMs });
   }
 
   /**

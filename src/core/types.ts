@@ -42,6 +42,8 @@ export interface SuspectHint {
   readonly replicaId: string;
   readonly cause: 'refused' | 'reset' | 'timeout' | 'error';
   readonly detail: string;
+  /** Failures in a row at that worker: none of its requests was answered in between. One that took too long counts half. */
+  readonly inRow: number;
 }
 
 /** What came from a replica since a worker has known it. Counts that only grow, until the worker is replaced. */

@@ -19,6 +19,8 @@ import { Pipelining } from './pipelining.ts';
 const LAST_BYTES_MS = 100;
 
 const SUSPECT_INTERVAL_MS = 1000;
+/** Of a failure: a slow page says less of its replica than a refused connection. */
+const SLOW_WEIGHT = 0.5;
 
 export interface UpstreamSettings {
   readonly maxConnectionsPerReplica: number;
@@ -34,6 +36,8 @@ export class Upstream {
   readonly port: number;
   /** Requests and tunnels it has now, of this worker. */
   inFlight = 0;
+  /** Failures since the last whole answer, slow ones at their weight. */
+  #failuresInRow = 0;
   /** When the control plane was last told that it misbehaves. */
   #suspectedAtMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
@@ -122,6 +126,7 @@ export class Upstream {
   /** An answer was complete at `nowMs`, so long after its request came. */
   took(ms: number, nowMs: number): void {
     this.#answers++;
+    this.#failuresInRow = 0;
     this.#pipelining?.took(ms, nowMs);
   }
 
@@ -146,11 +151,13 @@ export class Upstream {
     if (isShared) this.#lookLater(pipelining);
   }
 
-  /** A hint for the control plane; null where one was given within the second, which is as good as a thousand. */
+  /** A request failed. A hint for the control plane; null where one was given within the second, which is as good as a thousand. */
   suspect(code: ProxyErrorCode, detail: string, nowMs: number): SuspectHint | null {
+    const cause = causeOf(code);
+    this.#failuresInRow += cause === 'timeout' ? SLOW_WEIGHT : 1;
     if (nowMs - this.#suspectedAtMs < SUSPECT_INTERVAL_MS) return null;
     this.#suspectedAtMs = nowMs;
-    return { slot: this.slot, replicaId: this.replicaId, cause: causeOf(code), detail };
+    return { slot: this.slot, replicaId: this.replicaId, cause, detail, inRow: this.#failuresInRow };
   }
 
   /** The attempt became a tunnel. */

@@ -3,50 +3,51 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  addComplaint,
   type Complaints,
-  countComplaint,
   ejectionMs,
-  judgeHint,
+  isDoubt,
+  isOutlier,
   mostEjected,
   OUTLIER_WINDOW_MS,
-  type Verdict,
 } from '../../src/control/outlier.ts';
-import type { SuspectHint } from '../../src/core/types.ts';
 
 const test = suite('outlier');
 
-/** cause, complaints so far, slots, ready, ejected -> verdict */
-const table: [SuspectHint['cause'], number, number, number, number, Verdict][] = [
-  ['refused', 1, 3, 3, 0, 'doubt'],
-  ['reset', 1, 3, 3, 0, 'doubt'],
-  ['timeout', 1, 3, 3, 0, 'note'],
-  ['error', 4, 3, 3, 0, 'note'],
-  ['error', 5, 3, 3, 0, 'eject'],
-  ['timeout', 5, 3, 3, 0, 'eject'],
-  ['reset', 5, 3, 3, 0, 'eject'],
-  ['error', 5, 3, 2, 1, 'note'],
-  ['reset', 5, 3, 2, 1, 'doubt'],
-  ['error', 50, 3, 1, 0, 'note'],
-  ['error', 50, 1, 1, 0, 'note'],
-  ['error', 5, 2, 2, 0, 'eject'],
-  ['error', 5, 9, 7, 2, 'eject'],
-  ['error', 5, 9, 6, 3, 'note'],
+/** failures in a row, complaints so far, slots, ready, ejected, other slots complained of -> an outlier? */
+const table: [number, number, number, number, number, number, boolean][] = [
+  [5, 2, 3, 3, 0, 0, true],
+  [4.5, 9, 3, 3, 0, 0, false],
+  [50, 1, 3, 3, 0, 0, false],
+  [5, 2, 3, 2, 1, 0, false],
+  [50, 9, 3, 1, 0, 0, false],
+  [50, 9, 1, 1, 0, 0, false],
+  [5, 2, 2, 2, 0, 0, true],
+  [5, 2, 2, 2, 0, 1, false],
+  [5, 2, 3, 3, 0, 1, false],
+  [5, 2, 9, 7, 2, 0, true],
+  [5, 2, 9, 6, 3, 0, false],
+  [5, 2, 9, 9, 0, 3, true],
+  [5, 2, 9, 9, 0, 4, false],
 ];
-for (const [cause, count, slotCount, readyCount, ejectedCount, expected] of table) {
-  const around = { slotCount, readyCount, ejectedCount };
-  test(`${cause} number ${count} with ${JSON.stringify(around)}: ${expected}`, () => {
-    assert.is(judgeHint(cause, { count, sinceMs: 0 }, around), expected);
+for (const [inRow, count, slotCount, readyCount, ejectedCount, complainedCount, expected] of table) {
+  const around = { slotCount, readyCount, ejectedCount, complainedCount };
+  test(`${inRow} in a row in ${count} complaints with ${JSON.stringify(around)}: ${expected}`, () => {
+    assert.is(isOutlier(inRow, { count, lastMs: 0, answers: 0 }, around), expected);
   });
 }
 
-test('complaints add up within the window and are forgotten after it', () => {
+test('one refused or reset connection is a doubt, one slow or broken answer is none', () => {
+  assert.equal((['refused', 'reset', 'timeout', 'error'] as const).map(isDoubt), [true, true, false, false]);
+});
+
+test('complaints add up while the replica answers nobody, and until there is a long pause', () => {
   let complaints: Complaints | null = null;
-  for (const atMs of [0, 10, OUTLIER_WINDOW_MS]) complaints = countComplaint(complaints, atMs);
-  assert.equal(complaints, { count: 3, sinceMs: 0 });
-  assert.equal(countComplaint(complaints, OUTLIER_WINDOW_MS + 1), {
-    count: 1,
-    sinceMs: OUTLIER_WINDOW_MS + 1,
-  });
+  for (const atMs of [0, 10, OUTLIER_WINDOW_MS]) complaints = addComplaint(complaints, 7, atMs);
+  assert.equal(complaints, { count: 3, lastMs: OUTLIER_WINDOW_MS, answers: 7 });
+  assert.is(addComplaint(complaints, 8, OUTLIER_WINDOW_MS + 1).count, 1, 'an answer in between');
+  assert.is(addComplaint(complaints, 2, OUTLIER_WINDOW_MS + 1).count, 1, 'a worker that counts anew');
+  assert.is(addComplaint(complaints, 7, 2 * OUTLIER_WINDOW_MS + 1).count, 1, 'a pause');
 });
 
 test('a share of the slots, one at least', () => {

@@ -227,7 +227,7 @@ test('a refused connection ejects at once; an answered heartbeat readmits the sa
   const bench = new Bench();
   const torc = await bench.ready();
   const { id: replicaId } = bench.of('1');
-  torc.hint({ slot: '1', replicaId, cause: 'refused', detail: 'connection refused' });
+  torc.hint({ slot: '1', replicaId, cause: 'refused', detail: 'connection refused', inRow: 1 });
   assert.is(bench.states()[0], '1 suspect');
   assert.ok(bench.routed().includes(`1 ${replicaId} suspect`), 'its pool stays for what is in flight');
   await bench.pass(50);
@@ -241,7 +241,7 @@ test('a refused connection and no answer to the heartbeat: replaced without wait
   const victim = bench.of('1');
   bench.world.chances = { ...CALM, eventLost: 1 };
   bench.world.kill(victim);
-  torc.hint({ slot: '1', replicaId: victim.id, cause: 'refused', detail: 'connection refused' });
+  torc.hint({ slot: '1', replicaId: victim.id, cause: 'refused', detail: 'connection refused', inRow: 1 });
   await bench.pass(50);
   assert.not(bench.routed().some(line => line.includes(victim.id)));
   await bench.pass(3_000);
@@ -252,36 +252,56 @@ test('no complaint takes the last ready replica out before its heartbeat says so
   const bench = new Bench();
   const torc = await bench.ready();
   for (const slot of ['1', '2', '3']) {
-    torc.hint({ slot, replicaId: bench.of(slot).id, cause: 'reset', detail: 'connection reset' });
+    torc.hint({ slot, replicaId: bench.of(slot).id, cause: 'reset', detail: 'connection reset', inRow: 1 });
   }
   assert.equal(bench.states(), ['1 suspect', '2 suspect', '3 ready']);
   await bench.pass(50);
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
 });
 
-test('many failures of a replica whose heartbeats are well eject it for a time, and only one of three', async () => {
+/** Time-outs in a row, a second apart, as a worker tells of them. */
+async function complain(bench: Bench, slots: string[], between: () => void = () => {}): Promise<void> {
+  for (let inRow = 1; inRow <= 6; inRow++) {
+    for (const slot of slots) {
+      const { id: replicaId } = bench.of(slot);
+      bench.torc.hint({ slot, replicaId, cause: 'timeout', detail: 'too slow', inRow });
+      between();
+    }
+    await bench.pass(100);
+  }
+}
+
+test('many failures in a row of a replica whose heartbeats are well eject it for a time, and only one of three', async () => {
   const bench = new Bench();
   const torc = await bench.ready();
-  const complain = (slot: string): void => {
-    for (let i = 0; i < 5; i++)
-      torc.hint({ slot, replicaId: bench.of(slot).id, cause: 'timeout', detail: 'too slow' });
-  };
-  complain('1');
-  complain('2');
+  await complain(bench, ['1']);
+  const ejectedMs = bench.clock.nowMs();
+  assert.equal(bench.states(), ['1 suspect', '2 ready', '3 ready']);
+  await complain(bench, ['2']);
   assert.equal(bench.states(), ['1 suspect', '2 ready', '3 ready']);
   assert.is(torc.slots()[0]?.change.source, 'outlier');
-  await bench.pass(4_900);
+  await bench.pass(ejectedMs + 4_700 - bench.clock.nowMs());
   assert.is(bench.states()[0], '1 suspect', 'answered heartbeats do not end it early');
-  await bench.pass(200);
+  await bench.pass(400);
   assert.is(bench.states()[0], '1 ready');
+});
+
+test('no outlier: one that answered others in between, by whatever worker; one whose siblings are no better', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  await complain(bench, ['1'], () => bench.world.answers++);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
+  await bench.pass(11_000);
+  await complain(bench, ['1', '2', '3']);
+  assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
 });
 
 test('hints about replicas that are gone, or of another slot, change nothing', async () => {
   const bench = new Bench();
   const torc = await bench.ready();
   const before = torc.snapshot();
-  torc.hint({ slot: '1', replicaId: 'c99', cause: 'refused', detail: '' });
-  torc.hint({ slot: '2', replicaId: bench.of('1').id, cause: 'refused', detail: '' });
+  torc.hint({ slot: '1', replicaId: 'c99', cause: 'refused', detail: '', inRow: 1 });
+  torc.hint({ slot: '2', replicaId: bench.of('1').id, cause: 'refused', detail: '', inRow: 1 });
   assert.is(torc.snapshot(), before);
 });
 
@@ -553,7 +573,8 @@ test('given replicas: heartbeats eject, and readmit after enough answers', async
 
 test('given replicas without probes: usable at once; a refused connection ejects for a time that grows', async () => {
   const { bench, torc } = await given('');
-  const refuse = (): void => torc.hint({ slot: '1', replicaId: 'a:80', cause: 'refused', detail: 'refused' });
+  const refuse = (): void =>
+    torc.hint({ slot: '1', replicaId: 'a:80', cause: 'refused', detail: 'refused', inRow: 1 });
   refuse();
   assert.is(bench.states()[0], '1 suspect');
   await bench.pass(5_100);

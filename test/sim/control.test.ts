@@ -340,7 +340,9 @@ class Simulation {
 
   #complain(victim: Container): void {
     const cause = this.world.happens(0.5) ? 'reset' : 'timeout';
-    this.torc.hint({ slot: victim.slot, replicaId: victim.id, cause, detail: 'a worker saw it' });
+    if (this.world.happens(0.3)) this.world.answers++;
+    for (let inRow = 4; inRow < 8; inRow++)
+      this.torc.hint({ slot: victim.slot, replicaId: victim.id, cause, detail: 'a worker saw it', inRow });
   }
 
   /** SIGKILL of torc: its containers stay, a new one adopts them, and none that is well is touched. */

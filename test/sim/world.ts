@@ -74,7 +74,8 @@ export class World {
   #idCount = 0;
   #stopCount = 0;
   #reads = 0;
-  #answers = 0;
+  /** Whole answers, as workers count them. */
+  answers = 0;
   mostStopsAtOnce = 0;
 
   constructor(clock: FakeClock, random: Random) {
@@ -285,7 +286,7 @@ export class World {
         await this.#call(run, this.between(1, 20), true);
         const container = this.containers.get(replicaId);
         const isHeard = container?.sends === true && container.busyUntilMs > this.clock.nowMs();
-        return { reads: isHeard ? ++this.#reads : this.#reads, answers: this.#answers };
+        return { reads: isHeard ? ++this.#reads : this.#reads, answers: this.answers };
       },
     };
   }

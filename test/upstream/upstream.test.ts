@@ -1,7 +1,11 @@
-// What still waits at a replica that has ended: nobody may close its connections, so torc does, after what it had sent.
+// What still waits at a replica that has ended: nobody may close its connections, so torc does, after what it had sent. What
+// a worker can tell of its life, and of failures in a row.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../src/core/clock.ts';
+import type { ProxyErrorCode } from '../../src/core/errors.ts';
+import { Upstream } from '../../src/upstream/upstream.ts';
 import { type Answer, bytes, type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { snapshotOf, startProxy, type TestProxy } from '../support/proxy.ts';
 import { get, rawClient } from '../support/raw.ts';
@@ -92,5 +96,59 @@ upstream('an answer and a tunnel that stop half-way with their replica end there
     await waitFor(() => isDrained, { timeoutMs: 10_000, what: 'nothing in flight' });
   }),
 );
+
+upstream('every byte of a replica is a sign of its life: answers whole or not, and tunnels', () =>
+  withTwo(silent, async (torc, ending) => {
+    const signs = () => torc.snapshots.signs(old[0]!);
+    const grows = async (what: string, act: () => void): Promise<void> => {
+      const before = signs().reads;
+      act();
+      await waitFor(() => signs().reads > before, { timeoutMs: 10_000, what });
+    };
+    assert.equal(signs(), { reads: 0, answers: 0 });
+    const client = await rawClient(torc.port);
+    ending.answer = plain('whole');
+    await grows('an answer', () => client.send(get('/')));
+    await waitFor(() => signs().answers === 1, { timeoutMs: 10_000, what: 'a whole one' });
+    ending.answer = bytes('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+    await grows('half of one', () => client.send(get('/half')));
+    assert.is(signs().answers, 1);
+    const caller = await rawClient(torc.port);
+    ending.answer = bytes('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
+    await grows('a tunnel', () => caller.send(get('/echo', ['Connection: Upgrade', 'Upgrade: echo'])));
+    const { reads } = signs();
+    caller.close();
+    client.close();
+    assert.ok(signs().reads >= reads);
+    assert.equal(torc.snapshots.signs('nobody'), { reads: 0, answers: 0 });
+  }),
+);
+
+upstream('failures in a row are those without an answer between them; slow ones count half', () => {
+  let nowMs = 0;
+  const spec = {
+    slotId: 0,
+    slot: '1',
+    generation: 1,
+    replicaId: 'a',
+    host: '127.0.0.1',
+    port: 1,
+    state: 'ready' as const,
+  };
+  const one = new Upstream(
+    spec,
+    { maxConnectionsPerReplica: 1, maxQueue: 1, pipelining: 'off' },
+    systemClock,
+  );
+  const inRow = (code: ProxyErrorCode): number | undefined => {
+    nowMs += 1_000;
+    return one.suspect(code, '', nowMs)?.inRow;
+  };
+  assert.equal([inRow('RESPONSE_TIMEOUT'), inRow('RESPONSE_TIMEOUT'), inRow('REFUSED')], [0.5, 1, 2]);
+  one.took(1, nowMs);
+  assert.is(inRow('RESET'), 1);
+  assert.is(one.suspect('RESET', '', nowMs), null, 'at most one a second');
+  assert.is(inRow('BAD_RESPONSE'), 3, 'which are counted all the same');
+});
 
 upstream.run();
