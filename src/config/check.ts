@@ -45,6 +45,7 @@ export function checkTogether(
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
     );
   }
+  checkHeartbeats(config, given, faults);
   checkScaling(config, faults);
   checkAdmin(config, faults);
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
@@ -67,6 +68,30 @@ function checkRead(
       `${name}: is read by TORC_DRIVER=${readBy.join(' or ')} only, and this is ${driver}${because}; allowed: unset one of the two`,
     );
   }
+}
+
+/** What a heartbeat of each mode asks. */
+const ASKED: Readonly<Record<Config['heartbeatMode'], readonly FieldKey[]>> = {
+  http: ['heartbeatPath', 'heartbeatHost', 'heartbeatMethod', 'heartbeatStatus', 'heartbeatPort'],
+  tcp: ['heartbeatPort'],
+  docker: [],
+};
+
+function checkHeartbeats(
+  { driver, heartbeatMode }: Config,
+  given: readonly FieldKey[],
+  faults: string[],
+): void {
+  if (heartbeatMode === undefined) return;
+  if (heartbeatMode === 'docker' && (driver === 'static' || driver === 'process'))
+    faults.push(
+      `TORC_HEARTBEAT_MODE: docker asks a container's own health, and these replicas are ${driver === 'static' ? 'given' : 'child processes'}; allowed: http, tcp`,
+    );
+  for (const key of ASKED.http)
+    if (given.includes(key) && !ASKED[heartbeatMode].includes(key))
+      faults.push(
+        `${fields[key].name}: is not asked with TORC_HEARTBEAT_MODE=${heartbeatMode}; allowed: unset one of the two`,
+      );
 }
 
 function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {

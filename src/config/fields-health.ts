@@ -1,7 +1,21 @@
 // Settings of a replica's health: how it is asked whether it lives, and how long and how often a request waits for it. One
 // row each; fields.ts says what a row is.
 
-import { row, text, whole } from './kinds.ts';
+import { z } from 'zod';
+import { list, oneOf, parseStatuses, row, text, whole } from './kinds.ts';
+
+/** A command in the container would need a process in it for each heartbeat; its HEALTHCHECK is just that, and the engine's. */
+const modes = oneOf('http', 'tcp', 'docker');
+const heartbeatMode = {
+  ...modes,
+  schema: z
+    .string()
+    .refine(
+      mode => mode !== 'exec',
+      'is not done by torc: give the image or service a HEALTHCHECK, and set docker',
+    )
+    .pipe(modes.schema),
+};
 
 export const healthFields = {
   heartbeatPath: row(
@@ -11,9 +25,9 @@ export const healthFields = {
       'is not a path',
       'a path that starts with "/"; empty with the static driver: no probes',
     ),
-    '/heartbeat',
+    null,
     '',
-    'liveness question; 2xx is alive; a replica that does not answer it within 30 s of its start is replaced, and the log says why',
+    "liveness question; not set: the first that is answered well of /heartbeat, the container's HEALTHCHECK and /, and the log says which",
   ),
   heartbeatIntervalMs: row(
     'TORC_HEARTBEAT_INTERVAL_MS',
@@ -73,5 +87,53 @@ export const healthFields = {
     '10000',
     'ms',
     'without any sign of life (an answered heartbeat, a byte of an answer) until a replica that misses heartbeats is ended; before that it is only out of routing',
+  ),
+  startTimeoutMs: row(
+    'TORC_START_TIMEOUT_MS',
+    whole(100, 3600000),
+    '60000',
+    'ms',
+    'until a replica that starts has answered; one that prints meanwhile gets up to three times as long; then it is replaced, and the log says why',
+    ['docker', 'process'],
+  ),
+  heartbeatStatus: row(
+    'TORC_HEARTBEAT_STATUS',
+    list(parseStatuses, 'a list of statuses and ranges, 200 to 599: 200-399,401'),
+    '200-399',
+    '',
+    'answers that mean alive; one with another status takes the replica out of routing at once',
+  ),
+  heartbeatHost: row(
+    'TORC_HEARTBEAT_HOST',
+    text(
+      /^[A-Za-z0-9._-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/,
+      'is not a host',
+      'a host name, with a port or without',
+    ),
+    null,
+    '',
+    'Host field of the heartbeat, for programs that answer only their own name; not set: the address',
+  ),
+  heartbeatMethod: row(
+    'TORC_HEARTBEAT_METHOD',
+    oneOf('GET', 'HEAD', 'OPTIONS'),
+    'GET',
+    '',
+    'method of the heartbeat',
+  ),
+  heartbeatPort: row(
+    'TORC_HEARTBEAT_PORT',
+    whole(1, 65535),
+    null,
+    '',
+    'port of the heartbeat, where it is another than that of the requests; child processes have a port of their own each',
+    ['docker', 'static'],
+  ),
+  heartbeatMode: row(
+    'TORC_HEARTBEAT_MODE',
+    heartbeatMode,
+    'http',
+    '',
+    "http: a whole exchange; tcp: a connection is enough; docker: the container's own HEALTHCHECK alone",
   ),
 } as const;

@@ -16,6 +16,12 @@ export interface Address {
   readonly port: number;
 }
 
+/** Statuses of answers, both ends included. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Kind<T> {
   readonly schema: z.ZodType<T, string>;
   readonly allowed: string;
@@ -100,6 +106,15 @@ export function parseAddress(item: string): Address | null {
 export function parseCapability(item: string): string | null {
   const name = item.toUpperCase().replace(/^CAP_/, '');
   return /^[A-Z][A-Z_]{1,30}$/.test(name) ? name : null;
+}
+
+/** "200-399", "401". */
+export function parseStatuses(item: string): StatusRange | null {
+  const match = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(item);
+  if (!match) return null;
+  const from = Number(match[1]);
+  const to = Number(match[2] ?? match[1]);
+  return from <= to ? { from, to } : null;
 }
 
 export function parseCidr(item: string): string | null {

@@ -69,6 +69,12 @@ export interface Driver {
   remember?(version: string): void;
   /** The end of what a replica printed, with what it asks for ("torc: ..."), '' where nothing is known. Asked before its `stop`; never throws. */
   lastWords?(replica: Replica): Promise<string>;
+  /** The container's own health check; null where it has none. Throws when the engine cannot be asked. */
+  health?(replica: Replica): Promise<ContainerHealth | null>;
+  /** A mark of what it has printed: another one than before says that it prints. '' where nothing is known; never throws. */
+  outputMark?(replica: Replica): Promise<string>;
+  /** Where it listens, as far as this machine can tell; null where nobody knows. Never throws. */
+  listens?(replica: Replica): Promise<Listening | null>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
   /** Does a connection from this address come from the network that replicas are on? Answered at once, from memory. */
@@ -79,13 +85,38 @@ export interface Driver {
   close(options: { remove: boolean }): Promise<void>;
 }
 
-/** One liveness question, a whole HTTP exchange (a paused container accepts connects: a connect proves nothing). */
-export type Probe = (host: string, port: number, path: string, timeoutMs: number) => Promise<ProbeResult>;
+export type ContainerHealth = 'starting' | 'healthy' | 'unhealthy';
+
+/** Where a replica listens inside. */
+export interface Listening {
+  readonly sockets: readonly { readonly host: string; readonly port: number }[];
+  /** Only what its image says of itself (EXPOSE), not what is. */
+  readonly isDeclared: boolean;
+}
+
+/** What a heartbeat asks. */
+export interface Question {
+  /** `docker`: the container's own health, which its driver knows; the others are the probe's. */
+  readonly mode: 'http' | 'tcp' | 'docker';
+  readonly method: 'GET' | 'HEAD' | 'OPTIONS';
+  readonly path: string;
+  /** The Host field; null: the address. */
+  readonly host: string | null;
+  /** null: the port of the requests. */
+  readonly port: number | null;
+  /** Statuses that mean alive. */
+  readonly statuses: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** Asks once, by a whole HTTP exchange (a paused container accepts connects: a connect proves nothing) unless `tcp` is asked. */
+export type Probe = (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult>;
 
 export interface ProbeResult {
   readonly alive: boolean;
   /** What came back, well or not: any answer is a sign of life; `refused` says that nobody listens. */
   readonly got: 'answer' | 'refused' | 'nothing';
+  /** 0 where none came. */
+  readonly status: number;
   /** "200 in 3 ms", "connection refused", "no answer within 500 ms". */
   readonly detail: string;
 }

@@ -25,9 +25,6 @@ import {
   type Version,
 } from './slots.ts';
 
-/** A new replica's first answer; an adopted one has started long ago. */
-const FIRST_ANSWER_MS = 30_000;
-
 export interface FleetEvents {
   /** Somebody has to look at a replica. */
   readonly onSignal: (signal: Signal) => void;
@@ -150,7 +147,7 @@ export class Fleet {
   #onStarted(slot: Slot, replica: Replica, version: Version | null): void {
     if (slot.removed) this.replacer.retire(newMember(replica, this.#nowMs(), 0), slot, 'gone');
     else if (this.#isClosed) slot.member = newMember(replica, this.#nowMs(), 0);
-    else this.#fill(slot, replica, FIRST_ANSWER_MS, version);
+    else this.#fill(slot, replica, this.#options.settings.startTimeoutMs, version);
     this.#events.onChange();
   }
 

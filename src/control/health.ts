@@ -3,12 +3,16 @@
 // time, because who decides must know what the others see (memberlist asks other members before it declares one dead).
 // Nobody is asked on the way of a request: the workers count reads anyway, and are asked only about who is in trouble.
 
-import type { ProbeResult, Replica } from './driver.ts';
-import { Heartbeats } from './heartbeat.ts';
+import { StartError } from '../core/errors.ts';
+import type { ContainerHealth, ProbeResult, Question, Replica } from './driver.ts';
+import { type Asked, Heartbeats } from './heartbeat.ts';
 import type { Signal } from './inbox.ts';
 import type { SupervisorOptions } from './options.ts';
+import { addressOf, inWords, questionsOf } from './questions.ts';
 import type { Change, Member, Slot, Slots } from './slots.ts';
-import { illnessOf, judgeBeat, noteReads } from './vitality.ts';
+import { illnessOf, judgeBeat, moreTime, noteReads } from './vitality.ts';
+
+const NOT_FOUND = 404;
 
 export interface HealthOptions extends SupervisorOptions {
   readonly slots: Slots;
@@ -21,30 +25,40 @@ export interface HealthOptions extends SupervisorOptions {
 
 export class Health {
   readonly #options: HealthOptions;
+  readonly #questions: readonly Question[];
   readonly #heartbeats: Heartbeats;
+  /** The question that was answered well last, once the log has said so. */
+  #found: Question | null = null;
+  /** Starts that are overdue and looked at. */
+  readonly #lookingAt = new Set<Member>();
 
   constructor(options: HealthOptions) {
-    const { probe, clock, random, settings } = options;
+    const { driver, clock, random, settings } = options;
     this.#options = options;
+    if (settings.heartbeatMode === 'docker' && driver.health === undefined) {
+      const fault = `the ${driver.name} driver's replicas have no health of their own`;
+      throw new StartError(`TORC_HEARTBEAT_MODE: ${fault}; allowed: http, tcp`, { exitCode: 2 });
+    }
+    this.#questions = questionsOf(settings, driver.health !== undefined);
     this.#heartbeats = new Heartbeats({
-      probe,
+      ask: (replica, question, timeoutMs) => this.#ask(replica, question, timeoutMs),
+      questions: this.#questions,
       clock,
       random,
-      path: settings.heartbeatPath,
       intervalMs: settings.heartbeatIntervalMs,
       timeoutMs: settings.heartbeatTimeoutMs,
-      onBeat: (replicaId, result) => this.#onBeat(replicaId, result),
+      onBeat: (replicaId, asked) => this.#onBeat(replicaId, asked),
       onVoid: replicaId => this.#onVoid(replicaId),
     });
   }
 
   /** False: every replica counts as alive until a worker says otherwise. */
   get isAsked(): boolean {
-    return this.#options.settings.heartbeatPath !== '';
+    return this.#questions.length > 0;
   }
 
-  watch({ id, host, port }: Replica): void {
-    this.#heartbeats.watch(id, host, port);
+  watch(replica: Replica): void {
+    this.#heartbeats.watch(replica);
   }
 
   steady({ replica }: Member): void {
@@ -66,30 +80,71 @@ export class Health {
     this.#heartbeats.close();
   }
 
-  #onBeat(replicaId: string, result: ProbeResult): void {
+  async #ask(replica: Replica, question: Question, timeoutMs: number): Promise<ProbeResult | null> {
+    const { driver, probe } = this.#options;
+    if (question.mode !== 'docker') return probe(replica, question, timeoutMs);
+    try {
+      return resultOf(await driver.health!(replica));
+    } catch {
+      return null; // the engine is away, which is not the replica's fault
+    }
+  }
+
+  #onBeat(replicaId: string, asked: readonly Asked[]): void {
     const { slots, clock, settings, onWell } = this.#options;
     const slot = slots.byReplica(replicaId);
     if (!slot?.member) return;
     const { member } = slot;
+    const { result } = asked.at(-1)!;
     const { heartbeatFall: fall, heartbeatRise: rise } = settings;
     const before = member.state;
-    const cause = this.#inWords(member, result);
     const verdict = judgeBeat(member, result, clock.nowMs(), { fall, rise });
     if (result.alive) {
+      this.#tellFound(member, asked);
       member.confirming = false;
       member.readsSeen = null;
       if (before === 'ready') slot.trouble = null;
-      if (verdict !== 'none') onWell(slot, member, cause);
+      if (verdict !== 'none') onWell(slot, member, `heartbeat answered: ${result.detail}`);
       return;
     }
+    const cause = causeOf(member, asked);
     if (before === 'starting') slot.change = this.#options.change(cause, 'heartbeat');
     else if (before === 'ready') slot.trouble ??= this.#signalOf(member, 'suspect', cause);
-    if (verdict === 'overdue') this.#signal(member, 'hung', cause);
+    if (verdict === 'overdue') void this.#lookAtOverdue(slot, member, cause);
     else if (verdict === 'refused') this.#signal(member, 'failing', cause);
     else if (before === 'ready' || before === 'suspect') {
       if (verdict === 'leave') this.#signal(member, 'suspect', cause);
       void this.#askWorkers(slot, member, result.got, cause);
     }
+  }
+
+  /** Which question it is, where there was a choice: once, and again where a replica answers another. */
+  #tellFound({ replica }: Member, asked: readonly Asked[]): void {
+    const { question, result } = asked.at(-1)!;
+    if (this.#questions.length === 1 || question === this.#found) return;
+    // Each replica has its own; where they differ for long (another version), the log does not say so with every beat.
+    if (this.#found !== null && asked.length === 1) return;
+    this.#found = question;
+    const others = asked.slice(0, -1).map(({ question, result }) => `${inWords(question)}: ${result.detail}`);
+    const because = others.length === 0 ? '' : ` (${others.join('; ')})`;
+    this.#options.log.info(
+      { replica: replica.label, question: inWords(question) },
+      `heartbeats ask for ${inWords(question)}: ${result.detail}${because}; TORC_HEARTBEAT_PATH sets another`,
+    );
+  }
+
+  /** Its time is up; but one that goes on to print may only be slow. */
+  async #lookAtOverdue(slot: Slot, member: Member, cause: string): Promise<void> {
+    if (this.#lookingAt.has(member)) return;
+    this.#lookingAt.add(member);
+    const { driver, clock } = this.#options;
+    const mark = (await driver.outputMark?.(member.replica)) ?? '';
+    this.#lookingAt.delete(member);
+    if (slot.member !== member || member.state !== 'starting') return;
+    const untilMs = moreTime(member, mark, clock.nowMs());
+    member.outputMark = mark;
+    if (untilMs === null) this.#signal(member, 'hung', cause);
+    else member.answerByMs = untilMs;
   }
 
   /** torc itself could not listen: whatever silence there was before says nothing. */
@@ -122,13 +177,23 @@ export class Health {
   #signalOf({ replica }: Member, kind: Signal['kind'], cause: string): Signal {
     return { replicaId: replica.id, kind, source: 'heartbeat', cause, atMs: this.#options.clock.nowMs() };
   }
+}
 
-  #inWords({ state, replica: { host, port } }: Member, { alive, detail }: ProbeResult): string {
-    if (alive) return `heartbeat answered: ${detail}`;
-    const asked = `GET ${this.#options.settings.heartbeatPath} on ${host.includes(':') ? `[${host}]` : host}:${port}`;
-    const what = state === 'starting' ? 'no heartbeat answered yet' : 'heartbeat missed';
-    return `${what}: ${asked}: ${detail}`;
-  }
+function causeOf({ state, replica }: Member, asked: readonly Asked[]): string {
+  const what = state === 'starting' ? 'no heartbeat answered yet' : 'heartbeat missed';
+  const each = asked.map(({ question, result }, index) => {
+    const where = index === 0 ? ` on ${addressOf(replica, question)}` : '';
+    return `${inWords(question)}${where}: ${result.detail}`;
+  });
+  return `${what}: ${each.join('; ')}`;
+}
+
+/** What a container's own health check says, as an answer. */
+function resultOf(health: ContainerHealth | null): ProbeResult {
+  const detail = health === null ? 'it has no HEALTHCHECK' : health;
+  // Where there is none, another question is the right one.
+  const status = health === null ? NOT_FOUND : 0;
+  return { alive: health === 'healthy', got: health === 'starting' ? 'nothing' : 'answer', status, detail };
 }
 
 const inSeconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;

@@ -1,38 +1,59 @@
 // Liveness over time: asks each replica at its interval (what the answers mean is vitality.ts). A replica is never asked twice
-// at once, the first questions are spread over the interval, and a replica that starts is asked every 25 ms until it
-// answers. Own health first (memberlist's awareness.go): while a question is out, a short tick measures how late our own
+// at once, the first questions are spread over the interval, and a replica that starts is asked every 25 ms at first and
+// then ever more rarely: an eighth of the time it has taken so far, so that what is late by that is late by no more than it
+// was anyway. Where several questions may be the right one, the first that is answered well is each replica's own from then on
+// (questions.ts); the others are asked once more when it says "no such thing", and those before it some times later, because
+// a program that is still starting may not know its own pages yet.
+//
+// Own health first (memberlist's awareness.go): while a question is out, a short tick measures how late our own
 // event loop is; a miss that this lateness may have made is void, and the next question gets a longer deadline. The
 // measure looks at the tick that is overdue now too, because after a stall the probe's own timer may be the first to run.
 
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
-import type { Probe, ProbeResult } from './driver.ts';
+import type { ProbeResult, Question, Replica } from './driver.ts';
+import { isNotThere } from './questions.ts';
 
 const FIRST_ANSWER_EVERY_MS = 25;
+const FIRST_ANSWER_SELDOM_MS = 1_000;
+const FIRST_ANSWER_SHARE = 1 / 8;
+/** After its first answer: when the questions before the one that it answers are tried again. */
+const SECOND_LOOKS_MS = [5_000, 60_000];
 const LAG_TICK_MS = 25;
 /** A lag above this share of the deadline makes a miss void. */
 const LAG_SHARE = 1 / 4;
 /** Deadlines grow up to this factor while misses are void. */
 const STRETCH_MAX = 8;
 
+/** A question and what came of it. */
+export interface Asked {
+  readonly question: Question;
+  readonly result: ProbeResult;
+}
+
 export interface HeartbeatOptions {
-  readonly probe: Probe;
+  /** null: it could not be asked, which says nothing of the replica. */
+  readonly ask: (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult | null>;
+  /** In the order in which they are tried; one at least. */
+  readonly questions: readonly Question[];
   readonly clock: Clock;
   readonly random: Random;
-  readonly path: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** One trustworthy result. */
-  readonly onBeat: (replicaId: string, result: ProbeResult) => void;
+  /** One trustworthy result: the last of what was asked, and what led to it. */
+  readonly onBeat: (replicaId: string, asked: readonly Asked[]) => void;
   /** A miss that may have been our own lag's. */
   readonly onVoid: (replicaId: string) => void;
 }
 
 interface Watch {
-  readonly replicaId: string;
-  readonly host: string;
-  readonly port: number;
+  readonly replica: Replica;
+  readonly sinceMs: number;
   pace: 'first-answer' | 'steady';
+  /** The question that it answers; -1 while that is not known. */
+  at: number;
+  /** When those before it are tried again; the rest of SECOND_LOOKS_MS. */
+  lookAgainMs: number[];
   asking: boolean;
   /** Asked to confirm while a question was out: an answer to that one may be older than the doubt. */
   confirm: boolean;
@@ -51,18 +72,19 @@ export class Heartbeats {
   }
 
   /** Asks at once, then fast until `steady`. */
-  watch(replicaId: string, host: string, port: number): void {
+  watch(replica: Replica): void {
     const watch: Watch = {
-      replicaId,
-      host,
-      port,
+      replica,
+      sinceMs: this.#options.clock.nowMs(),
       pace: 'first-answer',
+      at: -1,
+      lookAgainMs: [],
       asking: false,
       confirm: false,
       stretch: 1,
       timer: null,
     };
-    this.#watches.set(replicaId, watch);
+    this.#watches.set(replica.id, watch);
     this.#after(watch, 0);
   }
 
@@ -70,6 +92,8 @@ export class Heartbeats {
   steady(replicaId: string): void {
     const watch = this.#watches.get(replicaId);
     if (watch === undefined) return;
+    if (watch.pace !== 'steady')
+      watch.lookAgainMs = SECOND_LOOKS_MS.map(ms => this.#options.clock.nowMs() + ms);
     watch.pace = 'steady';
     if (!watch.asking) this.#after(watch, this.#options.random() * this.#options.intervalMs);
   }
@@ -93,51 +117,80 @@ export class Heartbeats {
 
   #after(watch: Watch, ms: number): void {
     watch.timer?.cancel();
-    watch.timer = this.#options.clock.after(ms, () => this.#ask(watch));
+    watch.timer = this.#options.clock.after(ms, () => void this.#ask(watch));
   }
 
-  #ask(watch: Watch): void {
-    const { clock, path, timeoutMs } = this.#options;
+  async #ask(watch: Watch): Promise<void> {
+    const { clock, timeoutMs } = this.#options;
     watch.timer = null;
     watch.asking = true;
     const startedMs = clock.nowMs();
     const deadlineMs = timeoutMs * watch.stretch;
     const gauge = this.#lag.begin();
-    const done = (result: ProbeResult): void => {
-      const lagMs = this.#lag.end(gauge);
-      watch.asking = false;
-      if (this.#watches.get(watch.replicaId) !== watch) return;
-      this.#answered(watch, result, startedMs, !result.alive && lagMs > deadlineMs * LAG_SHARE);
-    };
-    this.#options
-      .probe(watch.host, watch.port, path, deadlineMs)
-      .then(done, error => done({ alive: false, got: 'nothing', detail: String(error) }));
+    const asked = await this.#askInTurn(watch, deadlineMs);
+    const lagMs = this.#lag.end(gauge);
+    watch.asking = false;
+    if (this.#watches.get(watch.replica.id) !== watch) return;
+    const isAlive = asked?.at(-1)?.result.alive === true;
+    if (asked === null || (!isAlive && lagMs > deadlineMs * LAG_SHARE)) this.#void(watch, asked === null);
+    else this.#answered(watch, asked, isAlive, startedMs);
   }
 
-  #answered(watch: Watch, result: ProbeResult, startedMs: number, isVoid: boolean): void {
-    if (isVoid) {
-      watch.stretch = Math.min(STRETCH_MAX, watch.stretch * 2);
-      this.#after(watch, FIRST_ANSWER_EVERY_MS);
-      this.#options.onVoid(watch.replicaId);
-      return;
+  /** One question where it is known which; until one is answered well where it is not. null: it could not be asked. */
+  async #askInTurn(watch: Watch, deadlineMs: number): Promise<Asked[] | null> {
+    const { ask, questions } = this.#options;
+    const asked: Asked[] = [];
+    for (const at of this.#turn(watch)) {
+      const question = questions[at]!;
+      const result = await ask(watch.replica, question, deadlineMs).catch(
+        (error): ProbeResult => ({ alive: false, got: 'nothing', status: 0, detail: String(error) }),
+      );
+      if (result === null) return null;
+      asked.push({ question, result });
+      if (result.alive) watch.at = at;
+      if (result.alive || !isNotThere(result)) break;
     }
+    return asked;
+  }
+
+  #turn(watch: Watch): number[] {
+    const all = [...this.#options.questions.keys()];
+    if (watch.at <= 0) return all;
+    const isTime = (watch.lookAgainMs[0] ?? Number.POSITIVE_INFINITY) <= this.#options.clock.nowMs();
+    if (!isTime) return [watch.at, ...all.filter(at => at !== watch.at)];
+    watch.lookAgainMs.shift();
+    return all;
+  }
+
+  #void(watch: Watch, isUnasked: boolean): void {
+    if (!isUnasked) watch.stretch = Math.min(STRETCH_MAX, watch.stretch * 2);
+    this.#after(watch, isUnasked ? this.#options.intervalMs : FIRST_ANSWER_EVERY_MS);
+    this.#options.onVoid(watch.replica.id);
+  }
+
+  #answered(watch: Watch, asked: readonly Asked[], isAlive: boolean, startedMs: number): void {
     watch.stretch = 1;
-    const isOlderThanDoubt = watch.confirm && result.alive;
+    const isOlderThanDoubt = watch.confirm && isAlive;
     watch.confirm = false;
     if (isOlderThanDoubt) {
       this.#after(watch, 0);
       return;
     }
-    this.#after(watch, this.#pauseMs(watch, result.alive, startedMs));
-    this.#options.onBeat(watch.replicaId, result);
+    this.#after(watch, this.#pauseMs(watch, isAlive, startedMs));
+    this.#options.onBeat(watch.replica.id, asked);
   }
 
   /** After a miss twice as often (HAProxy's fastinter), but never before the deadline of the one before. */
   #pauseMs(watch: Watch, alive: boolean, startedMs: number): number {
-    if (watch.pace === 'first-answer') return FIRST_ANSWER_EVERY_MS;
     const { clock, intervalMs, timeoutMs } = this.#options;
+    const nowMs = clock.nowMs();
+    if (watch.pace === 'first-answer') {
+      if (alive) return FIRST_ANSWER_EVERY_MS;
+      const shareMs = (nowMs - watch.sinceMs) * FIRST_ANSWER_SHARE;
+      return Math.min(FIRST_ANSWER_SELDOM_MS, Math.max(FIRST_ANSWER_EVERY_MS, shareMs));
+    }
     const everyMs = alive ? intervalMs : Math.min(intervalMs, Math.max(timeoutMs, intervalMs / 2));
-    return Math.max(0, startedMs + everyMs - clock.nowMs());
+    return Math.max(0, startedMs + everyMs - nowMs);
   }
 }
 

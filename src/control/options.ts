@@ -8,21 +8,21 @@ import type { RingAlgorithm } from '../core/types.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, Probe } from './driver.ts';
 import type { EventStore } from './journal.ts';
+import type { QuestionSettings } from './questions.ts';
 
 /** What the supervisor reads of the settings; a Config fits. */
-export interface SupervisorSettings {
+export interface SupervisorSettings extends QuestionSettings {
   readonly replicas: number;
   readonly spares: number;
   readonly adopt: boolean;
   readonly ring: RingAlgorithm;
   readonly ringRows: number;
-  /** Empty: no probes (only where replicas are given). */
-  readonly heartbeatPath: string;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly heartbeatFall: number;
   readonly heartbeatRise: number;
   readonly deadAfterMs: number;
+  readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
 }
 

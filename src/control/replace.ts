@@ -9,8 +9,8 @@ import type { DataPlane } from './data-plane.ts';
 import type { Driver, Replica, ReplicaSpec } from './driver.ts';
 import { type Failure, type Member, moveTo, type Slot, type Version } from './slots.ts';
 
-/** Between asking to terminate and killing. A replica that is drained has nothing to finish. */
-const STOP_GRACE_MS = 2_000;
+/** Between asking to terminate and killing, unless its own definition says how long: Docker's and Compose's default. */
+const STOP_GRACE_MS = 10_000;
 /** A hung one: long enough for one that is only slow, short enough that its requests are soon tried elsewhere. */
 const HUNG_GRACE_MS = 1_000;
 
@@ -135,7 +135,8 @@ export class Replacer {
     await this.#stopTurn();
     try {
       if (failure !== null) failure.output = (await driver.lastWords?.(member.replica)) ?? '';
-      await driver.stop(member.replica, how === 'hung' ? HUNG_GRACE_MS : STOP_GRACE_MS);
+      const graceMs = member.replica.stopGraceMs ?? STOP_GRACE_MS;
+      await driver.stop(member.replica, how === 'hung' ? Math.min(graceMs, HUNG_GRACE_MS) : graceMs);
       if (!isDrained) leaving.loss = 'gone';
     } catch (error) {
       log.warn(

@@ -33,8 +33,12 @@ export interface Member {
   /** What it runs; null: what torc was configured with. */
   readonly version: Version | null;
   state: ReplicaState;
-  /** Its first answer is due until then. */
-  readonly answerByMs: number;
+  /** Its first answer is due until then; later for one that prints while it starts. */
+  answerByMs: number;
+  readonly bornMs: number;
+  readonly answerWithinMs: number;
+  /** Of its output, when it was looked at last. */
+  outputMark: string;
   /** When it first became ready; null before. */
   readySinceMs: number | null;
   /** Last sign of life: handed over by the driver, a heartbeat answered (with any status), bytes that a worker read. */
@@ -111,6 +115,9 @@ export function newMember(
     version,
     state: 'starting',
     answerByMs: nowMs + answerWithinMs,
+    bornMs: nowMs,
+    answerWithinMs,
+    outputMark: '',
     readySinceMs: null,
     aliveMs: nowMs,
     silentSinceMs: null,

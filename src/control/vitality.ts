@@ -84,3 +84,16 @@ export function noteReads(member: Member, reads: number, nowMs: number): void {
   // Less than before: a worker was replaced, and counts anew.
   member.readsSeen = reads;
 }
+
+/** A start that prints may take so many times as long as a silent one. */
+const LONGEST_START = 3;
+/** Of the time for a start: what it gets more each time, if it has printed since the last. */
+const MORE_SHARE = 1 / 4;
+
+/** Until when an overdue start may go on; null: it may not. */
+export function moreTime(member: Member, outputMark: string, nowMs: number): number | null {
+  const { bornMs, answerWithinMs } = member;
+  const lastMs = bornMs + LONGEST_START * answerWithinMs;
+  if (outputMark === member.outputMark || nowMs >= lastMs) return null;
+  return Math.min(lastMs, nowMs + answerWithinMs * MORE_SHARE);
+}

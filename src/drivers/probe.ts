@@ -1,10 +1,12 @@
-// One liveness question: a whole HTTP exchange on a connection of its own, under one deadline. A pooled connection would
+// One liveness question: a whole HTTP exchange on a connection of its own, under one deadline; or, where that is asked for (a
+// program that speaks no HTTP to strangers), the connection alone. A pooled connection would
 // answer for a server that accepts nothing new, and a bare connect for one that is paused (both kernels accept for it;
 // measured on engines 20.10 and 26.1). The body is read to its end, up to a bound, and thrown away. When the deadline is over
 // the socket is looked at once more: after a time without a CPU the timer runs first, and the answer may be there.
 
 import { type ClientRequest, request } from 'node:http';
-import type { Probe, ProbeResult } from '../control/driver.ts';
+import { connect } from 'node:net';
+import type { Probe, ProbeResult, Question } from '../control/driver.ts';
 
 /** A heartbeat's answer is a few bytes; who sends this much is alive, and we stop listening. */
 const LONGEST_BODY_BYTES = 64 * 1024;
@@ -20,21 +22,29 @@ const words: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'host name cannot be looked up now',
 };
 
-export const probe: Probe = (host, port, path, timeoutMs) =>
+export const probe: Probe = (replica, question, timeoutMs) => {
+  const port = question.port ?? replica.port;
+  return question.mode === 'tcp'
+    ? connects(replica.host, port, timeoutMs)
+    : answers(replica.host, port, question, timeoutMs);
+};
+
+const answers = (host: string, port: number, question: Question, timeoutMs: number): Promise<ProbeResult> =>
   new Promise<ProbeResult>(resolve => {
+    const { method, path, statuses } = question;
     const startedMs = performance.now();
     let asked: ClientRequest | null = null;
-    const done = (alive: boolean, got: ProbeResult['got'], detail: string): void => {
+    const done = (result: ProbeResult): void => {
       clearTimeout(deadline);
       asked?.destroy();
-      resolve({ alive, got, detail });
+      resolve(result);
     };
-    const failed = (error: NodeJS.ErrnoException): void => done(false, gotOf(error), inWords(error));
-    const late = (): void => done(false, 'nothing', `no answer within ${timeoutMs} ms`);
+    const failed = (error: NodeJS.ErrnoException): void => done(failure(error));
     // An immediate comes after the event loop's next poll, which reads what is there.
-    const deadline = setTimeout(() => setImmediate(late), timeoutMs);
+    const deadline = setTimeout(() => setImmediate(() => done(late(timeoutMs))), timeoutMs);
+    const headers = { 'user-agent': 'torc', ...(question.host === null ? {} : { host: question.host }) };
     try {
-      asked = request({ host, port, path, agent: false, headers: { 'user-agent': 'torc' } });
+      asked = request({ host, port, method, path, agent: false, headers });
     } catch (error) {
       failed(error as NodeJS.ErrnoException);
       return;
@@ -43,11 +53,12 @@ export const probe: Probe = (host, port, path, timeoutMs) =>
     asked.on('response', response => {
       const status = response.statusCode ?? 0;
       const answered = (): void =>
-        done(
-          status >= 200 && status < 300,
-          'answer',
-          `${status} in ${Math.round(performance.now() - startedMs)} ms`,
-        );
+        done({
+          alive: statuses.some(({ from, to }) => status >= from && status <= to),
+          got: 'answer',
+          status,
+          detail: `${status} in ${since(startedMs)} ms`,
+        });
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
@@ -56,8 +67,45 @@ export const probe: Probe = (host, port, path, timeoutMs) =>
       response.on('end', answered);
       response.on('error', failed);
     });
+    // Nobody is asked to speak another protocol, and who does lives.
+    asked.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      done({ alive: false, got: 'answer', status: 101, detail: '101, though no upgrade was asked for' });
+    });
     asked.end();
   });
+
+const connects = (host: string, port: number, timeoutMs: number): Promise<ProbeResult> =>
+  new Promise<ProbeResult>(resolve => {
+    const startedMs = performance.now();
+    const socket = connect({ host, port });
+    const done = (result: ProbeResult): void => {
+      clearTimeout(deadline);
+      socket.destroy();
+      resolve(result);
+    };
+    const deadline = setTimeout(() => setImmediate(() => done(late(timeoutMs))), timeoutMs);
+    socket.on('error', error => done(failure(error)));
+    socket.on('connect', () =>
+      done({ alive: true, got: 'answer', status: 0, detail: `connected in ${since(startedMs)} ms` }),
+    );
+  });
+
+const since = (startedMs: number): number => Math.round(performance.now() - startedMs);
+
+const late = (timeoutMs: number): ProbeResult => ({
+  alive: false,
+  got: 'nothing',
+  status: 0,
+  detail: `no answer within ${timeoutMs} ms`,
+});
+
+const failure = (error: NodeJS.ErrnoException): ProbeResult => ({
+  alive: false,
+  got: gotOf(error),
+  status: 0,
+  detail: inWords(error),
+});
 
 /** Bytes that are no HTTP came from somebody who lives. */
 function gotOf({ code = '' }: NodeJS.ErrnoException): ProbeResult['got'] {

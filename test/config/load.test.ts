@@ -33,7 +33,7 @@ configuration("the defaults are the contract's", () => {
         { kind: 'path', name: '' },
       ],
       ringRows: 65536,
-      heartbeatPath: '/heartbeat',
+      heartbeatPath: null,
       retries: 2,
       servedBy: true,
       adminToken: null,
@@ -144,6 +144,26 @@ configuration('what only looks a little like a Service is a fault still', () => 
     { TORC_PORT_5000_TCP_NAME: 'http' },
   ] as Record<string, string>[])
     assert.is(faults(env).length, 1, JSON.stringify(env));
+});
+
+configuration('heartbeats: statuses as ranges; what a mode does not ask is refused', () => {
+  assert.equal(config({ TORC_HEARTBEAT_STATUS: '200-299,401' }).heartbeatStatus, [
+    { from: 200, to: 299 },
+    { from: 401, to: 401 },
+  ]);
+  for (const text of ['100', '299-200', '200-', 'ok', '200-600'])
+    assert.match(faults({ TORC_HEARTBEAT_STATUS: text })[0]!, `has a wrong part "${text}"`);
+  assert.match(faults({ TORC_HEARTBEAT_MODE: 'exec' })[0]!, /HEALTHCHECK, and set docker; allowed: http/);
+  assert.match(faults({ TORC_HEARTBEAT_MODE: 'docker', TORC_DRIVER: 'process' })[0]!, 'child processes');
+  assert.match(faults({ TORC_HEARTBEAT_MODE: 'docker', TORC_UPSTREAMS: 'a:1' })[0]!, 'are given');
+  assert.match(faults({ TORC_HEARTBEAT_PORT: '81', TORC_DRIVER: 'process' })[0]!, 'TORC_HEARTBEAT_PORT');
+  assert.equal(
+    faults({ TORC_HEARTBEAT_MODE: 'docker', TORC_HEARTBEAT_PORT: '81', TORC_HEARTBEAT_PATH: '/x' }).length,
+    2,
+  );
+  assert.equal(faults({ TORC_HEARTBEAT_MODE: 'tcp', TORC_HEARTBEAT_PORT: '81' }), []);
+  assert.equal(faults({ TORC_HEARTBEAT_HOST: 'app.example:8080' }), []);
+  assert.match(faults({ TORC_HEARTBEAT_HOST: 'a b' })[0]!, 'is not a host');
 });
 
 configuration('lists name the part that is wrong', () => {

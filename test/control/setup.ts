@@ -13,11 +13,17 @@ export const SETTINGS: SupervisorSettings = {
   ring: 'rendezvous',
   ringRows: 64,
   heartbeatPath: '/heartbeat',
+  heartbeatMode: 'http',
+  heartbeatMethod: 'GET',
+  heartbeatHost: null,
+  heartbeatPort: null,
+  heartbeatStatus: [{ from: 200, to: 399 }],
   heartbeatIntervalMs: 1000,
   heartbeatTimeoutMs: 500,
   heartbeatFall: 2,
   heartbeatRise: 1,
   deadAfterMs: 10_000,
+  startTimeoutMs: 30_000,
   drainTimeoutMs: 10_000,
 };
 

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ProbeResult, Replica } from '../../src/control/driver.ts';
 import { newMember } from '../../src/control/slots.ts';
-import { illnessOf, judgeBeat, noteReads, type Verdict } from '../../src/control/vitality.ts';
+import { illnessOf, judgeBeat, moreTime, noteReads, type Verdict } from '../../src/control/vitality.ts';
 import type { ReplicaState } from '../../src/core/types.ts';
 
 const test = suite('vitality');
@@ -112,6 +112,16 @@ test('one that answers, but never well', () => {
   assert.equal(illnesses('55555'), [null, null, null, null, 'unwell']);
   assert.equal(illnesses('555+55555'), [...new Array(8).fill(null), 'unwell']);
   assert.equal(illnesses('5555-5'), [null, null, null, null, null, 'unwell'], 'only with such an answer');
+});
+
+test('a start that prints gets more time, as often as it prints, up to three times the whole', () => {
+  const member = newMember(replica, 1_000, 60_000);
+  assert.is(moreTime(member, '', 61_000), null, 'silent');
+  assert.is(moreTime(member, 'a', 61_000), 76_000);
+  member.outputMark = 'a';
+  assert.is(moreTime(member, 'a', 76_000), null, 'it has stopped to print');
+  assert.is(moreTime(member, 'b', 176_000), 181_000, 'the bound');
+  assert.is(moreTime(member, 'b', 181_000), null);
 });
 
 test.run();

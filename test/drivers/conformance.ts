@@ -3,7 +3,7 @@
 
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../src/control/driver.ts';
+import type { Driver, DriverEvent, Question, Replica, ReplicaSpec } from '../../src/control/driver.ts';
 import { probe } from '../../src/drivers/probe.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -21,8 +21,17 @@ export const spec = (slot: string, generation = 1, spare = false): ReplicaSpec =
   spare,
 });
 
+const HEARTBEAT: Question = {
+  mode: 'http',
+  method: 'GET',
+  path: '/heartbeat',
+  host: null,
+  port: null,
+  statuses: [{ from: 200, to: 299 }],
+};
+
 export const answers = async (replica: Replica): Promise<boolean> =>
-  (await probe(replica.host, replica.port, '/heartbeat', 500)).alive;
+  (await probe(replica, HEARTBEAT, 500)).alive;
 
 export const untilAnswers = (replica: Replica): Promise<void> =>
   waitFor(() => answers(replica), { timeoutMs: 20_000, what: `an answer of ${replica.label}` });

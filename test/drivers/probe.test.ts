@@ -6,14 +6,48 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ProbeResult } from '../../src/control/driver.ts';
-import { probe } from '../../src/drivers/probe.ts';
+import type { ProbeResult, Question } from '../../src/control/driver.ts';
+import { probe as ask } from '../../src/drivers/probe.ts';
 import { waitFor } from '../support/wait.ts';
 
 const test = suite('probe');
 const TIMEOUT_MS = 300;
 
-async function asked(server: Server, path = '/heartbeat', timeoutMs = 5_000): Promise<ProbeResult> {
+const QUESTION: Question = {
+  mode: 'http',
+  method: 'GET',
+  path: '/',
+  host: null,
+  port: null,
+  statuses: [{ from: 200, to: 399 }],
+};
+
+function probe(
+  host: string,
+  port: number,
+  question: Partial<Question> | string,
+  timeoutMs: number,
+): Promise<ProbeResult> {
+  const asked = { ...QUESTION, ...(typeof question === 'string' ? { path: question } : question) };
+  const [id, slot] = ['a', '1'];
+  const replica = {
+    id,
+    slot,
+    generation: 1,
+    spare: false,
+    status: 'running' as const,
+    host,
+    port,
+    label: id,
+  };
+  return ask(replica, asked, timeoutMs);
+}
+
+async function asked(
+  server: Server,
+  question: Partial<Question> | string = '/heartbeat',
+  timeoutMs = 5_000,
+): Promise<ProbeResult> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -23,7 +57,7 @@ async function asked(server: Server, path = '/heartbeat', timeoutMs = 5_000): Pr
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
-    const result = await probe('127.0.0.1', (server.address() as AddressInfo).port, path, timeoutMs);
+    const result = await probe('127.0.0.1', (server.address() as AddressInfo).port, question, timeoutMs);
     await waitFor(() => sockets.size === 0, {
       timeoutMs: 20_000,
       what: "the probe's connection to be closed",
@@ -42,7 +76,7 @@ const raw = (text: string, end = false): Server =>
     socket.once('data', () => (end ? socket.end(text) : socket.write(text)));
   });
 
-for (const status of [200, 204, 299]) {
+for (const status of [200, 204, 302, 399]) {
   test(`${status} is alive`, async () => {
     const result = await asked(answering(response => response.writeHead(status).end()));
     assert.ok(result.alive);
@@ -50,10 +84,10 @@ for (const status of [200, 204, 299]) {
   });
 }
 
-for (const status of [302, 404, 500, 503]) {
+for (const status of [400, 404, 500, 503]) {
   test(`${status} is not`, async () => {
     const result = await asked(answering(response => response.writeHead(status).end('sorry')));
-    assert.is(result.alive, false);
+    assert.equal([result.alive, result.got, result.status], [false, 'answer', status]);
     assert.match(result.detail, new RegExp(`^${status} in \\d+ ms$`));
   });
 }
@@ -70,6 +104,36 @@ test('the path is asked as it was given', async () => {
   assert.is(seen, '/health?deep=1');
 });
 
+test('method and Host as they were given; other statuses may mean alive', async () => {
+  const seen: (string | undefined)[] = [];
+  const server = createHttpServer((request, response) => {
+    seen.push(request.method, request.headers.host);
+    response.writeHead(401).end();
+  });
+  const statuses = [
+    { from: 200, to: 299 },
+    { from: 401, to: 401 },
+  ];
+  const result = await asked(server, { method: 'HEAD', host: 'app.example', statuses });
+  assert.equal([result.alive, ...seen], [true, 'HEAD', 'app.example']);
+});
+
+test('the port of heartbeats may be another; a connection may be enough', async () => {
+  const server = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  try {
+    const silent = await probe('127.0.0.1', 1, { port, path: '/' }, TIMEOUT_MS);
+    assert.equal([silent.alive, silent.got], [false, 'nothing']);
+    const connected = await probe('127.0.0.1', port, { mode: 'tcp' }, 5_000);
+    assert.ok(connected.alive);
+    assert.match(connected.detail, /^connected in \d+ ms$/);
+  } finally {
+    server.close();
+  }
+  assert.equal((await probe('127.0.0.1', 1, { mode: 'tcp' }, 5_000)).got, 'refused');
+});
+
 test('a path that no request can carry is an answer too, not a crash', async () => {
   assert.is((await probe('127.0.0.1', 1, '/a b', TIMEOUT_MS)).alive, false);
 });
@@ -80,8 +144,20 @@ test('nobody listens: refused, in words', async () => {
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
-  assert.equal(await probe('127.0.0.1', port, '/', 2_000), { alive: false, detail: 'connection refused' });
+  assert.equal(await probe('127.0.0.1', port, '/', 2_000), {
+    alive: false,
+    got: 'refused',
+    status: 0,
+    detail: 'connection refused',
+  });
 });
+
+const late: ProbeResult = {
+  alive: false,
+  got: 'nothing',
+  status: 0,
+  detail: `no answer within ${TIMEOUT_MS} ms`,
+};
 
 test('accepted and never answered (paused, hung): the deadline', async () => {
   const result = await asked(
@@ -89,18 +165,20 @@ test('accepted and never answered (paused, hung): the deadline', async () => {
     '/',
     TIMEOUT_MS,
   );
-  assert.equal(result, { alive: false, detail: `no answer within ${TIMEOUT_MS} ms` });
+  assert.equal(result, late);
 });
 
 test('a head without its whole body: the deadline', async () => {
   const result = await asked(raw('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf'), '/', TIMEOUT_MS);
-  assert.equal(result, { alive: false, detail: `no answer within ${TIMEOUT_MS} ms` });
+  assert.equal(result, late);
 });
 
 test('closed without an answer, and in the midst of one', async () => {
   for (const text of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf']) {
     assert.equal(await asked(raw(text, true)), {
       alive: false,
+      got: 'nothing',
+      status: 0,
       detail: 'connection closed without an answer',
     });
   }
@@ -108,7 +186,7 @@ test('closed without an answer, and in the midst of one', async () => {
 
 test('an answer that is not HTTP', async () => {
   const result = await asked(raw('220 mail.example ESMTP\r\n'));
-  assert.is(result.alive, false);
+  assert.equal([result.alive, result.got], [false, 'answer'], 'but somebody lives there');
   assert.match(result.detail, /^not an HTTP answer/);
 });
 

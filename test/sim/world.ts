@@ -140,7 +140,7 @@ export class World {
   }
 
   #probeOf(run: Run): Probe {
-    return (_host, port, _path, timeoutMs) => {
+    return ({ port }, _question, timeoutMs) => {
       const startedMs = this.clock.nowMs();
       return new Promise(resolve => {
         const container = this.#at(port);
@@ -150,11 +150,12 @@ export class World {
           // In a stalled process the probe's own timeout runs before the answer is read.
           if (run.isDead) return;
           const isLate = this.clock.nowMs() - startedMs >= timeoutMs;
-          if (isLate) resolve({ alive: false, got: 'nothing', detail: `no answer within ${timeoutMs} ms` });
+          if (isLate)
+            resolve({ alive: false, got: 'nothing', status: 0, detail: `no answer within ${timeoutMs} ms` });
           else if (answers && container.unwell)
-            resolve({ alive: false, got: 'answer', detail: '503 in 1 ms' });
-          else if (answers) resolve({ alive: true, got: 'answer', detail: '200' });
-          else resolve({ alive: false, got: 'refused', detail: 'connection refused' });
+            resolve({ alive: false, got: 'answer', status: 503, detail: '503 in 1 ms' });
+          else if (answers) resolve({ alive: true, got: 'answer', status: 200, detail: '200' });
+          else resolve({ alive: false, got: 'refused', status: 0, detail: 'connection refused' });
         });
       });
     };
