@@ -73,8 +73,8 @@ export interface Driver {
   health?(replica: Replica): Promise<ContainerHealth | null>;
   /** A mark of what it has printed: another one than before says that it prints. '' where nothing is known; never throws. */
   outputMark?(replica: Replica): Promise<string>;
-  /** Where it listens, as far as this machine can tell; null where nobody knows. Never throws. */
-  listens?(replica: Replica): Promise<Listening | null>;
+  /** Where it listens, as far as this machine can tell. Never throws. */
+  listens?(replica: Replica): Promise<Listening>;
   /** Changes what a spare is: it now fills `spec.slot`. A label that cannot change (Docker) is kept beside it. */
   assign?(replica: Replica, spec: ReplicaSpec): Promise<Replica>;
   /** Does a connection from this address come from the network that replicas are on? Answered at once, from memory. */
@@ -89,7 +89,10 @@ export type ContainerHealth = 'starting' | 'healthy' | 'unhealthy';
 
 /** Where a replica listens inside. */
 export interface Listening {
-  readonly sockets: readonly { readonly host: string; readonly port: number }[];
+  /** Where it should. */
+  readonly port: number;
+  /** null: nobody can tell. */
+  readonly sockets: readonly { readonly host: string; readonly port: number }[] | null;
   /** Only what its image says of itself (EXPOSE), not what is. */
   readonly isDeclared: boolean;
 }

@@ -4,12 +4,13 @@
 // Nobody is asked on the way of a request: the workers count reads anyway, and are asked only about who is in trouble.
 
 import { StartError } from '../core/errors.ts';
-import type { ContainerHealth, ProbeResult, Question, Replica } from './driver.ts';
+import type { ContainerHealth, Listening, ProbeResult, Question, Replica } from './driver.ts';
 import { type Asked, Heartbeats } from './heartbeat.ts';
 import type { Signal } from './inbox.ts';
 import type { SupervisorOptions } from './options.ts';
 import { addressOf, inWords, questionsOf } from './questions.ts';
 import type { Change, Member, Slot, Slots } from './slots.ts';
+import { adviceFor } from './start-advice.ts';
 import { illnessOf, judgeBeat, moreTime, noteReads } from './vitality.ts';
 
 const NOT_FOUND = 404;
@@ -29,6 +30,8 @@ export class Health {
   readonly #heartbeats: Heartbeats;
   /** The question that was answered well last, once the log has said so. */
   #found: Question | null = null;
+  /** What was told last of a start that does not answer. */
+  #toldAdvice = '';
   /** Starts that are overdue and looked at. */
   readonly #lookingAt = new Set<Member>();
 
@@ -104,12 +107,15 @@ export class Health {
       member.confirming = false;
       member.readsSeen = null;
       if (before === 'ready') slot.trouble = null;
+      if (verdict !== 'none') this.#toldAdvice = '';
       if (verdict !== 'none') onWell(slot, member, `heartbeat answered: ${result.detail}`);
       return;
     }
     const cause = causeOf(member, asked);
-    if (before === 'starting') slot.change = this.#options.change(cause, 'heartbeat');
-    else if (before === 'ready') slot.trouble ??= this.#signalOf(member, 'suspect', cause);
+    if (before === 'starting') {
+      slot.change = this.#options.change(cause, 'heartbeat');
+      if (clock.nowMs() >= member.adviseAtMs) void this.#advise(slot, member, asked[0]!);
+    } else if (before === 'ready') slot.trouble ??= this.#signalOf(member, 'suspect', cause);
     if (verdict === 'overdue') void this.#lookAtOverdue(slot, member, cause);
     else if (verdict === 'refused') this.#signal(member, 'failing', cause);
     else if (before === 'ready' || before === 'suspect') {
@@ -131,6 +137,29 @@ export class Health {
       { replica: replica.label, question: inWords(question) },
       `heartbeats ask for ${inWords(question)}: ${result.detail}${because}; TORC_HEARTBEAT_PATH sets another`,
     );
+  }
+
+  /** Why it may not answer, on the screen while it still starts; once for all that have the same trouble. */
+  async #advise(slot: Slot, member: Member, { question, result }: Asked): Promise<void> {
+    const { driver, clock, log } = this.#options;
+    const { replica } = member;
+    member.adviseAtMs += clock.nowMs() - member.bornMs;
+    const unknown: Listening = { port: replica.port, sockets: null, isDeclared: false };
+    const listening = (await driver.listens?.(replica)) ?? unknown;
+    if (slot.member !== member || member.state !== 'starting') return;
+    const { text, isWaiting } = adviceFor({
+      question,
+      result,
+      driver: driver.name,
+      listening,
+    });
+    member.advice = text;
+    const key = `${result.got} ${result.status} ${text.replaceAll(`${replica.port}`, 'PORT')}`;
+    if (key === this.#toldAdvice) return;
+    this.#toldAdvice = key;
+    const where = `${inWords(question)} on ${addressOf(replica, question)}: ${result.detail}`;
+    const told = `slot ${slot.name} does not answer yet: ${where}; ${text}`;
+    log[isWaiting ? 'info' : 'warn']({ slot: slot.name, replica: replica.label }, told);
   }
 
   /** Its time is up; but one that goes on to print may only be slow. */
@@ -179,13 +208,15 @@ export class Health {
   }
 }
 
-function causeOf({ state, replica }: Member, asked: readonly Asked[]): string {
+function causeOf({ state, replica, advice }: Member, asked: readonly Asked[]): string {
   const what = state === 'starting' ? 'no heartbeat answered yet' : 'heartbeat missed';
   const each = asked.map(({ question, result }, index) => {
     const where = index === 0 ? ` on ${addressOf(replica, question)}` : '';
     return `${inWords(question)}${where}: ${result.detail}`;
   });
-  return `${what}: ${each.join('; ')}`;
+  return [`${what}: ${each.join('; ')}`, ...(state === 'starting' && advice !== '' ? [advice] : [])].join(
+    '; ',
+  );
 }
 
 /** What a container's own health check says, as an answer. */

@@ -39,6 +39,9 @@ export interface Member {
   readonly answerWithinMs: number;
   /** Of its output, when it was looked at last. */
   outputMark: string;
+  /** Why it may not answer while it starts, and when to look for that again. */
+  advice: string;
+  adviseAtMs: number;
   /** When it first became ready; null before. */
   readySinceMs: number | null;
   /** Last sign of life: handed over by the driver, a heartbeat answered (with any status), bytes that a worker read. */
@@ -104,6 +107,9 @@ export interface Slot {
   change: Change;
 }
 
+/** A replica that has not answered until then has somebody look why; then at twice the time. */
+const FIRST_ADVICE_MS = 2_000;
+
 export function newMember(
   replica: Replica,
   nowMs: number,
@@ -118,6 +124,8 @@ export function newMember(
     bornMs: nowMs,
     answerWithinMs,
     outputMark: '',
+    advice: '',
+    adviseAtMs: nowMs + FIRST_ADVICE_MS,
     readySinceMs: null,
     aliveMs: nowMs,
     silentSinceMs: null,

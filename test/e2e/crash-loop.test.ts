@@ -51,6 +51,7 @@ async function withBroken(how: string, body: (torc: Torc, mend: () => void) => P
   const broken = join(directory, 'broken');
   writeFileSync(broken, '');
   const torc = await startBroken({
+    TORC_START_TIMEOUT_MS: '20000',
     TORC_REPLICA_COMMAND: `if [ $SERVER_ID = 2 ] && [ -e ${broken} ]; then ${how}; fi; ${replica}`,
   });
   try {
@@ -150,6 +151,9 @@ loops('nothing is called ready before a replica is, and the cause names what was
       String(notReady),
       /^1: no heartbeat answered yet: GET \/no-such-path on 127\.0\.0\.1:\d+: 404 in/,
     );
+    const warned = torc.lines().filter(({ msg }) => String(msg).startsWith('slot 1 does not answer yet: '));
+    assert.is(warned.length, 1, 'before the banner, and once');
+    assert.match(String(warned[0]!.msg), /GET \/no-such-path on .*: 404 in \d+ ms; set TORC_HEARTBEAT_PATH/);
   } finally {
     await torc.close();
   }

@@ -4,7 +4,14 @@
 // what is remembered is only what is on its way. How it all looks on an engine is in container.ts.
 
 import type Docker from 'dockerode';
-import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
+import type {
+  ContainerHealth,
+  Driver,
+  DriverEvent,
+  Listening,
+  Replica,
+  ReplicaSpec,
+} from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { signalOf } from '../../service/process.ts';
@@ -22,6 +29,7 @@ import { hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { ensureImage, hasImage, isBundled, missingImage } from './image.ts';
 import { Lease } from './lease.ts';
 import { limitsOf } from './limits.ts';
+import { containerListening, healthOf, outputMarkOf } from './look.ts';
 import { Network } from './network.ts';
 import { portOf, USUAL_PORT } from './ports.ts';
 
@@ -255,6 +263,19 @@ export class DockerDriver implements Driver {
   async lastWords({ id }: Replica): Promise<string> {
     const { output, advice } = await lastWordsOf(this.#engine, id);
     return advice === null ? output : `${output}\ntorc: ${advice}`;
+  }
+
+  health(replica: Replica): Promise<ContainerHealth | null> {
+    return healthOf(this.#engine, replica);
+  }
+
+  outputMark(replica: Replica): Promise<string> {
+    return outputMarkOf(this.#engine, replica);
+  }
+
+  listens(replica: Replica): Promise<Listening> {
+    const port = this.#ports.get(replica.image ?? '') ?? this.#make.port;
+    return containerListening(this.#engine, replica, port);
   }
 
   async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {

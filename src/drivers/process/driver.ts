@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Driver, DriverEvent, Replica, ReplicaSpec } from '../../control/driver.ts';
+import type { Driver, DriverEvent, Listening, Replica, ReplicaSpec } from '../../control/driver.ts';
 import type { Log } from '../../core/log.ts';
 import { asOwnGroup } from '../../core/own-group.ts';
 import type { Random } from '../../core/random.ts';
@@ -16,6 +16,7 @@ import { expandText, type SlotWords } from '../../service/expand.ts';
 import { type ProcessSurroundings, surroundingsOf } from '../../service/process.ts';
 import type { ComposeService } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
+import { listenersOfGroup, listeningOf } from '../listening.ts';
 import { StateDirectory } from '../state.ts';
 import { observe } from './identity.ts';
 import { choosePort } from './port.ts';
@@ -23,6 +24,7 @@ import {
   boundOutput,
   lastWords,
   openOutput,
+  outputMark,
   type ProcessRecord,
   readRecords,
   removeRecord,
@@ -176,6 +178,17 @@ export class ProcessDriver implements Driver {
     const run = this.#runs.get(replica.id);
     if (run === undefined) return '';
     return run.ended === null ? lastWords(this.#state.path, run.name) : run.words;
+  }
+
+  async outputMark(replica: Replica): Promise<string> {
+    const run = this.#runs.get(replica.id);
+    return run === undefined ? '' : outputMark(this.#state.path, run.name);
+  }
+
+  async listens({ id, port }: Replica): Promise<Listening> {
+    const run = this.#runs.get(id);
+    const isAlive = run !== undefined && run.ended === null;
+    return listeningOf(port, isAlive ? await listenersOfGroup(run.record.pid) : null);
   }
 
   async assign(replica: Replica, spec: ReplicaSpec): Promise<Replica> {

@@ -89,6 +89,12 @@ export function boundOutput(directory: string, name: string): void {
   if (size > LONGEST_OUTPUT_BYTES) truncateSync(path);
 }
 
+/** Another one than before says that it has printed, also where the file was cut meanwhile. */
+export function outputMark(directory: string, name: string): string {
+  const stat = statSync(outputPath(directory, name), { throwIfNoEntry: false });
+  return stat === undefined || stat.size === 0 ? '' : `${stat.size} ${stat.mtimeMs}`;
+}
+
 /** The end of what the replica printed, or ''. */
 export function lastWords(directory: string, name: string): string {
   const path = outputPath(directory, name);
