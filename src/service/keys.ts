@@ -20,6 +20,13 @@ import { deviceOf, environment, hostsOf, mapping, portsOf, volumeOf } from './sh
 
 const texts = list(text);
 const textsOrOne = listOrOne(texts);
+
+/** Compose finds a seccomp profile beside the file only when it makes the container; here its path is absolute at once. */
+const securityOption: Shape = single((value, at) => {
+  const option = text.read(value, at);
+  const path = typeof option === 'string' ? /^seccomp[=:](?!unconfined$)(.+)$/.exec(option)?.[1] : undefined;
+  return path === undefined ? option : `seccomp=${at.resolve(path)}`;
+});
 const mixedTexts = list(anyText);
 
 /** Text that is split into words later (load.ts), or words. What runs is replaced, never merged. */
@@ -344,7 +351,7 @@ export const serviceKeys = {
   runtime: text,
   scale: whole(0),
   secrets: files('/run/secrets'),
-  security_opt: texts,
+  security_opt: list(securityOption),
   shm_size: bytes,
   stdin_open: truth,
   stop_grace_period: duration,

@@ -179,6 +179,7 @@ export interface ComposeService {
 
   readonly cap_add?: readonly string[];
   readonly cap_drop?: readonly string[];
+  /** A seccomp profile is named by its absolute path: "seccomp=/srv/profile.json". */
   readonly security_opt?: readonly string[];
   readonly privileged?: boolean;
   readonly sysctls?: Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { ServiceProject } from '../../src/service/service.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -43,7 +44,7 @@ interface Printed {
   readonly configs?: ServiceProject['configs'];
 }
 
-/** Compose's own reading of a service. The three things in which service.ts differs from what it prints are put right. */
+/** Compose's own reading of a service. What service.ts has otherwise than it prints is put right. */
 export function canonicalService(run: ComposeRun, serviceName: string): ServiceProject {
   const printed = JSON.parse(
     execFileSync('docker', ['compose', '--project-name', run.project, 'config', '--format', 'json'], {
@@ -77,6 +78,13 @@ export function canonicalService(run: ComposeRun, serviceName: string): ServiceP
                 ? { bind: { ...volume.bind, create_host_path: volume.bind?.create_host_path ?? false } }
                 : {}),
             })),
+          }),
+      ...(service.security_opt === undefined
+        ? {}
+        : {
+            security_opt: service.security_opt.map(option =>
+              option.replace(/^seccomp[=:](?=\.)(.+)$/, (_, path) => `seccomp=${resolve(run.folder, path)}`),
+            ),
           }),
     },
     networks: printed.networks ?? {},

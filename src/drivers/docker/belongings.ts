@@ -208,7 +208,7 @@ export function withProfiles(project: ServiceProject): ServiceProject {
   if (security_opt === undefined) return project;
   const read = (option: string): string => {
     const [, path] = /^seccomp[=:](.+)$/.exec(option) ?? [];
-    if (path === undefined || path === 'unconfined' || path.startsWith('{')) return option;
+    if (path === undefined || path === 'unconfined') return option;
     try {
       return `seccomp=${JSON.stringify(JSON.parse(readFileSync(path, 'utf8')))}`;
     } catch (error) {
