@@ -1,8 +1,11 @@
 // What of a service cannot be had, from torc or from the engine: every fault at once, by the service's own words.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limitsOf } from '../../src/drivers/docker/limits.ts';
+import { serviceKeys } from '../../src/service/keys.ts';
 import type { ComposeService, ServiceProject } from '../../src/service/service.ts';
 
 const limits = (service: Partial<ComposeService>, apiVersion = '1.41', rest: Partial<ServiceProject> = {}) =>
@@ -56,6 +59,35 @@ test('a read-only container takes no contents', () => {
 test('every fault at once', () => {
   const networks = { wan: { gw_priority: 1, interface_name: 'eth7' } };
   assert.is(limits({ networks }).faults.length, 3);
+});
+
+test('what is not used is named', () => {
+  const { notes } = limits({
+    image: 'app:1',
+    pull_policy: 'always',
+    deploy: { resources: { reservations: { cpus: 1 } } },
+  });
+  assert.match(notes[0]!, /pull_policy: always: torc pulls nothing; before it: docker pull app:1/);
+  assert.match(notes[1]!, /reservations: cpus .* for Swarm/);
+  assert.equal(limits({ pull_policy: 'missing' }).notes, []);
+});
+
+test('no key of a service is passed over: the driver reads it, or it is judged with the file', () => {
+  const read = (path: string): string =>
+    readFileSync(join(import.meta.dirname, '..', '..', 'src', path), 'utf8')
+      .replace(/\/\*[\s\S]*?\*\//g, '')
+      .replace(/\/\/.*$/gm, '');
+  const texts = [
+    ...['creation', 'resources', 'mounts', 'endpoints', 'limits', 'ports'].map(
+      name => `drivers/docker/${name}.ts`,
+    ),
+    'service/taken.ts',
+    'service/load.ts',
+  ].map(read);
+  const nowhere = Object.keys(serviceKeys).filter(
+    key => !texts.some(text => new RegExp(`\\b${key}\\b`).test(text)),
+  );
+  assert.equal(nowhere, []);
 });
 
 test('what is said aloud', () => {

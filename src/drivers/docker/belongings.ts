@@ -145,7 +145,8 @@ export class Belongings {
   }
 
   async #makeNetwork(key: string, network: ProjectNetwork): Promise<Docker.NetworkInspectInfo> {
-    const { name, external, driver, driver_opts, internal, attachable, enable_ipv6, ipam } = network;
+    const { name, external, driver, driver_opts, internal, attachable, enable_ipv4, enable_ipv6, ipam } =
+      network;
     if (external) throw new Error(`the network ${name} is external and not there any more`);
     const options = said({
       Name: name,
@@ -154,12 +155,14 @@ export class Belongings {
       Options: driver_opts && { ...driver_opts },
       Internal: internal,
       Attachable: attachable,
+      EnableIPv4: enable_ipv4,
       EnableIPv6: enable_ipv6,
       IPAM:
-        ipam?.driver === undefined && ipam?.config === undefined
+        ipam === undefined || Object.keys(ipam).length === 0
           ? undefined
           : said({
               Driver: ipam.driver,
+              Options: ipam.options && { ...ipam.options },
               Config: ipam.config?.map(({ subnet, gateway, ip_range, aux_addresses }) =>
                 said({
                   Subnet: subnet,

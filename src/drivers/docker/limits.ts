@@ -69,6 +69,15 @@ function notesOf({ service, secrets, configs }: ServiceProject, apiVersion: stri
   const notes: string[] = [];
   if (service.privileged === true)
     notes.push('privileged: each replica may do everything that root may do on the machine of the engine');
+  const { pull_policy: pull = 'missing' } = service;
+  if (!['missing', 'if_not_present', 'never'].includes(pull))
+    notes.push(`pull_policy: ${pull}: torc pulls nothing; before it: docker pull ${service.image}`);
+  const { cpus, generic_resources } = service.deploy?.resources?.reservations ?? {};
+  if ((cpus ?? generic_resources) !== undefined)
+    notes.push('deploy.resources.reservations: cpus and generic_resources are for Swarm; not used');
+  for (const { target, bind } of service.volumes ?? [])
+    if (bind?.selinux !== undefined && bind.create_host_path === false)
+      notes.push(`volumes, ${target}: bind.selinux needs create_host_path and is passed over`);
   if (service.healthcheck?.start_interval !== undefined && !isAtLeast(apiVersion, '1.44'))
     notes.push('healthcheck.start_interval needs Docker Engine 25 and is passed over');
   if (service.annotations !== undefined && !isAtLeast(apiVersion, '1.43'))
