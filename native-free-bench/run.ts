@@ -15,6 +15,7 @@ import type { BenchOptions } from './harness/rounds.ts';
 import { kinds } from './harness/targets.ts';
 import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
+import { hotKeys } from './hot-keys.ts';
 import { latency } from './latency.ts';
 import { pipelining } from './pipelining.ts';
 import { profile } from './profile.ts';
@@ -41,6 +42,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   },
   ring,
   histogram,
+  'hot-keys': hotKeys,
 };
 /** Here --only has words of their own. */
 const OWN_WORDS = ['heal', 'ring'];

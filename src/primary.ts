@@ -97,10 +97,11 @@ export async function runPrimary(
     version,
     startedMs: systemClock.wallMs(),
     wantedWorkers: workerCount,
-    collect: withKeys => {
+    collect: what => {
       totals.logDropped += processLog.takeDropped();
-      return workers.collect(withKeys);
+      return workers.collect(what);
     },
+    hotKeys: () => workers.hotKeys(),
     inFlight: slot => workers.inFlight(slot),
     recent: (replicaId, windowMs) => recent.view(replicaId, systemClock.nowMs(), windowMs),
     rings: () => workers.rings(),

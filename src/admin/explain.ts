@@ -153,7 +153,7 @@ function choicesOf(snapshot: SnapshotMessage, row: number): number[] {
 const IDLE = { inFlight: 0 };
 
 /** The published state as a worker has it, with nothing in flight: bounded load is not foretold. */
-function pickableOf({ algorithm, choices, upstreams }: SnapshotMessage): Pickable {
+export function pickableOf({ algorithm, choices, upstreams }: SnapshotMessage): Pickable {
   const ids = upstreams.map(upstream => upstream.slotId);
   const usable = new Uint8Array(Math.max(0, ...ids.map(id => id + 1)));
   for (const { slotId, state } of upstreams) usable[slotId] = state === 'ready' ? 1 : 0;

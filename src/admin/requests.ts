@@ -48,7 +48,7 @@ export function* requestsPage(
   yield `  "count": ${count},\n  "status": "successful"\n}\n`;
 }
 
-const hashOf = (key: string, secret: Buffer): string =>
+export const hashOf = (key: string, secret: Buffer): string =>
   `hash:${createHmac('sha256', secret).update(key, 'latin1').digest('hex').slice(0, HASH_LENGTH)}`;
 
 /** Ids are numbers where nothing is lost by it: "7" is 7, "007" stays "007". */

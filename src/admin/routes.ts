@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import { splitTarget } from '../core/control-path.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
 import type { Totals } from '../routing/counters.ts';
+import type { HotKeysReport } from '../routing/hot-keys.ts';
 import type { RecentView } from '../routing/recent.ts';
 import {
   type AccessRules,
@@ -24,8 +25,10 @@ import {
 import type { Audit } from './audit.ts';
 import { EventStreams, MAX_EVENT_READERS, type Past, readSince } from './events.ts';
 import { explainView, readQuestion } from './explain.ts';
+import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
 import { readMembership, readRollout } from './payload.ts';
+import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
 import { statusView } from './status.ts';
 import { ringView, rolloutView, slotsView } from './views.ts';
@@ -46,7 +49,9 @@ export interface AdminContext {
   readonly wantedWorkers: number;
   /** Hashes of keys are made with it. */
   readonly secret: Buffer;
-  collect(withKeys?: boolean): Promise<boolean>;
+  collect(what?: 'counts' | 'keys' | 'hot keys'): Promise<boolean>;
+  /** As collected last. */
+  hotKeys(): readonly HotKeysReport[];
   inFlight(slot: string): number;
   recent(replicaId: string, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
@@ -98,6 +103,7 @@ const routes: readonly Route[] = [
   look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
   look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
   look(/^\/admin\/ring$/, admin => admin.ring()),
+  look(/^\/admin\/hot-keys$/, (admin, { query }) => admin.hotKeys(query)),
   look(/^\/admin\/events$/, (admin, asked) => admin.events(asked)),
   look(/^\/admin\/rollout$/, admin => admin.rollout()),
   change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
@@ -114,14 +120,7 @@ const MOST_REQUESTS = 10_000;
 /** The largest moves say it; a thousand slots have a million pairs. */
 const MAX_WHATIF_PAIRS = 100;
 
-const json = (status: number, value: unknown, headers: Record<string, string> = {}): AdminReply => ({
-  status,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
-  body: `${JSON.stringify(value, null, 2)}\n`,
-  more: false,
-});
-const failure = (status: number, message: string, headers: Record<string, string> = {}): AdminReply =>
-  json(status, { message: `<Error> ${message}`, status: 'failure' }, headers);
+const lateWorker = failure(503, 'a worker did not hand in its counts in time; ask again');
 
 export class Admin {
   readonly #context: AdminContext;
@@ -208,8 +207,7 @@ export class Admin {
     const slot = path.slice('/requests/'.length);
     if (!supervisor.names().includes(slot))
       return json(404, { message: 'Server ID not found', status: 'failure' });
-    if (!(await this.#context.collect(true)))
-      return failure(503, 'a worker did not hand in its counts in time; ask again');
+    if (!(await this.#context.collect('keys'))) return lateWorker;
     const sums = totals.slots.get(slot);
     const keys = limit === 0 ? [] : (sums?.keys ?? []).slice(-limit);
     const view = keyView(config.key, isReader, config.showKeys);
@@ -336,6 +334,16 @@ export class Admin {
     });
   }
 
+  hotKeys(query: URLSearchParams): Promise<AdminReply> | AdminReply {
+    const { config, supervisor, secret } = this.#context;
+    const count = readCount(query);
+    if (typeof count === 'string') return failure(400, count);
+    return this.shared(`hot keys ${count}`, async () => {
+      if (!(await this.#context.collect('hot keys'))) return lateWorker;
+      return json(200, hotKeysView(config, supervisor.snapshot(), this.#context.hotKeys(), count, secret));
+    });
+  }
+
   async metrics(): Promise<AdminReply> {
     await this.#context.collect();
     const { supervisor, totals } = this.#context;
@@ -370,12 +378,6 @@ function unknown(path: string, matching: readonly Route[]): AdminReply {
   ];
   return failure(405, `${path} takes ${allowed.join(', ')}`, { allow: allowed.join(', ') });
 }
-
-/** Node leaves a HEAD reply's body out by itself; a stream must not begin for it. */
-const withoutBodyFor = (method: string, reply: AdminReply): AdminReply =>
-  method === 'HEAD'
-    ? { ...reply, body: typeof reply.body === 'string' ? reply.body : '', more: false }
-    : reply;
 
 const endpointNames = (): string =>
   routes

@@ -96,4 +96,4 @@ export function ringView(
   };
 }
 
-const round = (share: number): number => Math.round(share * 1e6) / 1e6;
+export const round = (share: number): number => Math.round(share * 1e6) / 1e6;

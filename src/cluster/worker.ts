@@ -9,6 +9,7 @@ import type { ProcessLog } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
 import { createProxy } from '../front/listener.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
+import { HotKeys } from '../routing/hot-keys.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
@@ -20,7 +21,9 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
   const send = (message: ToPrimary<CountersDelta>): void => {
     if (process.connected) process.send?.(message);
   };
-  const counters = new Counters();
+  const counters = new Counters(config.hotKeys === 'off' ? null : new HotKeys(systemClock.nowMs()));
+  const collected = (what: 'counts' | 'keys' | 'hot keys'): CountersDelta =>
+    counters.collect(what === 'keys', what === 'hot keys' ? systemClock.nowMs() : null);
   const snapshots = new SnapshotHolder(config, log);
   const relay = new AdminRelay({ send, clock: systemClock, bodyTimeoutMs: config.headerTimeoutMs, log });
   const proxy = createProxy({
@@ -46,7 +49,7 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
           return;
         case 'collect':
           counters.logDropped += processLog.takeDropped();
-          send({ type: 'collected', id: message.id, delta: counters.collect(message.withKeys) });
+          send({ type: 'collected', id: message.id, delta: collected(message.with) });
           return;
         case 'drain-upstream':
           snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));

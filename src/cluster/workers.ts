@@ -14,6 +14,7 @@ import { type ToPrimary, type ToWorker, WORKER_CONFIG, type WorkerRing } from '.
 import { asOwnGroup } from '../core/own-group.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
+import type { HotKeysReport } from '../routing/hot-keys.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
 
@@ -53,6 +54,8 @@ interface Member {
   /** Those of them that are tunnels. */
   tunnels: ReadonlyMap<string, number>;
   readonly waiting: Map<number, (signs?: VitalSigns) => void>;
+  /** As of the last time that somebody asked for them. */
+  hotKeys: HotKeysReport | null;
   readonly hub: AdminHub;
 }
 
@@ -128,8 +131,13 @@ export class Workers implements DataPlane {
   }
 
   /** Has every worker hand in its counters (through `onDelta`); false when one did not in time. */
-  collect(withKeys = false): Promise<boolean> {
-    return this.#ask(id => ({ type: 'collect', id, withKeys }), COLLECT_TIMEOUT_MS);
+  collect(what: 'counts' | 'keys' | 'hot keys' = 'counts'): Promise<boolean> {
+    return this.#ask(id => ({ type: 'collect', id, with: what }), COLLECT_TIMEOUT_MS);
+  }
+
+  /** What each worker handed in when its hot keys were collected last. */
+  hotKeys(): HotKeysReport[] {
+    return [...this.#members.values()].flatMap(({ hotKeys }) => hotKeys ?? []);
   }
 
   async signs(replicaId: string): Promise<VitalSigns | null> {
@@ -198,6 +206,7 @@ export class Workers implements DataPlane {
       hang: null,
       inFlight: new Map(),
       tunnels: new Map(),
+      hotKeys: null,
       waiting: new Map(),
       hub: new AdminHub(this.#options.onAdmin, message => this.#send(member, message)),
     };
@@ -295,6 +304,7 @@ export class Workers implements DataPlane {
       case 'collected':
         member.inFlight = sumsBySlot(message.delta, 'inFlight');
         member.tunnels = sumsBySlot(message.delta, 'tunnels');
+        member.hotKeys = message.delta.hotKeys ?? member.hotKeys;
         this.#options.onDelta(message.delta);
         member.waiting.get(message.id)?.();
         return;

@@ -64,6 +64,13 @@ export const controlFields = {
     '',
     'show keys that may be credentials (all but path, ip, random, query:request_id) as they are, not as hashes',
   ),
+  hotKeys: row(
+    'TORC_HOT_KEYS',
+    oneOf('off', 'hash', 'on'),
+    'on',
+    '',
+    'count the busiest keys for /admin/hot-keys: on (shown as TORC_SHOW_KEYS says), hash (always as hashes), off',
+  ),
   log: row(
     'TORC_LOG',
     oneOf('silent', 'error', 'warn', 'info', 'debug'),

@@ -52,7 +52,7 @@ export type FromRelay =
 export type ToWorker =
   | { readonly type: 'publish'; readonly snapshot: SnapshotMessage }
   | ToRelay
-  | { readonly type: 'collect'; readonly id: number; readonly withKeys: boolean }
+  | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'signs?'; readonly id: number; readonly replicaId: string }

@@ -102,9 +102,11 @@ export class Exchange extends Attempts implements Swept {
       this.#keyStart = key.start;
       this.#keyEnd = key.end;
       this.hash = this.snapshot.keyHash(key.text, key.start, key.end);
+      this.shared.counters.hotKeys?.count(this.hash, key.text, key.start, key.end);
     } else {
       this.hash = (this.shared.random() * 0x1_0000_0000) >>> 0;
       this.#keyStart = this.hash;
+      this.shared.counters.hotKeys?.countKeyless();
     }
   }
 

@@ -242,6 +242,7 @@ class ProxyServer implements DataPlane {
       const exchange = running[index];
       if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
     }
+    this.#shared.counters.hotKeys?.tick(nowMs);
     this.#shared.tunnels.sweep(nowMs);
     this.#shared.faults.sweep(nowMs);
     this.#limits.sweep(nowMs);

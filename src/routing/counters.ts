@@ -11,6 +11,7 @@
 // The package's front door brings 11 MB of it into each process, with a WebAssembly build that is not used.
 import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
 import type { ProxyErrorCode } from '../core/errors.ts';
+import type { HotKeys, HotKeysReport } from './hot-keys.ts';
 
 /** Recent keys: at most so many per slot, and so many of all slots together. */
 const MAX_KEYS_PER_SLOT = 10_000;
@@ -63,6 +64,8 @@ export interface CountersDelta {
   readonly budgetRefusals: number;
   /** Requests answered, by whomever. */
   readonly requests: number;
+  /** Where they were asked for, and are counted. */
+  readonly hotKeys: HotKeysReport | null;
 }
 
 const CELLS = 25 * 128 + 128;
@@ -186,10 +189,16 @@ export class Counters {
   budgetRefusals = 0;
   logDropped = 0;
   readonly refused: Record<RefusalReason, number> = { total: 0, client: 0 };
+  /** null where TORC_HOT_KEYS is off. */
+  readonly hotKeys: HotKeys | null;
   readonly #errors: ErrorCount[] = [];
   readonly #all = new Set<SlotCounters>();
   /** Those of the slots' replicas of now, by slot id, so that the hot path needs no map. */
   readonly #byId: (SlotCounters | undefined)[] = [];
+
+  constructor(hotKeys: HotKeys | null = null) {
+    this.hotKeys = hotKeys;
+  }
 
   /** The counters of a replica in its slot; they are made at its first request. */
   of(slotId: number, slot: string, replicaId: string): SlotCounters {
@@ -219,8 +228,11 @@ export class Counters {
     addError(this.#errors, code, slot, 1);
   }
 
-  /** Counts are always whole; keys come with them when they are asked for, or when their slot is idle. */
-  collect(withKeys = false): CountersDelta {
+  /**
+   * Counts are always whole; keys come with them when they are asked for, or when their slot is idle. Hot keys come as of
+   * `hotKeysAtMs`.
+   */
+  collect(withKeys = false, hotKeysAtMs: number | null = null): CountersDelta {
     const slots: SlotDelta[] = [];
     const capacity = capacityFor(this.#all.size);
     for (const counters of this.#all) {
@@ -237,7 +249,8 @@ export class Counters {
     this.retries = 0;
     this.budgetRefusals = 0;
     this.requests = 0;
-    return { slots, errors, retries, budgetRefusals, requests, refused, logDropped };
+    const hotKeys = hotKeysAtMs === null ? null : (this.hotKeys?.report(hotKeysAtMs) ?? null);
+    return { slots, errors, retries, budgetRefusals, requests, refused, logDropped, hotKeys };
   }
 }
 

@@ -34,6 +34,7 @@ counting('collect hands out what is new, once, as data that crosses a process bo
     retries: 0,
     budgetRefusals: 0,
     requests: 0,
+    hotKeys: null,
   });
   const totals = emptyTotals();
   mergeDelta(totals, delta);
