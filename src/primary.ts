@@ -103,6 +103,7 @@ export async function runPrimary(
     },
     hotKeys: () => workers.hotKeys(),
     inFlight: slot => workers.inFlight(slot),
+    queued: slot => workers.queued(slot),
     recent: (replicaId, windowMs) => recent.view(replicaId, systemClock.nowMs(), windowMs),
     rings: () => workers.rings(),
     workerRestarts: () => workers.restarts,

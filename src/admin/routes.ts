@@ -2,11 +2,10 @@
 // reply (or, for events, a stream of chunks). Access and payload are checked before a handler runs; what a change means
 // is decided by the supervisor. Answers are JSON with 2-space indentation: people count the lines.
 
-import { whatIf } from '../analysis/remap.ts';
 import type { Config } from '../config/fields.ts';
 import type { Driver } from '../control/driver.ts';
 import type { Outcome } from '../control/membership.ts';
-import { isNotice, type Supervisor } from '../control/supervisor.ts';
+import type { Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
 import { splitTarget } from '../core/control-path.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
@@ -31,7 +30,9 @@ import { readMembership, readRollout } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
 import { statusView } from './status.ts';
+import { Tally } from './tally.ts';
 import { ringView, rolloutView, slotsView } from './views.ts';
+import { WhatIfs } from './whatif.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {
@@ -53,6 +54,7 @@ export interface AdminContext {
   /** As collected last. */
   hotKeys(): readonly HotKeysReport[];
   inFlight(slot: string): number;
+  queued(slot: string): number;
   recent(replicaId: string, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
@@ -113,31 +115,27 @@ const routes: readonly Route[] = [
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
 ];
 
-const MAX_WHATIF_SLOTS = 1000;
 /** Ids of one /requests page unless it asks for more or fewer. */
 const REQUESTS_LIMIT = 1_000;
 const MOST_REQUESTS = 10_000;
-/** The largest moves say it; a thousand slots have a million pairs. */
-const MAX_WHATIF_PAIRS = 100;
 
 const lateWorker = failure(503, 'a worker did not hand in its counts in time; ask again');
 
 export class Admin {
   readonly #context: AdminContext;
   readonly #metrics: Metrics;
+  readonly #tally = new Tally();
+  readonly #whatIfs: WhatIfs;
   /** What is being built right now: two readers at once share it. */
   readonly #building = new Map<string, Promise<AdminReply>>();
   readonly #events: EventStreams;
-  #replacements = 0;
 
   constructor(context: AdminContext) {
     this.#context = context;
-    this.#metrics = new Metrics(context.version);
     this.#events = new EventStreams(context.supervisor, context.clock, context.past);
-    context.supervisor.subscribe(event => {
-      if (isNotice(event)) return;
-      if (event.from === 'starting' && event.to === 'ready' && event.generation > 1) this.#replacements++;
-    });
+    this.#metrics = new Metrics(context.version);
+    this.#whatIfs = new WhatIfs(context.config, context.supervisor);
+    context.supervisor.subscribe(entry => this.#tally.count(entry));
   }
 
   /** Answers one request; never throws, whatever the request says. `rules` are those of the listener it came through. */
@@ -268,32 +266,7 @@ export class Admin {
   }
 
   whatIf(query: URLSearchParams): Promise<AdminReply> | AdminReply {
-    const text = query.get('n') ?? '';
-    const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-    if (wanted < 1 || wanted > MAX_WHATIF_SLOTS) {
-      return failure(
-        400,
-        `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MAX_WHATIF_SLOTS}`,
-      );
-    }
-    const what = `whatif ${wanted}`;
-    if (!this.#building.has(what) && [...this.#building.keys()].some(other => other.startsWith('whatif')))
-      return failure(503, 'another what-if is being computed: try again', { 'retry-after': '1' });
-    return this.shared(what, () => this.#whatIf(wanted));
-  }
-
-  /** Half a second of work for many slots, whoever still waits for it: so one at a time. */
-  async #whatIf(wanted: number): Promise<AdminReply> {
-    const { supervisor, config } = this.#context;
-    const slots = supervisor.slots().map(({ id, name }) => ({ id, name }));
-    const result = await whatIf(slots, wanted, config.ring, config.ringRows);
-    if (typeof result === 'string') return failure(400, result);
-    return json(200, {
-      slotsNow: slots.length,
-      slotsThen: wanted,
-      ...result,
-      pairs: result.pairs.slice(0, MAX_WHATIF_PAIRS),
-    });
+    return this.#whatIfs.answer(query);
   }
 
   ring(): AdminReply {
@@ -346,17 +319,27 @@ export class Admin {
 
   async metrics(): Promise<AdminReply> {
     await this.#context.collect();
-    const { supervisor, totals } = this.#context;
+    const { supervisor, config, totals, driver, ...context } = this.#context;
+    const { epoch, checksum } = supervisor.snapshot();
     const body = await this.#metrics.render({
       totals,
       slots: supervisor.slots(),
-      epoch: supervisor.snapshot().epoch,
-      workerRestarts: this.#context.workerRestarts(),
-      refusals: this.#context.audit.refusals,
-      recent: (replicaId, windowMs) => this.#context.recent(replicaId, windowMs),
-      workersHung: this.#context.workersHung(),
-      replacements: this.#replacements,
-      inFlight: slot => this.#context.inFlight(slot),
+      spares: supervisor.spares(),
+      wantedSpares: config.spares,
+      driver: driver.name,
+      driverReachable: supervisor.driverState().reachable,
+      epoch,
+      workers: context.wantedWorkers,
+      workersCurrent: context.rings().filter(ring => ring.epoch === epoch && ring.checksum === checksum)
+        .length,
+      workerRestarts: context.workerRestarts(),
+      workersHung: context.workersHung(),
+      refusals: context.audit.refusals,
+      replacements: this.#tally.replacements,
+      ejections: this.#tally.ejections(supervisor.names()),
+      recent: context.recent,
+      inFlight: context.inFlight,
+      queued: context.queued,
     });
     return { status: 200, headers: { 'content-type': this.#metrics.contentType }, body, more: false };
   }

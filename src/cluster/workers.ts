@@ -51,9 +51,10 @@ interface Member {
   hang: string | null;
   /** Requests in flight per slot, as of the last collection. */
   inFlight: ReadonlyMap<string, number>;
-  /** Those of them that are tunnels. */
+  /** Those of them that are tunnels; that wait for a connection. */
   tunnels: ReadonlyMap<string, number>;
   readonly waiting: Map<number, (signs?: VitalSigns) => void>;
+  queued: ReadonlyMap<string, number>;
   /** As of the last time that somebody asked for them. */
   hotKeys: HotKeysReport | null;
   readonly hub: AdminHub;
@@ -152,15 +153,22 @@ export class Workers implements DataPlane {
 
   /** Requests in flight on a slot over all workers, as of the last collection. */
   inFlight(slot: string): number {
-    let sum = 0;
-    for (const member of this.#members.values()) sum += member.inFlight.get(slot) ?? 0;
-    return sum;
+    return this.#sum(slot, 'inFlight');
   }
 
   /** Those of the requests in flight that have become tunnels. */
   tunnels(slot: string): number {
+    return this.#sum(slot, 'tunnels');
+  }
+
+  /** Those of the requests in flight that wait for a connection. */
+  queued(slot: string): number {
+    return this.#sum(slot, 'queued');
+  }
+
+  #sum(slot: string, what: 'inFlight' | 'tunnels' | 'queued'): number {
     let sum = 0;
-    for (const member of this.#members.values()) sum += member.tunnels.get(slot) ?? 0;
+    for (const member of this.#members.values()) sum += member[what].get(slot) ?? 0;
     return sum;
   }
 
@@ -206,6 +214,7 @@ export class Workers implements DataPlane {
       hang: null,
       inFlight: new Map(),
       tunnels: new Map(),
+      queued: new Map(),
       hotKeys: null,
       waiting: new Map(),
       hub: new AdminHub(this.#options.onAdmin, message => this.#send(member, message)),
@@ -304,6 +313,7 @@ export class Workers implements DataPlane {
       case 'collected':
         member.inFlight = sumsBySlot(message.delta, 'inFlight');
         member.tunnels = sumsBySlot(message.delta, 'tunnels');
+        member.queued = sumsBySlot(message.delta, 'queued');
         member.hotKeys = message.delta.hotKeys ?? member.hotKeys;
         this.#options.onDelta(message.delta);
         member.waiting.get(message.id)?.();
@@ -357,7 +367,7 @@ export class Workers implements DataPlane {
 }
 
 /** A slot has a delta for each replica that it had. */
-function sumsBySlot({ slots }: CountersDelta, what: 'inFlight' | 'tunnels'): Map<string, number> {
+function sumsBySlot({ slots }: CountersDelta, what: 'inFlight' | 'tunnels' | 'queued'): Map<string, number> {
   const sums = new Map<string, number>();
   for (const delta of slots) sums.set(delta.slot, (sums.get(delta.slot) ?? 0) + delta[what]);
   return sums;

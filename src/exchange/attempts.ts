@@ -124,6 +124,7 @@ export abstract class Attempts implements Attempt {
     this.dueIn(this.shared.config.responseTimeoutMs);
     this.shared.inFlight++;
     this.slotCounters!.inFlight++;
+    this.slotCounters!.queued++;
     upstream.dispatch(this);
   }
 
@@ -132,6 +133,7 @@ export abstract class Attempts implements Attempt {
     this.connection = null;
     this.shared.inFlight--;
     this.slotCounters!.inFlight--;
+    if (this.phase === QUEUED) this.slotCounters!.queued--;
     this.upstream!.end();
   }
 
@@ -146,6 +148,7 @@ export abstract class Attempts implements Attempt {
 
   onConnection(connection: Carrier): void {
     this.connection = connection;
+    if (this.phase === QUEUED) this.slotCounters!.queued--;
     this.phase = CONNECTING;
     this.dueIn(this.shared.config.connectTimeoutMs);
   }

@@ -19,6 +19,14 @@ const MAX_KEYS = 65_536;
 /** A longer target is not kept alive for its key: the key is copied, and cut at this length. */
 const MAX_KEY_LENGTH = 512;
 const MAX_LATENCY_US = 3_600_000_000;
+/**
+ * Upper bounds of the histogram that Prometheus gets: 1, 2.5, 5 of each power of ten from half a millisecond to half a
+ * minute. Fixed, because buckets of other bounds cannot be added up.
+ */
+export const LATENCY_BOUNDS_US = [
+  500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+  5_000_000, 10_000_000, 30_000_000,
+];
 
 export const Int32Histogram = int32.default;
 export type Int32Histogram = InstanceType<typeof Int32Histogram>;
@@ -31,6 +39,8 @@ export interface SlotDelta {
   readonly inFlight: number;
   /** Those in flight that are tunnels: they last for hours and are no load by themselves. */
   readonly tunnels: number;
+  /** Those in flight that wait for a connection. */
+  readonly queued: number;
   /** Answers that came from the slot's replica. */
   readonly requests: number;
   /** Attempts that failed at it: refused, reset, late, invalid. */
@@ -90,6 +100,7 @@ export class SlotCounters {
   readonly replicaId: string;
   inFlight = 0;
   tunnels = 0;
+  queued = 0;
   requests = 0;
   errors = 0;
   readonly statuses = [0, 0, 0, 0, 0];
@@ -151,6 +162,7 @@ export class SlotCounters {
       requests: this.requests,
       errors: this.errors,
       tunnels: this.tunnels,
+      queued: this.queued,
       statuses: this.statuses.slice(),
       keys: handsInKeys ? this.#cutKeys() : [],
       latenciesUs,
@@ -276,6 +288,9 @@ export interface SlotTotals {
   readonly statuses: number[];
   keys: string[];
   readonly latencies: Int32Histogram;
+  /** By LATENCY_BOUNDS_US, not cumulative; the last is beyond all bounds. */
+  readonly latencyCounts: number[];
+  latencySumUs: number;
 }
 
 export interface Totals {
@@ -319,7 +334,15 @@ export function keepOnly(totals: Totals, names: ReadonlySet<string>): void {
 function mergeSlot(into: Totals, delta: SlotDelta): void {
   let totals = into.slots.get(delta.slot);
   if (totals === undefined) {
-    totals = { requests: 0, errors: 0, statuses: [0, 0, 0, 0, 0], keys: [], latencies: newHistogram() };
+    totals = {
+      requests: 0,
+      errors: 0,
+      statuses: [0, 0, 0, 0, 0],
+      keys: [],
+      latencies: newHistogram(),
+      latencyCounts: new Array<number>(LATENCY_BOUNDS_US.length + 1).fill(0),
+      latencySumUs: 0,
+    };
     into.slots.set(delta.slot, totals);
   }
   totals.requests += delta.requests;
@@ -328,6 +351,15 @@ function mergeSlot(into: Totals, delta: SlotDelta): void {
     totals.statuses[index]! += delta.statuses[index]!;
   totals.keys = totals.keys.concat(delta.keys).slice(-capacityFor(into.slots.size));
   for (let index = 0; index < delta.latenciesUs.length; index++) {
-    totals.latencies.recordValueWithCount(delta.latenciesUs[index]!, delta.latencyCounts[index]!);
+    const us = delta.latenciesUs[index]!;
+    const count = delta.latencyCounts[index]!;
+    totals.latencies.recordValueWithCount(us, count);
+    totals.latencyCounts[bucketOf(us)]! += count;
+    totals.latencySumUs += us * count;
   }
+}
+
+function bucketOf(us: number): number {
+  const bucket = LATENCY_BOUNDS_US.findIndex(bound => us <= bound);
+  return bucket === -1 ? LATENCY_BOUNDS_US.length : bucket;
 }
