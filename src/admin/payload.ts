@@ -10,7 +10,7 @@ export interface MembershipRequest {
   readonly names: readonly string[];
 }
 
-const schema = z.strictObject({
+export const membership = z.strictObject({
   n: z
     .int({ error: issue => (issue.input === undefined ? 'n is missing' : 'n must be a whole number') })
     .min(1, 'n must be at least 1')
@@ -29,7 +29,7 @@ export function readMembership(body: string): MembershipRequest | string {
   } catch {
     return 'the body must be JSON, like {"n":1,"hostnames":["4"]}';
   }
-  const parsed = schema.safeParse(payload);
+  const parsed = membership.safeParse(payload);
   if (!parsed.success) {
     const { issues } = parsed.error;
     const issue = issues[0];
@@ -43,7 +43,7 @@ export function readMembership(body: string): MembershipRequest | string {
   return { count: parsed.data.n, names: parsed.data.hostnames ?? [] };
 }
 
-const KNOWN = Object.keys(schema.shape);
+const KNOWN = Object.keys(membership.shape);
 
 /** Ignored, a misspelt field would add a replica under another name, or remove another one. */
 function unknownField(name: string): string {
@@ -52,7 +52,11 @@ function unknownField(name: string): string {
   return `unknown field "${shown(name)}": ${meant}known are ${KNOWN.join(' and ')}`;
 }
 
-const LONGEST_VERSION = 4096;
+const version = z.string().max(4096);
+const imageBody = z.strictObject({ image: version });
+const commandBody = z.strictObject({ command: version });
+/** The second with the process driver, the first with the others. */
+export const rolloutBody = z.union([imageBody, commandBody]);
 
 /** `{"image":"app:2"}`, for the process driver `{"command":"..."}` -> what is to be rolled out. */
 export function readRollout(body: string, driver: string): { version: string } | { fault: string } {
@@ -64,9 +68,9 @@ export function readRollout(body: string, driver: string): { version: string } |
   } catch {
     return { fault: shape };
   }
-  const text = z.strictObject({ [word!]: z.string().max(LONGEST_VERSION) }).safeParse(payload);
-  if (!text.success) return { fault: shape };
-  const parsed = field.schema.safeParse(text.data[word!]);
+  const asked = (driver === 'process' ? commandBody : imageBody).safeParse(payload);
+  if (!asked.success) return { fault: shape };
+  const parsed = field.schema.safeParse(Object.values(asked.data)[0]);
   if (parsed.success) return { version: parsed.data };
   return { fault: `${word} ${parsed.error.issues[0]?.message}; allowed: ${field.allowed}` };
 }

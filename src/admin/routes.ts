@@ -26,6 +26,7 @@ import { EventStreams, MAX_EVENT_READERS, type Past, readSince } from './events.
 import { explainView, readQuestion } from './explain.ts';
 import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
+import { openApi } from './openapi.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
@@ -110,6 +111,7 @@ const routes: readonly Route[] = [
   look(/^\/admin\/rollout$/, admin => admin.rollout()),
   change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
+  look(/^\/admin\/openapi\.json$/, admin => admin.openApi()),
   look(/^\/admin\/live$/, () => json(200, { status: 'alive' })),
   look(/^\/admin\/ready$/, admin => admin.ready()),
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
@@ -126,6 +128,7 @@ export class Admin {
   readonly #metrics: Metrics;
   readonly #tally = new Tally();
   readonly #whatIfs: WhatIfs;
+  #openApi: AdminReply | null = null;
   /** What is being built right now: two readers at once share it. */
   readonly #building = new Map<string, Promise<AdminReply>>();
   readonly #events: EventStreams;
@@ -297,6 +300,11 @@ export class Admin {
     return outcome.ok ? this.rollout() : failure(outcome.status, outcome.message);
   }
 
+  openApi(): AdminReply {
+    this.#openApi ??= json(200, openApi(this.#context.version));
+    return this.#openApi;
+  }
+
   ready(): AdminReply {
     const states = this.#context.supervisor.slots().map(slot => slot.state);
     const ready = states.filter(state => state === 'ready').length;
@@ -362,12 +370,15 @@ function unknown(path: string, matching: readonly Route[]): AdminReply {
   return failure(405, `${path} takes ${allowed.join(', ')}`, { allow: allowed.join(', ') });
 }
 
-const endpointNames = (): string =>
-  routes
-    .map(({ path }) =>
-      path.source
-        .replaceAll('\\/', '/')
-        .replace(/^\^|\$$/g, '')
-        .replace(/\(.*\)/, 'ID'),
-    )
-    .join(', ');
+const pathOf = ({ path }: Route): string =>
+  path.source
+    .replaceAll('\\/', '/')
+    .replace(/^\^|\$$/g, '')
+    .replaceAll('\\.', '.')
+    .replace(/\(.*\)/, '{slot}');
+
+const endpointNames = (): string => routes.map(pathOf).join(', ');
+
+/** Each with its method and need; endpoints.ts documents them. */
+export const routeNames = (): string[] =>
+  routes.map(route => `${route.method} ${pathOf(route)} ${route.need}`);

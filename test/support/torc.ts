@@ -1,11 +1,13 @@
 // Starts the real torc as a child process, as `npm start` does, and stops it again. Each gets a port and a place for
 // state of its own, and no setting of the surrounding shell. `close` is safe to call twice and ends it even when a test failed half-way. What the
-// last ones printed is shown at the end of a file that failed.
+// last ones printed is shown at the end of a file that failed. Answers of the control side are held against its contract.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { AdminPaths } from '../../src/core/control-path.ts';
+import { holdAgainstContract } from './contract.ts';
 import { temporaryState } from './state.ts';
 import { waitFor } from './wait.ts';
 
@@ -86,15 +88,22 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
   if (outputs.length > MOST_TOLD) outputs.shift();
   const exit = new Promise<number | null>(resolve => child.on('close', code => resolve(code)));
   const url = `http://127.0.0.1:${port}`;
-  const answer = async (path: string, init: RequestInit): Promise<Answer> => {
+  const adminPaths = (settings.TORC_ADMIN_PATHS ?? 'both') as AdminPaths;
+  const ask = async (target: string, init: RequestInit): Promise<Answer> => {
+    const { method = 'GET' } = init;
+    let answer: Answer;
     try {
-      const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(60_000) });
-      return { status: response.status, text: await response.text(), headers: response.headers };
+      const response = await fetch(url + target, { ...init, signal: AbortSignal.timeout(60_000) });
+      const { status, headers } = response;
+      answer = { status, text: await response.text(), headers };
     } catch (error) {
       // fetch says "fetch failed" and no more.
       const { cause = error } = error as { cause?: unknown };
-      throw new Error(`${init.method ?? 'GET'} ${path}: ${cause}`, { cause });
+      throw new Error(`${method} ${target}: ${cause}`, { cause });
     }
+    const contentType = answer.headers.get('content-type') ?? '';
+    holdAgainstContract({ method, target, contentType, ...answer }, adminPaths);
+    return answer;
   };
   return {
     url,
@@ -107,9 +116,9 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
         .split('\n')
         .filter(line => line.startsWith('{'))
         .map(line => JSON.parse(line) as Record<string, unknown>),
-    get: (path, headers = {}) => answer(path, { headers }),
+    get: (path, headers = {}) => ask(path, { headers }),
     send: (method, path, payload, headers = {}) =>
-      answer(path, {
+      ask(path, {
         method,
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof payload === 'string' ? payload : JSON.stringify(payload),

@@ -1,0 +1,123 @@
+// The control endpoints as a document tells them: what each is for, what it takes, what it answers. routes.ts has what
+// they do; a test holds the two tables against each other.
+
+import { z } from 'zod';
+import type { Need } from './access.ts';
+import { MOST_HOT_KEYS } from './hot-keys.ts';
+import { membership, rolloutBody } from './payload.ts';
+import * as schemas from './schemas.ts';
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'query' | 'path';
+  readonly required: boolean;
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+export interface Endpoint {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly need: Need;
+  readonly summary: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: z.ZodType | null;
+  /** By status; all others have the shape of a failure. A word is a content type other than JSON. */
+  readonly answers: Readonly<Record<number, z.ZodType | string>>;
+}
+
+const query = (name: string, description: string, schema: z.ZodType, required = false): Parameter => ({
+  name,
+  in: 'query',
+  required,
+  description,
+  schema,
+});
+
+const get = (
+  path: string,
+  summary: string,
+  answer: z.ZodType | string,
+  ...parameters: Parameter[]
+): Endpoint => ({
+  method: 'GET',
+  path,
+  need: 'read',
+  summary,
+  parameters,
+  body: null,
+  answers: { 200: answer },
+});
+
+const change = (
+  method: 'POST' | 'DELETE',
+  path: string,
+  summary: string,
+  body: z.ZodType | null,
+  answer: z.ZodType,
+): Endpoint => ({ method, path, need: 'operate', summary, parameters: [], body, answers: { 200: answer } });
+
+const text = z.string();
+
+export const endpoints: readonly Endpoint[] = [
+  { ...get('/rep', 'The slots that there are', schemas.members), need: 'nothing' },
+  {
+    ...get(
+      '/requests/{slot}',
+      'Keys of the latest requests that a slot answered',
+      schemas.requests,
+      { name: 'slot', in: 'path', required: true, description: 'its name', schema: text },
+      query('limit', 'how many, 1,000 without it', z.int().min(0).max(10_000)),
+    ),
+    need: 'nothing',
+  },
+  change('POST', '/add', 'Adds slots; answers when their replicas are ready', membership, schemas.members),
+  change('DELETE', '/rm', 'Removes slots; answers when they are drained', membership, schemas.members),
+  get('/admin/slots', 'Each slot: state, replica, load, latency, last change and why', schemas.slots),
+  get('/admin/status', 'Is all well, and may something be deployed now?', schemas.status),
+  get(
+    '/admin/explain',
+    'Which key a request brings, and who serves it: tell `target` and `header`, or `key`',
+    schemas.explanation,
+    query('target', "the request's path and query", text),
+    query('header', 'name:value, as often as there are fields', z.array(text)),
+    query('ip', "the client's address", text),
+    query('key', 'a key in the raw bytes in which a request carries it', text),
+  ),
+  get(
+    '/admin/whatif',
+    'Whose keys would move with so many slots',
+    schemas.whatIf,
+    query('n', 'how many', z.int().min(1).max(1000), true),
+  ),
+  get('/admin/ring', 'The table, and by which snapshot each worker routes', schemas.ring),
+  get(
+    '/admin/hot-keys',
+    'The busiest keys of now',
+    schemas.hotKeys,
+    query('n', 'how many, 20 without it', z.int().min(1).max(MOST_HOT_KEYS)),
+  ),
+  get(
+    '/admin/events',
+    'State changes as they come, the data of each an Event',
+    'text/event-stream',
+    query('since', 'those after the event of this number, or from this time on', text),
+  ),
+  get('/admin/rollout', 'The roll-out under way, or the last one', schemas.rollout),
+  change(
+    'POST',
+    '/admin/rollout',
+    'Replaces all replicas, slot by slot; answers at the end',
+    rolloutBody,
+    schemas.rollout,
+  ),
+  change('DELETE', '/admin/rollout', 'Stops the roll-out where it is', null, schemas.rollout),
+  get('/admin/live', 'torc is alive', schemas.alive),
+  {
+    ...get('/admin/ready', 'At least one slot is ready (else 503)', schemas.ready),
+    answers: { 200: schemas.ready, 503: schemas.ready },
+  },
+  get('/admin/openapi.json', 'This document', z.looseObject({ openapi: z.literal('3.1.0') })),
+  get('/metrics', "Prometheus' text", 'text/plain'),
+];

@@ -1,0 +1,218 @@
+// What the control endpoints answer, as schemas (zod's). /admin/openapi.json is made of them, and the tests hold every answer
+// that they see against them, strictly: a field that is not here is a fault there. Clients get them without that strictness
+// (openapi.ts), because new fields may come. What bodies must look like is payload.ts.
+
+import { z } from 'zod';
+
+const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
+const share = z.number().min(0).max(1);
+const count = z.int().min(0);
+const us = z.number().min(0).meta({ description: 'microseconds' });
+const hex = z.string().regex(/^0x[0-9a-f]{8}$/);
+const slotName = z.string();
+const state = z.enum(['starting', 'ready', 'suspect', 'draining', 'dead']);
+const source = z.enum(['event', 'connection', 'heartbeat', 'outlier', 'listing', 'operator', 'supervisor']);
+
+export const failure = z.strictObject({
+  message: z.string(),
+  status: z.literal('failure'),
+});
+
+export const members = z.strictObject({
+  message: z.strictObject({ N: count, replicas: z.array(slotName) }),
+  status: z.literal('successful'),
+});
+
+export const requests = z.strictObject({
+  requests: z.array(z.union([z.string(), z.number()])),
+  count,
+  status: z.literal('successful'),
+});
+
+const recent = z.strictObject({ requests: count, p50Us: us, p99Us: us });
+
+const replicaFields = {
+  name: slotName,
+  state,
+  generation: count,
+  replica: z.string().meta({ description: "a container's short id, or pid N" }),
+  image: z.string().optional(),
+  version: z.string().optional(),
+  address: z.string(),
+  lastChange: z.strictObject({ at: time, cause: z.string(), source }),
+  failing: z
+    .strictObject({
+      failureCount: count,
+      retryInMs: z.number(),
+      cause: z.string(),
+      output: z.string().meta({ description: 'the end of what the last replica printed' }),
+    })
+    .optional(),
+};
+
+export const spare = z.strictObject(replicaFields);
+
+export const slot = z.strictObject({
+  ...replicaFields,
+  inFlight: count,
+  requests: count,
+  errors: count,
+  latencyUs: z.strictObject({ p50: us, p99: us }),
+  lastMinute: recent,
+  lastFiveMinutes: recent,
+});
+
+export const slots = z.strictObject({ driver: z.string(), slots: z.array(slot), spares: z.array(spare) });
+
+const rolloutState = z.enum(['running', 'succeeded', 'stopped']);
+
+export const status = z.strictObject({
+  version: z.string(),
+  startedAt: time,
+  program: z.string().nullable().meta({ description: 'what the replicas run; null where they are given' }),
+  replicas: z.strictObject({
+    ready: count,
+    of: count,
+    notReady: z.array(z.strictObject({ slot: slotName, state, why: z.string() })),
+  }),
+  spares: z.strictObject({ ready: count, of: count }),
+  driver: z.strictObject({
+    name: z.string(),
+    reachable: z.boolean(),
+    since: time,
+    cause: z.string().optional(),
+  }),
+  rollout: z.strictObject({ version: z.string(), state: rolloutState, left: z.array(slotName) }).nullable(),
+  retries: z.strictObject({ requests: count, retries: count, refusedByBudget: count }),
+  epoch: count,
+  workers: z.strictObject({
+    of: count,
+    restarts: count,
+    each: z.array(z.strictObject({ worker: count, pid: count, epoch: z.int() })),
+  }),
+  logLinesDropped: count,
+  safeToDeploy: z.strictObject({ yes: z.boolean(), reasons: z.array(z.string()) }),
+});
+
+export const rollout = z.union([
+  z.strictObject({ state: z.literal('none') }),
+  z.strictObject({
+    version: z.string(),
+    state: rolloutState,
+    done: z.array(slotName),
+    now: slotName.nullable(),
+    left: z.array(slotName),
+    why: z.string().nullable(),
+    startedAt: time,
+    endedAt: time.nullable(),
+  }),
+]);
+
+export const explanation = z.union([
+  z.strictObject({
+    source: z.literal('random'),
+    key: z.null(),
+    bytes: z.null(),
+    servedBy: z.null(),
+    because: z.string(),
+    epoch: count,
+  }),
+  z.strictObject({
+    source: z.string(),
+    key: z.string(),
+    bytes: z.string().meta({ description: 'the key in hex' }),
+    hash: hex,
+    row: count,
+    rows: count,
+    algorithm: z.string(),
+    choices: z.array(z.strictObject({ slot: slotName, state, skipped: z.string().optional() })),
+    servedBy: slotName.nullable(),
+    because: z.string(),
+    epoch: count,
+  }),
+]);
+
+const balance = z.strictObject({
+  slots: count,
+  total: z.number(),
+  mean: z.number(),
+  min: z.number(),
+  max: z.number(),
+  maxToMean: z.number(),
+  stdev: z.number(),
+  p50: z.number(),
+  p90: z.number(),
+  p99: z.number(),
+});
+
+export const whatIf = z.strictObject({
+  slotsNow: count,
+  slotsThen: count,
+  moved: share,
+  optimum: share,
+  pairs: z.array(z.strictObject({ from: slotName.nullable(), to: slotName.nullable(), share })),
+  before: balance,
+  after: balance,
+  added: z.array(slotName),
+  removed: z.array(slotName),
+});
+
+export const ring = z.strictObject({
+  algorithm: z.string(),
+  rows: count,
+  choices: count,
+  epoch: count,
+  checksum: hex,
+  tableVersion: count,
+  slots: z.array(z.strictObject({ slot: slotName, id: count, rows: count, share })),
+  workers: z.array(
+    z.strictObject({ worker: count, pid: count, epoch: z.int(), checksum: hex, current: z.boolean() }),
+  ),
+});
+
+export const hotKeys = z.strictObject({
+  mode: z.enum(['off', 'hash', 'on']),
+  keysAre: z.enum(['plain', 'hashed']),
+  halfLifeS: z.number(),
+  requestsPerS: z.number().min(0),
+  keylessShare: share,
+  keys: z.array(
+    z.strictObject({
+      key: z.string(),
+      cut: z.literal(true).optional(),
+      share,
+      shareNow: share,
+      requestsPerS: z.number().min(0),
+      slot: slotName.nullable(),
+    }),
+  ),
+});
+
+export const alive = z.strictObject({ status: z.literal('alive') });
+export const ready = z.strictObject({ status: z.enum(['ready', 'not ready']), ready: count, slots: count });
+
+export const change = z.strictObject({
+  seq: count,
+  atMs: z.number(),
+  slot: slotName,
+  spare: z.boolean(),
+  replicaId: z.string(),
+  label: z.string(),
+  generation: count,
+  from: state,
+  to: state,
+  cause: z.string(),
+  source,
+  detectedMs: z.number().optional(),
+  ejectedMs: z.number().optional(),
+  readyMs: z.number().optional(),
+});
+
+export const notice = z.strictObject({
+  seq: count,
+  atMs: z.number(),
+  topic: z.enum(['rollout', 'scale', 'worker']),
+  text: z.string(),
+});
+
+export const event = z.union([change, notice]);
