@@ -48,10 +48,12 @@ export interface DriverEvent {
 
 export interface Driver {
   readonly name: 'docker' | 'process' | 'static';
-  /** False where replicas are given (`static`): they are ejected and readmitted, never made or replaced. */
+  /** False where replicas are given (`static`): the slots follow what is listed, and nothing is made or ended (given.ts). */
   readonly creates: boolean;
   /** What its replicas run now, in words: an image, a command line, "the demo program"; absent where they are given. */
   readonly program?: string;
+  /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */
+  readonly lingerMs?: number;
   /**
    * Connects, checks what it needs (engine, image, network), then subscribes. Events may arrive before it resolves.
    * Throws StartError with one clear line when torc cannot start this way.

@@ -90,19 +90,18 @@ export class Fleet {
 
   /**
    * The first list: takes over what an earlier run left, also slots that were added to it, and clears the rest away.
-   * Where replicas are given, this is what makes the slots.
    */
   adopt(listed: readonly Replica[]): void {
-    const { driver, settings, log } = this.#options;
+    const { settings, log } = this.#options;
     const adopted = new Set<string>();
-    for (const replica of settings.adopt || !driver.creates ? adoptable(listed) : []) {
+    for (const replica of settings.adopt ? adoptable(listed) : []) {
       const slot = replica.spare ? this.#emptySpare() : this.#emptySlot(replica.slot);
       if (slot === undefined) continue;
       adopted.add(replica.id);
       slot.generation = replica.generation;
       this.#fill(slot, replica, settings.deadAfterMs, slot.version);
     }
-    if (!driver.creates || listed.length === 0) return;
+    if (listed.length === 0) return;
     const left = listed.filter(replica => !adopted.has(replica.id));
     for (const replica of left) this.retireStray(replica, 'left by an earlier run');
     log.info({ adopted: adopted.size, cleared: left.length }, 'replicas of an earlier run');
@@ -119,6 +118,12 @@ export class Fleet {
     return this.slots.spares().find(slot => slot.member === null);
   }
 
+  /** A replica that somebody else has made. */
+  fill(slot: Slot, replica: Replica): void {
+    slot.generation++;
+    this.#fill(slot, replica, this.#options.settings.startTimeoutMs, null);
+  }
+
   #fill(slot: Slot, replica: Replica, answerWithinMs: number, version: Version | null): void {
     const member = newMember(replica, this.#nowMs(), answerWithinMs, version);
     slot.member = member;
@@ -126,17 +131,17 @@ export class Fleet {
     else this.#becomeReady(slot, member, 'taken without probes', 'supervisor');
   }
 
-  promote(slot: Slot, spare: Slot, cause = 'promoted from the spares'): void {
+  promote(slot: Slot, spare: Slot, cause = 'promoted from the spares', source: Source = 'supervisor'): void {
     this.replacer.promote(slot, spare);
-    this.#note(slot, slot.member!, 'dead', cause, 'supervisor');
+    this.#note(slot, slot.member!, 'dead', cause, source);
     slot.trouble = null;
-    spare.change = this.change('promoted', 'supervisor');
+    spare.change = this.change('promoted', source);
     spare.retryAtMs = 0;
   }
 
   /** The seat's replica takes the slot over from the one that fills it; both in the next publish. */
-  swap(slot: Slot, seat: Slot, cause: string): void {
-    if (slot.member) this.release(slot, slot.member, 'drain', cause, 'operator');
+  swap(slot: Slot, seat: Slot, cause: string, source: 'operator' | 'listing' = 'operator'): void {
+    if (slot.member) this.release(slot, slot.member, 'drain', cause, source);
     slot.version = seat.version;
     slot.failureCount = 0;
     slot.failure = null;
@@ -178,7 +183,12 @@ export class Fleet {
     if (!slot?.member) return;
     const { member } = slot;
     slot.trouble ??= first;
-    if (kind === 'suspect' || !this.#options.driver.creates) {
+    const isGiven = !this.#options.driver.creates;
+    if (isGiven && (kind === 'going' || kind === 'gone')) {
+      this.release(slot, member, kind, first.cause, first.source);
+      return;
+    }
+    if (kind === 'suspect' || isGiven) {
       this.#doubt(slot, member, first, kind !== 'suspect');
       return;
     }
@@ -208,6 +218,16 @@ export class Fleet {
       if (!this.#health.isAsked && member.ejectedUntilMs === 0) this.eject(slot, member, cause);
     }
     if (!certain && !isHeartbeats && member.state !== 'starting') this.#health.confirm(member);
+  }
+
+  /** The driver's list says that it answers nothing now. */
+  doubtListed(slot: Slot, cause: string): void {
+    const { member } = slot;
+    if (member === null) return;
+    const { id: replicaId } = member.replica;
+    const signal: Signal = { replicaId, kind: 'hung', source: 'listing', cause, atMs: this.#nowMs() };
+    if (isReady(slot)) slot.trouble ??= signal;
+    this.#doubt(slot, member, signal, true);
   }
 
   /** Sets for how long it stays out, longer each time. */
@@ -283,7 +303,7 @@ export class Fleet {
     if (slot && failure !== null && (member.readySinceMs === null || failure.number > 1))
       this.tellFailing(slot, failure, false);
     if (slot && (how === 'drain' || how === 'going'))
-      this.#note(slot, member, 'draining', 'stopped', 'supervisor');
+      this.#note(slot, member, 'draining', this.#options.driver.creates ? 'stopped' : 'left', 'supervisor');
     this.#events.onChange();
   }
 

@@ -142,9 +142,10 @@ export class Journal {
 
   #logMove(event: ControlEvent): void {
     const { atMs: _, seq: __, ...fields } = event;
+    const isLeftOff = event.source === 'listing' && event.to === 'draining';
     const wasIn = event.from === 'ready' || event.from === 'suspect';
     if (event.to === 'ready') this.#log.info(fields, `slot ${event.slot} is ready`);
-    else if (wasIn && event.source === 'operator')
+    else if (wasIn && (event.source === 'operator' || isLeftOff))
       this.#log.info(fields, `slot ${event.slot} is ${event.to}: ${event.cause}`);
     else if (wasIn) this.#log.warn(fields, `slot ${event.slot} is ${event.to}`);
     else this.#log.debug(fields, `slot ${event.slot} is ${event.to}`);

@@ -86,7 +86,7 @@ export interface Slot {
   readonly id: number;
   readonly name: string;
   readonly spare: boolean;
-  /** A roll-out's seat: the one spare that is kept for this slot, and promoted into no other. */
+  /** A seat: the one spare that is kept for this slot, and promoted into no other. */
   readonly seatOf: Slot | null;
   /** What its next replica runs; null: what torc was configured with. */
   version: Version | null;
@@ -185,8 +185,8 @@ export class Slots {
   }
 
   /** A spare for one slot alone, filled with `version`. */
-  addSeat(seatOf: Slot, version: Version, change: Change): Slot {
-    const slot = this.#newSlot(-1, `rollout-${seatOf.name}`, change, { seatOf });
+  addSeat(seatOf: Slot, version: Version | null, change: Change): Slot {
+    const slot = this.#newSlot(-1, `next-${seatOf.name}`, change, { seatOf });
     slot.version = version;
     this.#spares.set(slot.name, slot);
     return slot;

@@ -10,6 +10,7 @@ import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, DriverEvent, Replica } from './driver.ts';
 import { Fleet } from './fleet.ts';
+import { Follower } from './given.ts';
 import { Inbox, type Signal } from './inbox.ts';
 import type { JournalEntry, Listener, Notice } from './journal.ts';
 import type { MembershipChange, Outcome } from './membership.ts';
@@ -45,6 +46,8 @@ export class Supervisor {
   readonly #dataPlane: DataPlane;
   readonly #fleet: Fleet;
   readonly #observer: Observer;
+  /** Where replicas are given. */
+  readonly #follower: Follower | null;
   readonly #inbox = new Inbox();
   readonly #publisher: Publisher;
   readonly #waiters: Waiters;
@@ -76,6 +79,15 @@ export class Supervisor {
       onListed: (believed, listed, isReturn) => this.#onListed(believed, listed, isReturn),
       onDone: () => this.#tick(),
     });
+    this.#follower = options.driver.creates
+      ? null
+      : new Follower({
+          fleet: this.#fleet,
+          ring: options.settings.ring,
+          lingerMs: options.driver.lingerMs ?? 0,
+          nowMs: () => options.clock.nowMs(),
+          log: options.log,
+        });
     this.#waiters = new Waiters(options.clock);
     this.#operations = new Operations({
       driver: options.driver,
@@ -244,6 +256,7 @@ export class Supervisor {
 
   #onEvent({ kind, replicaId = '', cause }: DriverEvent): void {
     const { replacer } = this.#fleet;
+    this.#follower?.heard({ kind, replicaId, cause });
     if (kind === 'gone' && replacer.ended(replicaId)) {
       this.#tick();
       return;
@@ -260,12 +273,16 @@ export class Supervisor {
   #onListed(believed: readonly Replica[], listed: readonly Replica[], isReturn: boolean): void {
     const { slots, replacer } = this.#fleet;
     if (isReturn) forgetFailures(slots.all());
-    if (!this.#isAdopted) {
-      this.#isAdopted = true;
+    const isFirst = !this.#isAdopted;
+    this.#isAdopted = true;
+    if (this.#follower) {
+      if (this.#follower.listed(believed, listed)) void this.#observer.observe();
+      return;
+    }
+    if (isFirst) {
       this.#fleet.adopt(listed);
       return;
     }
-    if (!this.#driver.creates) return;
     const before = new Set(believed.map(replica => replica.id));
     const starting = slots.all().flatMap(slot => slot.starting ?? []);
     const isOurs = (replica: Replica): boolean =>
@@ -316,6 +333,7 @@ export class Supervisor {
     const known = new Set(slots.all().map(slot => slot.member?.replica.id));
     for (const dirty of this.#inbox.take(replicaId => known.has(replicaId))) this.#fleet.judge(dirty);
     this.#fleet.readmitDue();
+    if (this.#follower?.step()) void this.#observer.observe();
     const filled: Slot[] = [];
     if (this.#mayJudgeRollout() && this.#operations.latestRollout?.step(slot => filled.push(slot)))
       this.#tickAgain = true;
