@@ -35,11 +35,7 @@ export function checkTogether(
   faults: string[],
 ): void {
   checkRead(config.driver, given, meant, faults);
-  if (config.driver === 'static' && config.upstreams?.length === 0) {
-    faults.push(
-      'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,...',
-    );
-  }
+  checkUpstreams(config, faults);
   if (config.heartbeatPath === '' && config.driver !== 'static') {
     faults.push(
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
@@ -92,6 +88,15 @@ function checkHeartbeats(
       faults.push(
         `${fields[key].name}: is not asked with TORC_HEARTBEAT_MODE=${heartbeatMode}; allowed: unset one of the two`,
       );
+}
+
+function checkUpstreams({ driver, upstreams, upstreamsFile }: Config, faults: string[]): void {
+  if (driver === 'static' && upstreams?.length === 0 && upstreamsFile === null)
+    faults.push(
+      'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,... or TORC_UPSTREAMS_FILE',
+    );
+  if (upstreams?.length > 0 && typeof upstreamsFile === 'string')
+    faults.push('TORC_UPSTREAMS_FILE: TORC_UPSTREAMS is set too; allowed: unset one of the two');
 }
 
 function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {

@@ -7,12 +7,13 @@ import {
   flag,
   list,
   oneOf,
-  parseAddress,
   parseCapability,
+  parseServer,
   row,
   text,
   whole,
 } from './kinds.ts';
+import { upstreamList } from './upstreams.ts';
 
 const DOCKER: readonly DriverName[] = ['docker'];
 const PROCESS: readonly DriverName[] = ['process'];
@@ -94,10 +95,34 @@ export const replicasFields = {
   ),
   upstreams: row(
     'TORC_UPSTREAMS',
-    list(parseAddress, 'host:port,host:port,...'),
+    upstreamList,
     null,
     '',
     'static driver: the given replicas; nothing is created, heartbeats eject and readmit',
+    STATIC,
+  ),
+  upstreamsFile: row(
+    'TORC_UPSTREAMS_FILE',
+    text(/^[^\0]+$/, 'is no path', 'a path'),
+    null,
+    '',
+    'static driver: the same from a file, an upstream a line; followed when it changes',
+    STATIC,
+  ),
+  dnsIntervalMs: row(
+    'TORC_DNS_INTERVAL_MS',
+    whole(100, 3600000),
+    '5000',
+    'ms',
+    'static driver: names are asked for again at least so often, sooner where their TTL is shorter',
+    STATIC,
+  ),
+  dnsServers: row(
+    'TORC_DNS_SERVERS',
+    list(parseServer, 'a list of addresses, with :port where it is not 53'),
+    null,
+    '',
+    "static driver: name servers for dns: and srv: upstreams; unset: the system's",
     STATIC,
   ),
   image: row(

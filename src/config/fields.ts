@@ -10,7 +10,7 @@ import { healthFields } from './fields-health.ts';
 import { replicasFields } from './fields-replicas.ts';
 import { trafficFields } from './fields-traffic.ts';
 
-export type { Address, KeySource } from './kinds.ts';
+export type { KeySource } from './kinds.ts';
 
 export const fields = {
   ...trafficFields,

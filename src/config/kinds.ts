@@ -1,6 +1,7 @@
 // What a setting may be: schemas (zod's) with the words that a fault ends in, and the parsers of lists. The settings
 // themselves are rows of fields.ts.
 
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
@@ -9,11 +10,6 @@ export interface KeySource {
   readonly kind: 'query' | 'header' | 'cookie' | 'path' | 'uri' | 'ip' | 'random';
   /** Parameter, header (lower case) or cookie name; empty for the other kinds. */
   readonly name: string;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Statuses of answers, both ends included. */
@@ -92,14 +88,13 @@ export function parseKeySource(item: string): KeySource | null {
   return null;
 }
 
-export function parseAddress(item: string): Address | null {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(item);
-  if (!match) return null;
-  const host = match[1]!.replace(/^\[|\]$/g, '');
-  const port = Number(match[2]);
-  if (port < 1 || port > 65535) return null;
-  if (match[1]!.startsWith('[') && !ipaddr.IPv6.isValid(host)) return null;
-  return { host, port };
+/** Of a name server: `10.0.0.2`, `127.0.0.1:8600`, `[::1]:53`. */
+export function parseServer(item: string): string | null {
+  const [, host = '', port] =
+    /^(\[[0-9a-fA-F:.]+\]|[0-9.]+|[0-9a-fA-F:]+:[0-9a-fA-F:]*)(?::(\d{1,5}))?$/.exec(item) ?? [];
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (isIP(bare) === 0 || (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65535))) return null;
+  return bare.includes(':') && port === undefined ? bare : item;
 }
 
 /** As `docker run --cap-add` takes it, with or without CAP_. */

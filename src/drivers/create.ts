@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import type { Meant } from '../config/check.ts';
 import type { Config } from '../config/fields.ts';
 import type { Driver } from '../control/driver.ts';
+import { systemClock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { commandLineOf } from '../service/process.ts';
 import { DEMO_PROGRAM } from './demo.ts';
 import { ProcessDriver } from './process/driver.ts';
+import { Dns } from './static/dns.ts';
 import { StaticDriver } from './static/driver.ts';
 import { VersionFile } from './version-file.ts';
 
@@ -30,7 +32,7 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
   const { meant, log } = surroundings;
   switch (config.driver) {
     case 'static':
-      return new StaticDriver(config.upstreams);
+      return staticDriver(config, surroundings);
     case 'process':
       return processDriver(config, surroundings);
     case 'docker': {
@@ -46,6 +48,19 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
       return processDriver(config, surroundings);
     }
   }
+}
+
+function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): Driver {
+  const { upstreams, upstreamsFile, dnsServers, dnsIntervalMs, host, port } = config;
+  return new StaticDriver({
+    upstreams,
+    file: upstreamsFile,
+    service: new Dns(dnsServers),
+    dnsIntervalMs,
+    seatsPath: join(stateRoot, `seats-${fileName(`${host}_${port}`)}.json`),
+    clock: systemClock,
+    log,
+  });
 }
 
 async function dockerDriver(
@@ -89,9 +104,11 @@ function processDriver(
 }
 
 function versionFile(stateRoot: string, scope: string, name: string, setting: string, log: Log): VersionFile {
-  const file = `version-${scope.replace(/[^A-Za-z0-9._-]/g, '_')}.json`;
+  const file = `version-${fileName(scope)}.json`;
   return new VersionFile(join(stateRoot, file), name, setting, log);
 }
+
+const fileName = (text: string): string => text.replace(/[^A-Za-z0-9._-]/g, '_');
 
 /** dockerode is loaded here, and not where no engine is wanted: it brings 25 MB with it. */
 async function engineFault(): Promise<string | null> {

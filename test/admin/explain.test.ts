@@ -63,7 +63,9 @@ explain.before(async () => {
   }
   torc = await startTorc({
     TORC_DRIVER: 'static',
-    TORC_UPSTREAMS: origins.map(server => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(','),
+    TORC_UPSTREAMS: origins
+      .map((server, index) => `127.0.0.1:${(server.address() as AddressInfo).port};name=${index + 1}`)
+      .join(','),
     TORC_WORKERS: '1',
     TORC_HEARTBEAT_INTERVAL_MS: '100',
     TORC_KEY: 'query:id,header:x-user,cookie:sid,path',

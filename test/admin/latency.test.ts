@@ -103,7 +103,9 @@ latency('/admin/slots and /metrics give the latencies of both workers as one', a
   const origins = [await origin(), await origin()];
   const torc = await startTorc({
     TORC_DRIVER: 'static',
-    TORC_UPSTREAMS: origins.map(server => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(','),
+    TORC_UPSTREAMS: origins
+      .map((server, index) => `127.0.0.1:${(server.address() as AddressInfo).port};name=${index + 1}`)
+      .join(','),
     TORC_HEARTBEAT_PATH: '',
     TORC_WORKERS: '2',
     TORC_ACCESS_LOG: 'true',

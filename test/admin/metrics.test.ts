@@ -25,7 +25,7 @@ async function withOrigin(
   const port = typeof address === 'object' ? address?.port : 0;
   const torc = await startTorc({
     TORC_DRIVER: 'static',
-    TORC_UPSTREAMS: `127.0.0.1:${port}`,
+    TORC_UPSTREAMS: `127.0.0.1:${port};name=1`,
     TORC_HEARTBEAT_PATH: '',
     TORC_WORKERS: '1',
     ...settings,

@@ -166,8 +166,80 @@ configuration('heartbeats: statuses as ranges; what a mode does not ask is refus
   assert.match(faults({ TORC_HEARTBEAT_HOST: 'a b' })[0]!, 'is not a host');
 });
 
+configuration('given upstreams: every wrong one is named, and what two of them make together', () => {
+  const fault = (text: string): string => faults({ TORC_UPSTREAMS: text })[0] ?? 'none';
+  for (const [text, ...words] of [
+    ['a:1,b', '"b" has no port'],
+    ['a:1,b:0,c:x,:1', '"b:0" has the port "0"', '"c:x"', '":1" has no host'],
+    ['::1:80', 'stands in brackets'],
+    ['[::g]:80', 'has no IPv6 address'],
+    ['a b:1', '"a b", which cannot be one'],
+    ['a:1;weight=2', 'only ;name= can be'],
+    ['a:1;name=x y', 'has the name "x y"'],
+    ['a:1;name=x;name=y', 'has two names'],
+    ['dns:10.0.0.1:80', 'leave dns: out'],
+    ['dns:web', '"dns:web" has no port'],
+    ['srv:', 'is no srv:NAME'],
+    ['a:1,b:1,A:1', 'names a:1 twice'],
+    ['[::1]:1,[0::1]:1', 'names [::1]:1 twice'],
+    ['a:1;name=x,b:1;name=X', 'two upstreams of the name X'],
+    ['dns:web:1,dns:WEB:1', 'names dns:web:1 twice'],
+  ] as const) {
+    for (const word of words) assert.match(fault(text), word);
+    assert.match(fault(text), 'allowed: host:port, dns:NAME:PORT or srv:NAME');
+  }
+});
+
+configuration(
+  'given upstreams are called by their address, whatever its spelling, or by the given name',
+  () => {
+    const text =
+      'Web_1.internal:80, [0:0::1]:81 ,10.0.0.1:82 ; name=a,dns:Tasks.Web.:83,srv:_http._tcp.web;name=b';
+    assert.equal(
+      config({ TORC_UPSTREAMS: text }).upstreams.map(({ kind, host, port, name }) => [
+        kind,
+        host,
+        port,
+        name,
+      ]),
+      [
+        ['host', 'web_1.internal', 80, 'web_1.internal:80'],
+        ['host', '::1', 81, '[::1]:81'],
+        ['host', '10.0.0.1', 82, 'a'],
+        ['dns', 'tasks.web.', 83, 'tasks.web:83'],
+        ['srv', '_http._tcp.web', 0, 'b'],
+      ],
+    );
+  },
+);
+
+configuration('a file of upstreams is instead of a list', () => {
+  assert.match(faults({ TORC_UPSTREAMS: 'a:1', TORC_UPSTREAMS_FILE: 'f' })[0]!, 'unset one of the two');
+  assert.match(
+    faults({ TORC_DRIVER: 'docker', TORC_UPSTREAMS_FILE: 'f' })[0]!,
+    'TORC_UPSTREAMS_FILE: is read',
+  );
+  assert.match(faults({ TORC_DRIVER: 'static' })[0]!, 'or TORC_UPSTREAMS_FILE');
+  assert.is(config({ TORC_UPSTREAMS_FILE: 'f', TORC_HEARTBEAT_PATH: '' }).driver, 'static');
+});
+
+configuration('name servers are addresses', () => {
+  const servers = (text: string): Record<string, string> => ({
+    TORC_UPSTREAMS: 'dns:a:1',
+    TORC_DNS_SERVERS: text,
+  });
+  assert.equal(config(servers('10.0.0.2,127.0.0.1:8600,[::1]:53,::1,[::1]')).dnsServers, [
+    '10.0.0.2',
+    '127.0.0.1:8600',
+    '[::1]:53',
+    '::1',
+    '::1',
+  ]);
+  for (const wrong of ['ns.example', '10.0.0', '10.0.0.2:0', '10.0.0.2:99999', '[::1]:'])
+    assert.match(faults(servers(wrong))[0]!, `"${wrong}"`);
+});
+
 configuration('lists name the part that is wrong', () => {
-  assert.match(faults({ TORC_UPSTREAMS: 'a:1,b' })[0]!, '"b"');
   assert.match(faults({ TORC_KEY: 'query:a,heder:b' })[0]!, '"heder:b"');
   assert.match(faults({ TORC_TRUSTED_PROXIES: '10.0.0.0/8,10.0.0.0/33' })[0]!, '"10.0.0.0/33"');
 });

@@ -40,7 +40,7 @@ async function withTorc(settings: Record<string, string>, use: (torc: Torc) => P
   const { port } = app.address() as AddressInfo;
   const torc = await startTorc({
     TORC_DRIVER: 'static',
-    TORC_UPSTREAMS: `127.0.0.1:${port}`,
+    TORC_UPSTREAMS: `127.0.0.1:${port};name=1`,
     TORC_WORKERS: '1',
     ...settings,
   });

@@ -1,41 +1,85 @@
-// The static driver: replicas that somebody else runs, given as TORC_UPSTREAMS. They are the slots "1", "2", ... in the
-// order given and always count as running: whether they are alive is the heartbeat's to say. Nothing is made or ended
-// here, so nothing can fail; host names are resolved when a connection is made, because their addresses may change.
+// The static driver: replicas that somebody else runs, given by address, by name, or in a file that is followed. Slots are
+// called by what was given, not by its place in the list, so that a list with one less or in another order moves no key
+// that need not move; what stands behind a dns: or srv: name has seats (seats.ts). All listed always count as running:
+// whether they are alive is the heartbeat's to say. Nothing is made or ended here.
+// A plain host name is resolved anew by each connection; names.ts says when its old addresses are to be left.
 
-import type { Address } from '../../config/fields.ts';
-import type { Driver, Replica } from '../../control/driver.ts';
-import { StartError } from '../../core/errors.ts';
+import { isIP } from 'node:net';
+import { addressName, type GivenUpstream } from '../../config/upstreams.ts';
+import type { Driver, DriverEvent, Replica } from '../../control/driver.ts';
+import type { Clock, Timer } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { NameService } from './dns.ts';
+import { UpstreamsFile } from './file.ts';
+import { Names } from './names.ts';
+import { type Found, type Seating, seatAll, seatDueMs, seatName } from './seats.ts';
+import { SeatsFile } from './seats-file.ts';
+
+/** A seat that is empty for longer is forgotten: as long as a pod may take to come back. */
+const FORGET_MS = 60_000;
+
+export interface StaticOptions {
+  readonly upstreams: readonly GivenUpstream[];
+  /** Instead of them. */
+  readonly file: string | null;
+  readonly service: NameService;
+  readonly dnsIntervalMs: number;
+  /** Where the seats outlive torc. */
+  readonly seatsPath: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 export class StaticDriver implements Driver {
   readonly name = 'static';
   readonly creates = false;
-  readonly #replicas: readonly Replica[];
+  readonly #options: StaticOptions;
+  readonly #names: Names;
+  readonly #file: UpstreamsFile | null;
+  readonly #seatsFile: SeatsFile;
+  #upstreams: readonly GivenUpstream[];
+  #seating: Seating;
+  #timer: Timer | null = null;
+  #onEvent: ((event: DriverEvent) => void) | null = null;
 
-  constructor(upstreams: readonly Address[]) {
-    this.#replicas = upstreams.map(({ host, port }, index) => {
-      const id = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      return {
-        id,
-        slot: String(index + 1),
-        generation: 1,
-        spare: false,
-        status: 'running',
-        host,
-        port,
-        label: id,
-      };
-    });
+  constructor(options: StaticOptions) {
+    const { service, clock, log, dnsIntervalMs: intervalMs, file, seatsPath } = options;
+    this.#options = options;
+    this.#upstreams = options.upstreams;
+    this.#names = new Names({ service, clock, log, intervalMs, onChange: () => this.#changed('DNS') });
+    this.#file =
+      file === null
+        ? null
+        : new UpstreamsFile({ path: file, clock, log, onChange: list => this.#take(list) });
+    this.#seatsFile = new SeatsFile(seatsPath, log);
+    this.#seating = { seats: this.#seatsFile.read(), waiting: [] };
   }
 
-  async open(): Promise<void> {
-    const ids = this.#replicas.map(replica => replica.id);
-    const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-    if (twice !== undefined)
-      throw new StartError(`TORC_UPSTREAMS names ${twice} twice: one slot each is enough`);
+  async open(onEvent: (event: DriverEvent) => void): Promise<void> {
+    if (this.#file) this.#upstreams = this.#file.open();
+    this.#names.set(named(this.#upstreams));
+    await this.#names.first();
+    this.#seat();
+    this.#onEvent = onEvent;
   }
 
   async list(): Promise<readonly Replica[]> {
-    return this.#replicas;
+    const replicas = new Map<string, Replica>();
+    for (const upstream of this.#upstreams) {
+      if (upstream.kind !== 'host') continue;
+      const { host, port, name } = upstream;
+      const generation = this.#names.generationOf(upstream);
+      const label = addressName(host, port);
+      replicas.set(name, given(name, host, port, label, generation));
+    }
+    const found = new Map(this.#found().map(each => [addressName(each.host, each.port), each]));
+    for (const seat of this.#seating.seats) {
+      const each = found.get(seat.address);
+      if (seat.leftMs !== null || each === undefined || each.group !== seat.group) continue;
+      const name = seatName(seat, each.isNamed);
+      if (!replicas.has(name)) replicas.set(name, given(name, each.host, each.port, seat.address, 1));
+    }
+    return [...replicas.values()];
   }
 
   async start(): Promise<never> {
@@ -44,5 +88,65 @@ export class StaticDriver implements Driver {
 
   async stop(): Promise<void> {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    this.#file?.close();
+    this.#names.close();
+  }
+
+  #take(upstreams: readonly GivenUpstream[]): void {
+    this.#upstreams = upstreams;
+    this.#names.set(named(upstreams));
+    this.#changed('the file of upstreams');
+  }
+
+  #changed(source: string): void {
+    // The first answers of all names are seated together.
+    if (this.#onEvent === null) return;
+    this.#seat();
+    this.#onEvent({ kind: 'changed', cause: `${source} has changed` });
+  }
+
+  /** What was found behind names, each address once, without those that are given as addresses. */
+  #found(): Found[] {
+    const seen = new Set(
+      this.#upstreams.map(({ kind, host, port }) => (kind === 'host' ? addressName(host, port) : '')),
+    );
+    return this.#names.found().filter(({ host, port }) => {
+      const address = addressName(host, port);
+      return !seen.has(address) && seen.add(address);
+    });
+  }
+
+  #seat(): void {
+    const { clock, dnsIntervalMs: holdMs } = this.#options;
+    const addresses = new Map<string, Set<string>>();
+    for (const { group, host, port } of this.#found()) {
+      const own = addresses.get(group) ?? new Set();
+      addresses.set(group, own.add(addressName(host, port)));
+    }
+    const nowMs = clock.nowMs();
+    const forgetMs = this.#names.isComplete ? FORGET_MS : Number.POSITIVE_INFINITY;
+    this.#seating = seatAll(this.#seating, addresses, { nowMs, holdMs, forgetMs });
+    this.#seatsFile.write(this.#seating.seats);
+    this.#timer?.cancel();
+    const dueMs = seatDueMs(this.#seating, holdMs);
+    if (dueMs !== Number.POSITIVE_INFINITY)
+      this.#timer = clock.after(dueMs - nowMs, () => this.#changed('DNS'));
+  }
 }
+
+/** Those that have to be asked for. */
+const named = (upstreams: readonly GivenUpstream[]): GivenUpstream[] =>
+  upstreams.filter(({ kind, host }) => kind !== 'host' || isIP(host) === 0);
+
+const given = (slot: string, host: string, port: number, label: string, generation: number): Replica => ({
+  id: generation === 1 ? label : `${label}@${generation}`,
+  slot,
+  generation,
+  spare: false,
+  status: 'running',
+  host,
+  port,
+  label,
+});
