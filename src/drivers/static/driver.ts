@@ -17,6 +17,8 @@ import { SeatsFile } from './seats-file.ts';
 
 /** A seat that is empty for longer is forgotten: as long as a pod may take to come back. */
 const FORGET_MS = 60_000;
+/** A new address waits for a seat until one more answer has come: so many intervals. */
+const HOLD_INTERVALS = 1.5;
 
 export interface StaticOptions {
   readonly upstreams: readonly GivenUpstream[];
@@ -119,7 +121,8 @@ export class StaticDriver implements Driver {
   }
 
   #seat(): void {
-    const { clock, dnsIntervalMs: holdMs } = this.#options;
+    const { clock, dnsIntervalMs } = this.#options;
+    const holdMs = dnsIntervalMs * HOLD_INTERVALS;
     const addresses = new Map<string, Set<string>>();
     for (const { group, host, port } of this.#found()) {
       const own = addresses.get(group) ?? new Set();
