@@ -42,7 +42,7 @@ export function announce(banner: Banner): void {
           notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
         }),
   };
-  if (missing.length === 0) always(fields, `torc is ready on ${where}`);
+  if (missing.length === 0 && ready > 0) always(fields, `torc is ready on ${where}`);
   else if (ready > 0)
     always(fields, `torc is ready on ${where}, but only ${ready} of ${slots.length} replicas are`, 'warn');
   else {

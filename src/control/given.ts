@@ -49,16 +49,18 @@ export function givenChanges(given: Given): GivenChange[] {
   const mayRemove = running.length > 0;
   const changes: GivenChange[] = [];
   const removals: GivenChange[] = [];
-  const holderOf = (id: string): Slot | undefined => slots.find(slot => slot.member?.replica.id === id);
-  const wanted = wantedOf(running, slots);
+  const byName = new Map(slots.map(slot => [slot.name, slot]));
+  const holders = new Map(slots.map(slot => [slot.member?.replica.id, slot]));
+  const seatOf = new Map(seats.map(seat => [seat.seatOf, seat]));
+  const wanted = wantedOf(running, byName);
 
   for (const replica of wanted.values()) {
-    if (slots.some(slot => slot.name === replica.slot) || isDismissed(replica.slot)) continue;
-    changes.push({ kind: 'add', replica, from: holderOf(replica.id) });
+    if (byName.has(replica.slot) || isDismissed(replica.slot)) continue;
+    changes.push({ kind: 'add', replica, from: holders.get(replica.id) });
   }
   for (const slot of slots) {
     const replica = wanted.get(slot.name);
-    const seat = seats.find(each => each.seatOf === slot);
+    const seat = seatOf.get(slot);
     const seated = seat?.member?.replica;
     const isSeated = replica !== undefined && seated !== undefined && isSame(seated, replica);
     if (seat && seated && !isSeated) changes.push({ kind: 'unseat', seat, cause: 'another one is listed' });
@@ -70,7 +72,7 @@ export function givenChanges(given: Given): GivenChange[] {
     }
     const filling = slot.member?.replica;
     if (isSeated || (filling !== undefined && isSame(filling, replica))) continue;
-    const from = holderOf(replica.id);
+    const from = holders.get(replica.id);
     if (filling === undefined) changes.push({ kind: 'fill', slot, replica, from });
     else if (from !== undefined)
       changes.push({ kind: 'leave', slot: from, how: 'drain', cause: movedInWords(from, replica) });
@@ -80,14 +82,14 @@ export function givenChanges(given: Given): GivenChange[] {
 }
 
 /** Of each slot the running replica of the highest generation; of equals the one that fills it. None is in two slots. */
-function wantedOf(running: readonly Replica[], slots: readonly Slot[]): Map<string, Replica> {
+function wantedOf(running: readonly Replica[], byName: ReadonlyMap<string, Slot>): Map<string, Replica> {
   const wanted = new Map<string, Replica>();
   const seen = new Set<string>();
   for (const replica of running) {
     if (seen.has(replica.id)) continue;
     seen.add(replica.id);
     const known = wanted.get(replica.slot);
-    const filling = slots.find(slot => slot.name === replica.slot)?.member?.replica.id;
+    const filling = byName.get(replica.slot)?.member?.replica.id;
     const isNewer = known === undefined || replica.generation > known.generation;
     if (isNewer || (replica.generation === known.generation && replica.id === filling))
       wanted.set(replica.slot, replica);

@@ -1,6 +1,6 @@
 // Slots -> the snapshot that workers route by. One writer, whole states, one number that only grows: a worker can tell
 // which of two it has, and never sees half a change. The table holds every listed slot, also one that is out (its
-// keys go to their next choices and come back), so only /add and /rm rebuild it. Upstreams are only those whose address
+// keys go to their next choices and come back), so only /add, /rm and a list of given ones rebuild it. Upstreams are only those whose address
 // is believed: ready, or suspect (its pool stays for what is in flight). What is starting, draining or dead is absent,
 // because the next container may have the dead one's address (measured on both engines). What is dead or hangs is also
 // named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere. Those that

@@ -360,15 +360,16 @@ test('a slot whose replica is gone stays for its time, then goes', async () => {
   assert.equal(fleet.routed().sort(), ['x a', 'y b']);
 });
 
-test('an empty list and one that fails change nothing', async () => {
-  const fleet = await Fleet.of(['x a', 'y b']);
-  const before = fleet.torc.snapshot();
-  await fleet.becomes();
-  await fleet.pass(120_000);
-  fleet.list = new Error('nobody answers');
-  await fleet.pass(120_000);
-  assert.is(fleet.torc.snapshot(), before);
-});
+for (const lingerMs of [0, 60_000])
+  test(`an empty list and one that fails change nothing, lingering for ${lingerMs} ms`, async () => {
+    const fleet = await Fleet.of(['x a', 'y b'], { lingerMs });
+    const before = fleet.torc.snapshot();
+    await fleet.becomes();
+    await fleet.pass(120_000);
+    fleet.list = new Error('nobody answers');
+    await fleet.pass(120_000);
+    assert.is(fleet.torc.snapshot(), before);
+  });
 
 test('a paused one is out until it answers again', async () => {
   const fleet = await Fleet.of(['x a', 'y b'], { lingerMs: 60_000 });

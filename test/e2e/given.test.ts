@@ -196,6 +196,32 @@ test('a name server that fails, or says nothing, changes nothing; replicas that 
   }
 });
 
+test('a name that is not there at the start: torc says so, and serves once it is', async () => {
+  const [only] = (await origins(51)) as [Origin];
+  const dns = await nameServer();
+  const torc = await startTorc({
+    TORC_UPSTREAMS: `dns:web.test:${only.port}`,
+    TORC_DRIVER: 'static',
+    TORC_DNS_SERVERS: dns.address,
+    TORC_DNS_INTERVAL_MS: '200',
+    TORC_HEARTBEAT_PATH: '/',
+    TORC_WORKERS: '1',
+  });
+  try {
+    assert.match(torc.output(), 'but no replica is ready yet');
+    assert.match(torc.output(), 'no such name; it gives no replicas yet');
+    assert.is((await torc.get('/')).status, 503);
+    dns.zones.set('web.test', addresses(only.host));
+    await becomesReadyAt(torc, only.host);
+    assert.is((await torc.get('/')).text, only.host);
+    assert.match(torc.output(), 'torc is ready on');
+  } finally {
+    await torc.close();
+    endOf(only);
+    await dns.close();
+  }
+});
+
 test('a file of upstreams under load: what leaves moves its own keys, another order none', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'torc-given-'));
   const path = join(directory, 'upstreams');

@@ -236,6 +236,28 @@ build("rendezvous: a lost slot's rows go to their second choices, spread over al
   assert.ok(maxToMean < 1.1, `${heirs}`);
 });
 
+build(
+  'slots called by addresses: another order is the same table, and the first of four moves its own rows alone',
+  () => {
+    // Probing and maglev's turns let others move too; as measured (docs/decisions/0013-given-upstreams.md).
+    const inVain = { rendezvous: 0, ring: 0, maglev: 0.01, assignment: 0.01, seed: 0.1 } as const;
+    for (const algorithm of ALGORITHMS) {
+      for (let net = 0; net < 10; net++) {
+        const names = [1, 2, 3, 4].map(host => `10.0.${net}.${host}:80`);
+        const ownersOf = (list: readonly string[]): string[] => {
+          const table = tableOf(algorithm, named(list));
+          return Array.from({ length: table.rows }, (_, row) => list[rowChoices(table, row)[0]!]!);
+        };
+        const all = ownersOf(names);
+        assert.equal(ownersOf([names[3]!, names[1]!, names[2]!, names[0]!]), all, algorithm);
+        const less = ownersOf(names.slice(1));
+        const moved = all.filter((owner, row) => owner !== names[0] && less[row] !== owner).length;
+        assert.ok(moved / all.length <= inVain[algorithm], `${algorithm}: ${moved} of ${all.length}`);
+      }
+    }
+  },
+);
+
 build('one slot more or less at N = 100: printed, not asserted', () => {
   for (const algorithm of ['rendezvous', 'ring', 'maglev'] as const) {
     const builder = createTableBuilder(algorithm, ROWS);
