@@ -64,7 +64,7 @@ function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): D
 }
 
 async function dockerDriver(
-  { network, image, service = null, replicaPort, capAdd, dockerReach }: Config,
+  { network, image, service = null, replicaPort, capAdd, dockerReach, onExit }: Config,
   { stateRoot, log, progress }: DriverSurroundings,
 ): Promise<Driver> {
   const { BUNDLED_IMAGE } = await import('./docker/image.ts');
@@ -79,6 +79,7 @@ async function dockerDriver(
     remember: version => versions.remember(version),
     port: replicaPort,
     reach: dockerReach,
+    reaps: onExit === 'remove',
     stateRoot,
     log,
     progress,

@@ -1,46 +1,14 @@
 // torc in a container, as docker/compose.yaml runs it: it finds its own container and network, makes its replicas beside
 // itself through the mounted socket without being root, and takes everything away again when it is stopped.
 
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { composeProject } from '../support/compose-stack.ts';
 import { containersOf, docker, engineSuite, networkExists, networkName } from '../support/engine.ts';
-import { freePort } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const network = networkName();
-const project = network;
-const file = join(import.meta.dirname, '..', '..', 'docker', 'compose.yaml');
-const port = String(await freePort());
-const url = `http://127.0.0.1:${port}`;
-const balancer = `${project}-balancer-1`;
-
-/** Runs `docker compose ARGS`; the exit code and all it printed. */
-const compose = (...args: string[]): Promise<{ code: number | null; output: string }> =>
-  run('compose', '-f', file, '-p', project, ...args);
-
-function run(...args: string[]): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('docker', args, {
-      env: { ...process.env, PORT: port, TORC_NETWORK: network, TORC_DRAIN_TIMEOUT_MS: '1000' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    const collect = (chunk: Buffer): void => {
-      output += chunk.toString();
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    child.on('error', reject);
-    child.on('close', code => resolve({ code, output }));
-  });
-}
-
-const readyCount = (): Promise<number> =>
-  fetch(`${url}/admin/ready`).then(
-    async response => ((await response.json()) as { ready: number }).ready,
-    () => 0,
-  );
+const project = await composeProject(network);
+const { balancer, compose, run, url, readyCount } = project;
 
 /** What a program prints that Node runs in a container. */
 async function inside(container: string, program: string): Promise<string> {
@@ -115,7 +83,7 @@ engineSuite('compose', network, test => {
     const { HostConfig, Mounts, NetworkSettings } = await docker.getContainer(balancer).inspect();
     assert.equal([HostConfig.Memory, HostConfig.PidsLimit], [2 * 1024 ** 3, 512]);
     assert.ok(Mounts.some(({ Destination, Type }) => Destination === '/var/lib/torc' && Type === 'volume'));
-    assert.equal(Object.keys(NetworkSettings.Networks).sort(), [network, `${project}_front`].sort());
+    assert.equal(Object.keys(NetworkSettings.Networks).sort(), [network, `${network}_front`].sort());
   });
 
   test('a replica cannot administer torc, whatever it sends', async () => {

@@ -99,9 +99,12 @@ test('our own container is read from what is mounted at /etc, never from what a 
 test('our own container: what is joined for it, and where it is published', () => {
   const container = (mode: string, ports: object = {}) =>
     ownContainer('me', {
+      Image: 'i',
+      Config: {},
+      Mounts: [],
       HostConfig: { NetworkMode: mode },
       NetworkSettings: { Ports: ports },
-    } as Parameters<typeof ownContainer>[1]);
+    } as unknown as Parameters<typeof ownContainer>[1]);
   assert.equal(
     ['bridge', 'default', 'host', 'container:other', 'none'].map(mode => container(mode).joins),
     ['me', 'me', null, 'other', 'me'],

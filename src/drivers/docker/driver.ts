@@ -32,6 +32,7 @@ import { limitsOf } from './limits.ts';
 import { containerListening, healthOf, outputMarkOf } from './look.ts';
 import { Network } from './network.ts';
 import { portOf, USUAL_PORT } from './ports.ts';
+import { removeReapers, startReaper } from './reaper.ts';
 
 const NOT_MODIFIED = 304;
 const NOT_FOUND = 404;
@@ -51,6 +52,8 @@ export interface DockerDriverOptions {
   readonly service?: ServiceProject | null;
   /** Capabilities beyond the service's. */
   readonly capAdd?: readonly string[];
+  /** What torc made goes with torc's own container, if it is in one. */
+  readonly reaps?: boolean;
   /** drivers/state.ts. */
   readonly stateRoot: string;
   readonly log: Log;
@@ -83,6 +86,8 @@ export class DockerDriver implements Driver {
   readonly #stopSignals = new Set<string>();
   #events: EventStream | null = null;
   #locked = false;
+  /** Its start; torc does not wait for it. */
+  #reaper: Promise<void> | null = null;
 
   constructor(options: DockerDriverOptions) {
     this.#options = options;
@@ -124,6 +129,8 @@ export class DockerDriver implements Driver {
       this.#checkInternal();
       await this.#ensureImage(image, progress);
       this.#make = { ...this.#make, port: this.#ports.get(image) ?? this.#make.port };
+      const { own } = this.#network;
+      if (this.#options.reaps && own !== null) this.#reaper = startReaper(this.#engine, own, this.#make, log);
     } catch (error) {
       throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
     }
@@ -307,6 +314,9 @@ export class DockerDriver implements Driver {
     if (!this.#locked) return;
     this.#locked = false;
     try {
+      await this.#reaper;
+      if (this.#reaper !== null && this.#lease.isHeld)
+        await removeReapers(this.#engine, this.#make.network);
       if (remove && this.#lease.isHeld) {
         await this.#network.release();
         await this.#belongings.release();

@@ -97,6 +97,15 @@ export class Engine {
     return this.ask(what, docker => docker.createContainer(options));
   }
 
+  /** A call that the engine answers when something happens, however late. */
+  async wait(call: (docker: Docker) => Promise<unknown>): Promise<void> {
+    try {
+      await call(this.#streams);
+    } catch (error) {
+      throw inWords('cannot wait', this.#address, error as RawError);
+    }
+  }
+
   ping(timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> {
     return this.#within(timeoutMs, 'cannot ask the engine', this.#calls.ping());
   }

@@ -18,7 +18,7 @@ import type { Log } from '../../core/log.ts';
 import { observe } from '../process/identity.ts';
 import type { Engine } from './engine.ts';
 
-const LEASE_LABEL = 'torc.lease';
+export const LEASE_LABEL = 'torc.lease';
 const WAIT_MS = 3_000;
 const POLL_MS = 100;
 const NOT_FOUND = 404;

@@ -4,12 +4,18 @@
 
 import { readFileSync } from 'node:fs';
 import type Docker from 'dockerode';
+import { engineAddress } from './address.ts';
 import { type Engine, EngineError } from './engine.ts';
 
 const NOT_FOUND = 404;
 const EVERYWHERE = ['', '0.0.0.0', '::'];
 
 export interface OwnContainer {
+  readonly id: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Where the engine's socket, as we have it, is on its machine; null where it is not mounted. */
+  readonly socket: string | null;
   /** The container that is joined to a network for us; null on the host's network, where nothing can be joined. */
   readonly joins: string | null;
   /** Where a port of ours is reached from outside, as people write it: "http://127.0.0.1:5000"; null where it is not. */
@@ -24,20 +30,28 @@ export async function findOwnContainer(engine: Engine): Promise<OwnContainer | n
     const found = await engine.ask('cannot look at our own container', docker =>
       docker.getContainer(id).inspect(),
     );
-    return ownContainer(id, found);
+    return ownContainer(id, found, engineAddress().options.socketPath);
   } catch (error) {
     if (error instanceof EngineError && error.status === NOT_FOUND) return null;
     throw error;
   }
 }
 
-type Found = Pick<Docker.ContainerInspectInfo, 'HostConfig' | 'NetworkSettings'>;
+type Found = Pick<
+  Docker.ContainerInspectInfo,
+  'Image' | 'Config' | 'Mounts' | 'HostConfig' | 'NetworkSettings'
+>;
 
-export function ownContainer(id: string, { HostConfig, NetworkSettings }: Found): OwnContainer {
+export function ownContainer(id: string, found: Found, socketPath = ''): OwnContainer {
+  const { Image, Config, Mounts, HostConfig, NetworkSettings } = found;
   const mode = HostConfig.NetworkMode ?? '';
   const ports: Readonly<Record<string, { HostIp: string; HostPort: string }[] | null>> =
     NetworkSettings.Ports ?? {};
   return {
+    id,
+    image: Image,
+    labels: Config.Labels ?? {},
+    socket: Mounts.find(({ Destination }) => Destination === socketPath)?.Source ?? null,
     // On another container's network we have none of our own: that one is joined in our place.
     joins: mode === 'host' ? null : mode.startsWith('container:') ? mode.slice('container:'.length) : id,
     publishedAt(port) {
