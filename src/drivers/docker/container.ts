@@ -19,12 +19,17 @@ export function nameOf(network: string, { slot, generation, spare }: ReplicaSpec
 
 /** How a container differs from what would be made now, in words; '' where it does not. */
 export function differenceOf(info: Docker.ContainerInfo, make: Make): string {
-  if (info.Image !== make.image) return `it runs the image ${info.Image}, not ${make.image}`;
+  if (imageName(info.Image) !== imageName(make.image))
+    return `it runs the image ${info.Image}, not ${make.image}`;
   if (info.Labels[MADE_OF_LABEL] === digestOf(make)) return '';
   return make.project === null
     ? 'it was made with other settings'
     : `the definition of the service ${make.project.serviceName} has changed since, or torc's settings have`;
 }
+
+/** Podman lists in full what was asked for in short: localhost/app:latest and docker.io/library/app:latest are app. */
+const imageName = (image: string): string =>
+  image.replace(/^(localhost|docker\.io\/library)\//, '').replace(/:latest$/, '');
 
 /** The container as the list has it; null while the engine is removing it. */
 export function replicaOf(info: Docker.ContainerInfo, make: Make): Replica | null {
@@ -68,7 +73,7 @@ function addressOf(
   { network, port: usual, reach }: Make,
 ): { host: string; port: number } | null {
   const port = Number(info.Labels[PORT_LABEL]) || usual;
-  const ip = info.NetworkSettings.Networks[network]?.IPAddress ?? '';
+  const ip = info.NetworkSettings.Networks?.[network]?.IPAddress ?? '';
   if (ip === '') return null;
   if (reach === 'ip') return { host: ip, port };
   const published = info.Ports.find(entry => entry.PrivatePort === port && entry.PublicPort > 0);

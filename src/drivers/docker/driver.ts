@@ -33,10 +33,10 @@ import { containerListening, healthOf, outputMarkOf } from './look.ts';
 import { Network } from './network.ts';
 import { portOf, USUAL_PORT } from './ports.ts';
 import { removeReapers, startReaper } from './reaper.ts';
+import { removeContainer } from './removal.ts';
 
 const NOT_MODIFIED = 304;
 const NOT_FOUND = 404;
-const CONFLICT = 409;
 /** Beyond the grace: the engine kills, unmounts and answers. */
 const STOP_MARGIN_MS = 20_000;
 /** Foreign containers that are named in the log. */
@@ -228,9 +228,10 @@ export class DockerDriver implements Driver {
         docker => docker.getContainer(name).start(),
         START_TIMEOUT_MS,
       );
+      await this.#learnReach();
       return await this.#find(name);
     } catch (error) {
-      await this.#remove(name).catch(() => {}); // what cannot be removed now is a stray of the next list
+      await removeContainer(this.#engine, name).catch(() => {}); // what cannot be removed now is a stray of the next list
       throw error;
     } finally {
       this.#starting.delete(name);
@@ -242,14 +243,17 @@ export class DockerDriver implements Driver {
     const { id, label } = replica;
     if (graceMs > 0 && replica.status !== 'stopped') {
       const t = Math.ceil(graceMs / 1000);
-      await this.#engine.askUnless(
-        [NOT_MODIFIED, NOT_FOUND],
-        `cannot stop container ${label}`,
-        docker => docker.getContainer(id).stop({ t }),
-        t * 1000 + STOP_MARGIN_MS,
-      );
+      await this.#engine
+        .askUnless(
+          [NOT_MODIFIED, NOT_FOUND],
+          `cannot stop container ${label}`,
+          docker => docker.getContainer(id).stop({ t }),
+          t * 1000 + STOP_MARGIN_MS,
+        )
+        // Podman refuses it for a paused one (500). Whatever the reason, the removal below is by force, and says if it fails.
+        .catch(error => this.#options.log.debug({ error: String(error) }, 'a stop failed: removed by force'));
     }
-    await this.#remove(id);
+    await removeContainer(this.#engine, id);
   }
 
   async prepare(version: string): Promise<void> {
@@ -315,8 +319,7 @@ export class DockerDriver implements Driver {
     this.#locked = false;
     try {
       await this.#reaper;
-      if (this.#reaper !== null && this.#lease.isHeld)
-        await removeReapers(this.#engine, this.#make.network);
+      if (this.#reaper !== null && this.#lease.isHeld) await removeReapers(this.#engine, this.#make.network);
       if (remove && this.#lease.isHeld) {
         await this.#network.release();
         await this.#belongings.release();
@@ -365,10 +368,16 @@ export class DockerDriver implements Driver {
     }
   }
 
-  /** The one just started, as the list shows it: the one place where addresses are read. */
+  /** Podman makes a network's bridge with its first container: only then is it seen that addresses can be reached. */
+  async #learnReach(): Promise<void> {
+    if (this.#options.reach !== 'auto' || this.#make.reach === 'ip') return;
+    this.#make = { ...this.#make, reach: await this.#network.reach() };
+  }
+
+  /** The one just started, as the list shows it: the one place where addresses are read. Podman's names have no slash. */
   async #find(name: string): Promise<Replica> {
     const found = await this.#engine.ask(`cannot list container ${name}`, docker =>
-      docker.listContainers({ all: true, filters: { name: [`^/${name}$`] } }),
+      docker.listContainers({ all: true, filters: { name: [`^/?${name}$`] } }),
     );
     const replica = found[0] === undefined ? null : replicaOf(found[0], this.#make);
     if (replica === null) throw new Error(`container ${name} vanished while it started`);
@@ -382,21 +391,6 @@ export class DockerDriver implements Driver {
   async #withEnd(replica: Replica): Promise<Replica> {
     const ended = await endOf(this.#engine, replica.id);
     return ended === null ? replica : { ...replica, ended };
-  }
-
-  /** Succeeds when it is gone, whoever removed it; waits for a removal that is under way. */
-  async #remove(idOrName: string): Promise<void> {
-    const what = `cannot remove container ${idOrName.slice(0, 12)}`;
-    const removed = await this.#engine.askUnless(
-      [NOT_FOUND, CONFLICT],
-      what,
-      docker => docker.getContainer(idOrName).remove({ force: true, v: true }),
-      START_TIMEOUT_MS,
-    );
-    if (removed) return;
-    await this.#engine.askUnless([NOT_FOUND], what, docker =>
-      docker.getContainer(idOrName).wait({ condition: 'removed' }),
-    );
   }
 }
 

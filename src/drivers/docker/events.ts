@@ -15,7 +15,11 @@ export interface EngineMessage {
 
 const WATCHED: { type: ('container' | 'network' | 'volume')[]; event: string[] } = {
   type: ['container', 'network', 'volume'],
-  event: ['create', 'kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
+  event: [
+    ...['create', 'kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
+    // Podman's words for die (up to 4.3) and destroy; Docker knows neither of containers.
+    ...['died', 'remove'],
+  ],
 };
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;

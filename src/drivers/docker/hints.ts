@@ -26,7 +26,10 @@ export function hintOf(
   const { ID, Attributes } = message.Actor;
   if (message.Type === 'network') {
     const { container = '', name } = Attributes;
-    if (message.Action !== 'disconnect' || name !== network || container === '') return null;
+    if (message.Action !== 'disconnect') return null;
+    // Podman names the container where Docker has the network, and not which network it was.
+    if (container === '') return { kind: 'changed', replicaId: ID, cause: 'network disconnect' };
+    if (name !== network) return null;
     // Its connections are not even reset: as good as dead for every request that waits on it.
     return { kind: 'gone', replicaId: container, cause: 'docker network disconnect' };
   }
@@ -34,11 +37,14 @@ export function hintOf(
   const hint = (kind: DriverEvent['kind'], cause: string): DriverEvent => ({ kind, replicaId: ID, cause });
   switch (message.Action) {
     case 'kill': {
+      if (Attributes.signal === undefined) return hint('changed', 'podman kill'); // it does not say which
       const signal = signalNames.get(Attributes.signal ?? '') ?? `signal ${Attributes.signal}`;
       return ENDING.has(signal) || stopSignals.has(signal) ? hint('going', `docker kill, ${signal}`) : null;
     }
+    case 'died':
     case 'die':
       return hint('gone', `docker die, ${exitInWords(Number(Attributes.exitCode))}`);
+    case 'remove':
     case 'destroy':
       return hint('gone', 'docker destroy, the container was removed');
     case 'oom':

@@ -65,8 +65,25 @@ export class Network {
    */
   async reach(): Promise<Reach> {
     const found = await this.ensure();
+    if (this.#self !== null) return 'ip';
     const bridge = found.Options?.['com.docker.network.bridge.name'] ?? `br-${found.Id.slice(0, 12)}`;
-    return this.#self !== null || isInterface(bridge) ? 'ip' : 'published';
+    if (isInterface(bridge)) return 'ip';
+    const podmans = await this.#podmanBridge();
+    return podmans !== null && isInterface(podmans) ? 'ip' : 'published';
+  }
+
+  /** Podman tells a bridge's name by its own API alone; null where the engine is not Podman. */
+  async #podmanBridge(): Promise<string | null> {
+    try {
+      const found = await this.#engine.ask('cannot ask Podman', docker =>
+        dial(docker, `/v4.0.0/libpod/networks/${encodeURIComponent(this.name)}/json`),
+      );
+      const { network_interface: bridge } = found as { network_interface?: unknown };
+      return typeof bridge === 'string' && bridge !== '' ? bridge : null;
+    } catch (error) {
+      if (error instanceof EngineError && error.status !== 0) return null;
+      throw error;
+    }
   }
 
   async release(): Promise<void> {
@@ -117,6 +134,16 @@ export class Network {
     return made;
   }
 }
+
+/** A call that dockerode has no words for. */
+const dial = (docker: Docker, path: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const statusCodes = { 200: true, 400: 'not known here', 404: 'not known here' };
+    (docker.modem as { dial(options: object, done: (error: unknown, data: unknown) => void): void }).dial(
+      { path, method: 'GET', statusCodes },
+      (error, data) => (error ? reject(error) : resolve(data)),
+    );
+  });
 
 /** Also one that is down, as a bridge without containers is: os.networkInterfaces() leaves those out. */
 const isInterface = (name: string): boolean =>

@@ -10,6 +10,7 @@ import type { Log } from '../../core/log.ts';
 import { type Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
 import { LEASE_LABEL } from './lease.ts';
+import { removeContainer } from './removal.ts';
 import type { OwnContainer } from './self.ts';
 
 /** On an image: it has this program. On the reaper: whose network it is for. */
@@ -97,14 +98,6 @@ export async function removeReapers(engine: Engine, network: string): Promise<vo
   );
   for (const { Id } of found) await removeContainer(engine, Id);
 }
-
-const removeContainer = (engine: Engine, id: string): Promise<unknown> =>
-  engine.askUnless(
-    [NOT_FOUND, CONFLICT],
-    `cannot remove container ${id.slice(0, 12)}`,
-    docker => docker.getContainer(id).remove({ force: true, v: true }),
-    START_TIMEOUT_MS,
-  );
 
 /** The reaper's whole life. Resolves when it has done its errand, or another torc is there to do it. */
 export async function reap(engine: Engine, errand: Errand): Promise<void> {

@@ -66,7 +66,12 @@ export function ownContainer(id: string, found: Found, socketPath = ''): OwnCont
 
 /** Of the container whose /etc/hosts (hostname, resolv.conf) is mounted here; on a host these are plain files. */
 export function ownContainerId(mountinfo: string): string | null {
-  return /\/containers\/([0-9a-f]{64})\/(?:hosts|hostname|resolv\.conf) \/etc\//.exec(mountinfo)?.[1] ?? null;
+  // Podman: /overlay-containers/ID/userdata/hosts
+  return (
+    /[/-]containers\/([0-9a-f]{64})\/(?:userdata\/)?(?:hosts|hostname|resolv\.conf) \/etc\//.exec(
+      mountinfo,
+    )?.[1] ?? null
+  );
 }
 
 /** '' where there is no such file: not every system has /proc. */
