@@ -44,7 +44,7 @@ test('banner, log, status and metrics have version and program; no client sees t
 });
 
 test("a program of one's own is named as it was given", async () => {
-  const command = `exec ${process.execPath} ${join(root, 'docker', 'replica.ts')}`;
+  const command = `${process.execPath} ${join(root, 'docker', 'replica.ts')}`;
   const settings = { TORC_WORKERS: '1', TORC_REPLICAS: '1', TORC_REPLICA_COMMAND: command };
   const torc = await startTorc({ ...settings, TORC_DRIVER: 'auto' });
   try {
