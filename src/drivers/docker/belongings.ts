@@ -12,6 +12,7 @@ import type { Creation } from './creation.ts';
 import { networksOf } from './endpoints.ts';
 import { type Engine, EngineError } from './engine.ts';
 import { OWNER_LABEL } from './hints.ts';
+import { REMOVE_ATTEMPTS, REMOVE_PAUSE_MS } from './network.ts';
 import { Subnets } from './subnets.ts';
 import { said } from './units.ts';
 
@@ -107,19 +108,22 @@ export class Belongings {
 
   /** Removes the networks that torc made and that no container, running or not, knows any more. */
   async release(): Promise<void> {
-    for (const { network } of this.#networks) {
-      const found = await this.#network(network.name);
-      if (found === null || found.Labels?.[OWNER_LABEL] !== this.#owner) continue;
-      const users = await this.#engine.ask(`cannot list the containers on ${network.name}`, docker =>
-        docker.listContainers({ all: true, filters: { network: [network.name] } }),
-      );
-      if (users.length > 0) continue;
-      await this.#engine.askUnless(
-        [NOT_FOUND, FORBIDDEN, CONFLICT],
-        `cannot remove the network ${network.name}`,
-        docker => docker.getNetwork(network.name).remove(),
-      );
-    }
+    for (const { network } of this.#networks)
+      for (let attempt = 1; attempt <= REMOVE_ATTEMPTS && !(await this.#releaseOne(network.name)); attempt++)
+        await new Promise(resolve => setTimeout(resolve, REMOVE_PAUSE_MS));
+  }
+
+  /** False while an endpoint of a container that is gone still holds it. */
+  async #releaseOne(name: string): Promise<boolean> {
+    const found = await this.#network(name);
+    if (found === null || found.Labels?.[OWNER_LABEL] !== this.#owner) return true;
+    const users = await this.#engine.ask(`cannot list the containers on ${name}`, docker =>
+      docker.listContainers({ all: true, filters: { network: [name] } }),
+    );
+    if (users.length > 0) return true;
+    return this.#engine.askUnless([FORBIDDEN, CONFLICT], `cannot remove the network ${name}`, docker =>
+      docker.getNetwork(name).remove(),
+    );
   }
 
   #network(name: string): Promise<Docker.NetworkInspectInfo | null> {

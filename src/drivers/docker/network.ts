@@ -13,8 +13,8 @@ const NOT_FOUND = 404;
 const CONFLICT = 409;
 const FORBIDDEN = 403;
 /** An endpoint is let go shortly after its container is removed. */
-const REMOVE_ATTEMPTS = 20;
-const REMOVE_PAUSE_MS = 100;
+export const REMOVE_ATTEMPTS = 20;
+export const REMOVE_PAUSE_MS = 100;
 
 export class Network {
   readonly name: string;
