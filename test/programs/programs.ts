@@ -45,9 +45,22 @@ function programs(scratch: string): Program[] {
   const apache = join(scratch, 'apache.conf');
   writeFileSync(
     apache,
-    'ServerRoot /usr/lib/apache2\nListen 127.0.0.1:${PORT}\nServerName localhost\nPidFile ${RUN}/apache.pid\nErrorLog /dev/stderr\n' +
-      'LoadModule mpm_event_module modules/mod_mpm_event.so\nLoadModule authz_core_module modules/mod_authz_core.so\n' +
-      'LoadModule autoindex_module modules/mod_autoindex.so\nUser www-data\nGroup www-data\nDocumentRoot /usr/share\n<Directory /usr/share>\nOptions Indexes\nRequire all granted\n</Directory>\n',
+    `ServerRoot /usr/lib/apache2
+Listen 127.0.0.1:\${PORT}
+ServerName localhost
+PidFile \${RUN}/apache.pid
+ErrorLog /dev/stderr
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+LoadModule autoindex_module modules/mod_autoindex.so
+User www-data
+Group www-data
+DocumentRoot /usr/share
+<Directory /usr/share>
+  Options Indexes
+  Require all granted
+</Directory>
+`,
   );
   const webdis = join(scratch, 'webdis.json');
   writeFileSync(
