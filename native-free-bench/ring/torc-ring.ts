@@ -74,6 +74,7 @@ export class TorcRing implements Ring {
       usable: USABLE,
       usableCount: this.#slots.length,
       ids: this.#slots.map(slot => slot.id),
+      names: [],
     };
   }
 }

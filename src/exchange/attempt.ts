@@ -26,8 +26,19 @@ export interface FailedAttempt {
 /** After a failure: the same replica on a new connection, the key's next choice, or an end. */
 export type Verdict = 'same' | 'other' | 'no budget' | 'end';
 
+/** One attempt that failed, for the log. */
+export interface Tried {
+  readonly slot: string;
+  readonly code: ProxyErrorCode;
+  readonly detail: string;
+  /** From the request to this. */
+  readonly afterMs: number;
+}
+
 /** What went wrong with one request so far; made at its first failure. */
 export class Failures {
+  /** As many as there are attempts: their number is bounded. */
+  readonly log: Tried[] = [];
   /** Slot ids that are not to be picked again. */
   readonly tried: number[] = [];
   /**

@@ -39,6 +39,7 @@ export abstract class Attempts implements Attempt {
   protected slotCounters: SlotCounters | null = null;
   protected connection: Carrier | null = null;
   protected attemptCount = 0;
+  protected readonly startedMs: number;
   /** null while all is well. */
   protected failures: Failures | null = null;
   freshOnly = false;
@@ -55,6 +56,7 @@ export abstract class Attempts implements Attempt {
     this.isHead = method === 'HEAD';
     this.upgrade = upgrade;
     this.#idempotent = isIdempotent(method);
+    this.startedMs = shared.clock.nowMs();
   }
 
   abstract onInformation(head: ResponseHead): void;
@@ -174,7 +176,7 @@ export abstract class Attempts implements Attempt {
     const upstream = this.upstream!;
     this.endAttempt();
     if (!stale) this.blame(upstream, code, detail);
-    this.failures ??= new Failures();
+    const failures = this.note(code, detail);
     const failed = {
       code,
       sent,
@@ -183,7 +185,7 @@ export abstract class Attempts implements Attempt {
       replayable: this.upload === null || this.upload.isKept,
       answered: this.phase === ANSWERING,
     };
-    switch (this.failures.next(failed, shared.config.retries, shared.retryBudget)) {
+    switch (failures.next(failed, shared.config.retries, shared.retryBudget)) {
       case 'same':
         this.freshOnly = true;
         this.#dispatch(upstream);
@@ -196,7 +198,7 @@ export abstract class Attempts implements Attempt {
         this.fail(code, `${detail}; the retry budget is used up`);
         return;
       default: {
-        const { isDeadly, deaths } = this.failures;
+        const { isDeadly, deaths } = failures;
         this.fail(code, isDeadly ? `${detail}; ${deaths} replicas died of it` : detail);
       }
     }
@@ -210,6 +212,18 @@ export abstract class Attempts implements Attempt {
     // A slot that has another replica by now was not tried: a warm spare is there some milliseconds after a death.
     if (this.snapshot.upstreams[failed.slotId] === failed) this.failures!.tried.push(failed.slotId);
     this.attempt(code, detail);
+  }
+
+  /** What this attempt ended with. */
+  protected note(code: ProxyErrorCode, detail: string): Failures {
+    this.failures ??= new Failures();
+    this.failures.log.push({
+      slot: this.slot,
+      code,
+      detail,
+      afterMs: Math.round(this.now - this.startedMs),
+    });
+    return this.failures;
   }
 
   protected blame(upstream: Upstream, code: ProxyErrorCode, detail: string): void {

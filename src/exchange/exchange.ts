@@ -14,6 +14,7 @@
 import type { Socket } from 'node:net';
 import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 import { FoundKey, findKey } from '../routing/key.ts';
+import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
 import { ANSWERING, Attempts, CONNECTING, QUEUED, WAITING } from './attempts.ts';
@@ -37,7 +38,6 @@ export class Exchange extends Attempts implements Swept {
   #keyText = '';
   #keyStart = 0;
   #keyEnd = -1;
-  readonly #startedMs: number;
   readonly #answer: Answer;
   /** The assignment's answer goes out instead of the replica's. */
   #replaced = false;
@@ -55,7 +55,6 @@ export class Exchange extends Attempts implements Swept {
     super(shared, method, upgrade);
     this.#downstream = downstream;
     this.#answer = new Answer(downstream);
-    this.#startedMs = shared.clock.nowMs();
     this.runningIndex = shared.running.push(this) - 1;
   }
 
@@ -123,7 +122,7 @@ export class Exchange extends Attempts implements Swept {
   onHead(head: ResponseHead): void {
     const shared = this.shared;
     this.phase = ANSWERING;
-    if (shared.config.accessLog) this.#firstByteMs = this.now - this.#startedMs;
+    if (shared.config.accessLog) this.#firstByteMs = this.now - this.startedMs;
     this.dueIn(shared.config.idleTimeoutMs);
     this.slotCounters!.answered(head.status, this.#keyText, this.#keyStart, this.#keyEnd);
     if (head.status === 404 && shared.config.compat === 'assignment') {
@@ -174,7 +173,7 @@ export class Exchange extends Attempts implements Swept {
     if (this.upload !== null && !this.upload.sent) this.connection!.abort(this);
     this.endAttempt();
     const nowMs = this.now;
-    const ms = nowMs - this.#startedMs;
+    const ms = nowMs - this.startedMs;
     this.slotCounters!.tookUs(Math.round(ms * 1000));
     this.upstream!.took(ms, nowMs);
     if (this.#replaced) {
@@ -258,6 +257,7 @@ export class Exchange extends Attempts implements Swept {
     const isReplicas = code === 'RESPONSE_TIMEOUT' || (code === 'BODY_TIMEOUT' && !this.#answer.isPaused);
     if (this.upstream !== null && isReplicas) this.blame(this.upstream, code, detail);
     this.abandon();
+    if (this.attemptCount > 0) this.note(code, detail);
     this.fail(code, detail);
   }
 
@@ -266,7 +266,17 @@ export class Exchange extends Attempts implements Swept {
     const shared = this.shared;
     this.#countError(code);
     if (code !== 'BAD_REQUEST' && shared.faults.isDue(this.slot, code, this.now))
-      shared.faults.note(this.slot, code, detail, this.path, this.#idOf());
+      shared.faults.note({
+        slot: this.slot,
+        code,
+        detail,
+        method: this.method,
+        path: this.path,
+        id: this.#idOf(),
+        keySlot: this.#keyEnd === -1 ? '' : ownerOf(this.snapshot, this.hash),
+        tried: this.failures?.log ?? [],
+        ms: Math.round(this.now - this.startedMs),
+      });
     if (this.#answer.isPut) {
       this.#finish();
       this.#downstream.cut();
@@ -321,7 +331,7 @@ export class Exchange extends Attempts implements Swept {
   }
 
   #logAccess(bytesIn: number): void {
-    const ms = this.now - this.#startedMs;
+    const ms = this.now - this.startedMs;
     const fields = {
       id: this.#idOf(),
       method: this.method,
@@ -335,6 +345,7 @@ export class Exchange extends Attempts implements Swept {
       firstByteMs: inMicroseconds(this.#firstByteMs === 0 ? ms : this.#firstByteMs),
       ms: inMicroseconds(ms),
       ip: this.#downstream.ip,
+      ...(this.failures === null ? {} : { tried: this.failures.log }),
     };
     this.shared.access(fields, 'request');
   }

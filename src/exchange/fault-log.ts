@@ -5,10 +5,28 @@
 
 import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Tried } from './attempt.ts';
 
 const INTERVAL_MS = 1000;
 /** Slots whose second is not over; beyond them all are told and forgotten. */
 const MAX_SLOTS = 2048;
+
+/** Why a request failed, in one line. */
+export interface Fault {
+  readonly id: string;
+  /** That was tried last, '' where none was. */
+  readonly slot: string;
+  /** That the key belongs to; '' where the request had none. */
+  readonly keySlot: string;
+  readonly code: ProxyErrorCode;
+  readonly detail: string;
+  readonly method: string;
+  readonly path: string;
+  /** What each attempt ended with, in their order. */
+  readonly tried: readonly Tried[];
+  /** From the request to this. */
+  readonly ms: number;
+}
 
 interface Window {
   openedAtMs: number;
@@ -39,10 +57,9 @@ export class FaultLog {
     return true;
   }
 
-  note(slot: string, code: ProxyErrorCode, detail: string, target: string, id: string): void {
-    const { status, message } = proxyErrors[code];
-    const path = target.slice(0, 200);
-    this.#log.warn({ slot, code, status, detail, path, id }, `${status}: ${message}`);
+  note(fault: Fault): void {
+    const { status, message } = proxyErrors[fault.code];
+    this.#log.warn({ ...fault, status, path: fault.path.slice(0, 200) }, `${status}: ${message}`);
   }
 
   /** Tells what was left out in the seconds that are over; at the end of time, in all. */

@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
-import { type KeyHash, makeTable, type Table } from '../ring/table.ts';
+import { CHOICES, type KeyHash, makeTable, type Table } from '../ring/table.ts';
 import { Upstream, type UpstreamSettings } from '../upstream/upstream.ts';
 
 export interface Snapshot {
@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly usableCount: number;
   /** Slot ids that exist, for the walk of last resort. */
   readonly ids: readonly number[];
+  /** By slot id: whose it is or was last, also where no replica fills it. For the log. */
+  readonly names: readonly string[];
 }
 
 /** The default table of a worker that has heard nothing yet: one row without choices. */
@@ -36,7 +38,13 @@ const NOTHING: Snapshot = {
   usable: new Uint8Array(0),
   usableCount: 0,
   ids: [],
+  names: [],
 };
+
+/** The name of the slot that owns the hash's row, whoever serves it now; '' where none was heard of. */
+export function ownerOf({ table, names }: Snapshot, hash: number): string {
+  return names[table.choices[(hash & table.mask) * CHOICES]!] ?? '';
+}
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;
@@ -58,10 +66,12 @@ export class SnapshotHolder {
     const table = this.#tableOf(message);
     const size = message.upstreams.reduce((most, spec) => Math.max(most, spec.slotId + 1), 0);
     const upstreams = new Array<Upstream | null>(size).fill(null);
+    const names = this.current.names.slice();
     const usable = new Uint8Array(size);
     let usableCount = 0;
     for (const spec of message.upstreams) {
       upstreams[spec.slotId] = this.#upstreamOf(spec);
+      names[spec.slotId] = spec.slot;
       if (spec.state !== 'ready') continue;
       usable[spec.slotId] = 1;
       usableCount++;
@@ -69,7 +79,7 @@ export class SnapshotHolder {
     const ids = message.upstreams.map(spec => spec.slotId);
     const { epoch, checksum } = message;
     const keyHash = table === this.current.table ? this.current.keyHash : keyHashFor(message.algorithm);
-    this.current = { epoch, checksum, table, keyHash, upstreams, usable, usableCount, ids };
+    this.current = { epoch, checksum, table, keyHash, upstreams, usable, usableCount, ids, names };
     this.#retireOthers(message);
     this.#log.debug({ epoch, usable: usableCount }, 'snapshot applied');
   }

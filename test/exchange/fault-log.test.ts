@@ -3,9 +3,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultLog } from '../../src/exchange/fault-log.ts';
+import { type Fault, FaultLog } from '../../src/exchange/fault-log.ts';
+import { type Answer, rawOrigin } from '../support/origin.ts';
 import { snapshotOf, startProxy } from '../support/proxy.ts';
 import { ask, get } from '../support/raw.ts';
+import { freePort } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const throttle = suite('fault log');
@@ -62,5 +64,66 @@ for (const when of ['its second is over', 'torc drains'])
       await torc.close();
     }
   });
+
+throttle('one line answers why: who has the key, what each attempt ended with, and when', async () => {
+  const reset: Answer = (_request, socket) => void socket.resetAndDestroy();
+  const origins = [await rawOrigin(reset), await rawOrigin(() => {})];
+  // "1" owns every key and is not there, "2" ends with the request in its hands, "3" says nothing.
+  const torc = await startProxy([await freePort(), ...origins.map(({ port }) => port)], {
+    RESPONSE_TIMEOUT_MS: '300',
+    ACCESS_LOG: 'true',
+  });
+  try {
+    const answer = await ask(torc.port, get('/pay?request_id=7'));
+    assert.is(answer.status, 504);
+    const { id, slot } = JSON.parse(answer.body) as { id: string; slot: string };
+    const line = torc.lines.find(({ fields }) => fields.id === id && fields.tried !== undefined)!;
+    const { tried, ms, ...told } = line.fields as unknown as Fault;
+    assert.equal(told, {
+      id,
+      slot,
+      keySlot: '1',
+      code: 'RESPONSE_TIMEOUT',
+      status: 504,
+      detail: 'no answer in time',
+      method: 'GET',
+      path: '/pay?request_id=7',
+    });
+    assert.equal(
+      tried.map(each => [each.slot, each.code, each.detail]),
+      [
+        ['1', 'REFUSED', 'ECONNREFUSED'],
+        ['2', 'RESET', tried[1]!.detail],
+        ['3', 'RESPONSE_TIMEOUT', 'no answer in time'],
+      ],
+    );
+    assert.match(tried[1]!.detail, /ECONNRESET|closed/);
+    const times = tried.map(({ afterMs }) => afterMs);
+    assert.equal(
+      times,
+      [...times].sort((a, b) => a - b),
+    );
+    assert.ok(
+      ms >= 300 && ms >= times[2]! && times[2]! >= 300 && times[1]! < times[2]!,
+      `${times} of ${ms} ms`,
+    );
+  } finally {
+    await torc.close();
+    for (const origin of origins) await origin.close();
+  }
+});
+
+throttle('the owner of a key has its name in the line, also while no replica fills its slot', async () => {
+  const torc = await startProxy([9, 9], {});
+  try {
+    const { upstreams, ...rest } = snapshotOf(2, [9, 9], { states: ['ready', 'suspect'] });
+    torc.snapshots.apply({ ...rest, upstreams: upstreams.slice(1) });
+    assert.is((await ask(torc.port, get('/a'))).status, 503);
+    const { fields } = torc.lines.find(line => line.fields.code === 'NO_REPLICA')!;
+    assert.equal([fields.keySlot, fields.slot, fields.tried], ['1', '', []]);
+  } finally {
+    await torc.close();
+  }
+});
 
 throttle.run();

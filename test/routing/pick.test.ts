@@ -25,6 +25,7 @@ function snapshotOf(
     usable: new Uint8Array(usable),
     usableCount: usable.filter(one => one === 1).length,
     ids: usable.map((_, slotId) => slotId),
+    names: [],
   };
 }
 
