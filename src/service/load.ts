@@ -47,7 +47,9 @@ export function loadCompose(
   around: Surroundings,
 ): Loaded {
   const sources = new Sources(around, dirname(resolve(around.cwd, files[0]!)));
-  const layers = files.flatMap(file => sources.layersOf(resolve(around.cwd, file), sources.directory));
+  const layers = files.flatMap(file =>
+    sources.layersOf(resolve(around.cwd, file), sources.directory, 'allowed: the path of a Compose file'),
+  );
   return new Loader(sources).load(layers, serviceName, true);
 }
 
@@ -64,7 +66,7 @@ export function loadReplica(file: string, document: YamlDocument, around: Surrou
   const at = sources.placeIn(file, document.lineOf, dirname(file), path =>
     path[0] === 'services' ? path.slice(1) : path,
   );
-  return new Loader(sources).load([{ value, at }], 'replica', false);
+  return new Loader(sources).load([{ value, at, included: [], isIncluded: false }], 'replica', false);
 }
 
 class Loader {
@@ -90,9 +92,19 @@ class Loader {
     for (const layer of layers)
       merged = mergeAs(serviceShape, merged, this.#serviceOf(layer, serviceName, []));
     const read = settled(merged ?? {}) as Record<string, unknown>;
-    const service = this.#complete(read, layers[0]!.at, serviceName, isCompose);
+    const home = layers.findLast(({ value }) => hasService(value, serviceName)) ?? layers[0]!;
+    const service = this.#complete(read, home.at, serviceName, isCompose);
     const objects = Object.fromEntries(
-      KINDS.map(kind => [kind, this.#objects(kind, layers, service, name, serviceName)]),
+      KINDS.map(kind => [
+        kind,
+        this.#objects(
+          kind,
+          layers,
+          service,
+          name,
+          below(below(below(home.at, 'services'), serviceName), kind),
+        ),
+      ]),
     ) as unknown as Pick<ServiceProject, ProjectKind>;
     if (this.#sources.faults.length > 0) return nothing();
     return { project: { name, serviceName, service, ...objects }, faults: [], notes: this.#sources.notes };
@@ -103,11 +115,6 @@ class Loader {
       for (const key of Object.keys(value))
         if (!TOP_LEVEL.includes(key) && !key.startsWith('x-'))
           fault(below(at, key), unknownKey(key, TOP_LEVEL));
-      if (Object.hasOwn(value, 'include'))
-        this.#sources.note(
-          'warn',
-          `${at.where(['include'])} is not read; what the service needs of it: name that file too, --compose FILE`,
-        );
     }
   }
 
@@ -115,7 +122,7 @@ class Loader {
     const names = [
       ...new Set(layers.flatMap(({ value }) => (isMap(value.services) ? Object.keys(value.services) : []))),
     ];
-    const file = layers[0]?.at.file ?? 'the file';
+    const file = layers.find(({ isIncluded }) => !isIncluded)?.at.file ?? 'the file';
     if (wanted !== null && names.includes(wanted)) return wanted;
     if (wanted === null && names.length === 1) return names[0]!;
     const listed =
@@ -133,6 +140,7 @@ class Loader {
   /** As docker compose names a project: by the environment, the files, or the folder. */
   #projectName(layers: readonly Layer[]): string {
     const written = layers
+      .filter(({ isIncluded }) => !isIncluded)
       .map(({ value, at }) => this.#sources.filled(value.name, below(at, 'name')))
       .filter(isText);
     const name =
@@ -149,7 +157,7 @@ class Loader {
   #serviceOf(layer: Layer, name: string, chain: readonly string[]): unknown {
     const { services } = layer.value;
     const at = below(below(layer.at, 'services'), name);
-    if (!isMap(services) || !Object.hasOwn(services, name)) return undefined;
+    if (!isMap(services) || !hasService(layer.value, name)) return undefined;
     const link = `${layer.at.file} ${name}`;
     if (chain.includes(link)) return fault(at, `extends itself: ${[...chain, link].join(' -> ')}`);
     const filled = this.#sources.filled(services[name], at);
@@ -169,10 +177,9 @@ class Loader {
     if (typeof service !== 'string' || (file !== undefined && typeof file !== 'string'))
       return fault(at, `${kindOf(extended)} names no service; allowed: NAME, or {file: PATH, service: NAME}`);
     const path = file === undefined ? null : at.resolve(file);
-    const layers = path === null ? [layer] : this.#sources.layersOf(path, dirname(path));
-    const having = layers.filter(
-      ({ value }) => isMap(value.services) && Object.hasOwn(value.services, service),
-    );
+    const layers =
+      path === null ? [layer] : this.#sources.layersOf(path, dirname(path), `${at.where(at.path)} names it`);
+    const having = layers.filter(({ value }) => hasService(value, service));
     if (having.length === 0 && layers.length > 0)
       return fault(at, `there is no service ${service}${file === undefined ? '' : ` in ${file}`}`);
     return having.reduce(
@@ -235,7 +242,10 @@ class Loader {
         fault(below(at, 'env_file'), `format ${format} is none; allowed: raw, or leave it out`);
         continue;
       }
-      const text = this.#sources.read(path, required);
+      const text = this.#sources.read(
+        path,
+        required ? 'env_file names it (required: false lets it be missing)' : null,
+      );
       const parse = format === 'raw' ? parseRawEnv : parseDotenv;
       if (text !== null) this.#sources.parseEnv(path, () => parse(text, lookup, values));
     }
@@ -245,7 +255,7 @@ class Loader {
   #labels(own: Record<string, string> | undefined, files: unknown): Record<string, string> {
     const values = new Map<string, string>();
     for (const path of (files ?? []) as string[]) {
-      const text = this.#sources.read(path, true);
+      const text = this.#sources.read(path, 'label_file names it');
       if (text !== null) this.#sources.parseEnv(path, () => parseDotenv(text, undefined, values));
     }
     return { ...Object.fromEntries(values), ...own };
@@ -257,23 +267,22 @@ class Loader {
     layers: readonly Layer[],
     service: RawService,
     project: string,
-    serviceName: string,
+    at: Place,
   ): object {
     const found = referred(kind, service).map((key): [string, unknown] => {
       let merged: unknown;
       let isThere = (kind === 'networks' && key === 'default') || key.includes('{{');
-      for (const { value, at } of layers) {
+      for (const { value, at: top } of layers) {
         const all = value[kind];
         if (!isMap(all) || !Object.hasOwn(all, key)) continue;
         isThere = true;
-        const place = below(below(at, kind), key);
+        const place = below(below(top, kind), key);
         merged = mergeAs(
           projectShapes[kind],
           merged,
           readAs(projectShapes[kind], this.#sources.filled(all[key], place), place),
         );
       }
-      const at = below(below(below(layers[0]!.at, 'services'), serviceName), kind);
       if (!isThere) fault(at, `${key} is not among the ${kind} of the file`);
       return [key, this.#object(kind, key, (settled(merged) ?? {}) as Record<string, unknown>, project, at)];
     });
@@ -311,6 +320,9 @@ class Loader {
     };
   }
 }
+
+const hasService = ({ services }: Layer['value'], name: string): boolean =>
+  isMap(services) && Object.hasOwn(services, name);
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 

@@ -4,6 +4,7 @@
 // pass through reading and act in merging. What is wrong is reported with its place, and reading goes on.
 
 import { nearest } from '../core/nearest.ts';
+import type { Lookup } from './interpolate.ts';
 import { Override, type Path, Reset } from './yaml.ts';
 
 /** Where a value stands, and what reading it needs to know. */
@@ -13,6 +14,8 @@ export interface Place {
   /** "compose.yaml:12: services.web.image" of a path. */
   readonly where: (path: Path) => string;
   readonly faults: string[];
+  /** The variables of this file. */
+  readonly lookup: Lookup;
   /** A path of this file made absolute. */
   readonly resolve: (path: string) => string;
 }

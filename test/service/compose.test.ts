@@ -26,6 +26,7 @@ const cases: Readonly<Record<string, Case>> = {
   'env-file': { files: ['compose.yaml'], services: ['web'] },
   extends: { files: ['compose.yaml'], services: ['web', 'worker'] },
   'two-files': { files: ['compose.yaml', 'sub/override.yaml'], services: ['web'] },
+  include: { files: ['compose.yaml'], services: ['web', 'cache', 'db'] },
   documents: { files: ['compose.yaml'], services: ['web'] },
   build: { files: ['compose.yaml'], services: ['web'] },
   sample: { files: ['compose.yaml'], services: ['wordpress', 'db'] },

@@ -22,6 +22,7 @@ const place = (faults: string[]): Place => ({
   file: 'x.yaml',
   where: () => 'x.yaml:1',
   faults,
+  lookup,
   resolve: path => path,
 });
 
