@@ -3,7 +3,8 @@
 
 import { z } from 'zod';
 import { fields } from '../config/fields.ts';
-import { nearestName, shown } from '../config/names.ts';
+import { shown } from '../config/names.ts';
+import { nearest } from '../core/nearest.ts';
 
 export interface MembershipRequest {
   readonly count: number;
@@ -47,8 +48,8 @@ const KNOWN = Object.keys(membership.shape);
 
 /** Ignored, a misspelt field would add a replica under another name, or remove another one. */
 function unknownField(name: string): string {
-  const nearest = nearestName(name.toLowerCase(), ['hostnames']);
-  const meant = nearest === null ? '' : `did you mean ${nearest}? `;
+  const candidate = nearest(name.toLowerCase(), ['hostnames']);
+  const meant = candidate === null ? '' : `did you mean ${candidate}? `;
   return `unknown field "${shown(name)}": ${meant}known are ${KNOWN.join(' and ')}`;
 }
 

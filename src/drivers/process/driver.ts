@@ -87,7 +87,7 @@ export class ProcessDriver implements Driver {
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
-    this.program = options.command?.replace(/^exec /, '') ?? DEMO_PROGRAM;
+    this.program = options.command ?? DEMO_PROGRAM;
     this.#state = new StateDirectory(
       options.stateRoot,
       `process-${options.scope}`,
