@@ -2,6 +2,7 @@
 // that cannot mean anything for N replicas that are replaced one by one are refused by name with what to do instead, and
 // all the others are the driver's. Nothing is passed over in silence. The reasons are in docs/decisions/0012-compose.md.
 
+import { nearest } from '../core/nearest.ts';
 import { driverOf } from './expand.ts';
 import type { Loaded, RawService } from './load.ts';
 import { signalOf } from './process.ts';
@@ -120,6 +121,7 @@ export function takeService(loaded: NonNullable<Loaded['project']>, settings: Ta
     if (service.deploy !== undefined && Object.hasOwn(service.deploy, key)) note(`deploy.${key}`, what);
   if (driver === 'process' && build === undefined) checkProcess(service, fault);
   checkShared(service, fault);
+  checkPlaceholders(service, fault);
   checkLinks(service, fault, note, compose);
   return {
     project: {
@@ -181,6 +183,16 @@ function checkShared(service: RawService, fault: Say): void {
       String(service[key] ?? '').startsWith('container:')
     )
       fault(key, `${service[key]}: torc's replicas live and end apart from other containers; take it out`);
+}
+
+/** A misspelt one would reach the program as it stands; Docker's own templates are spelt otherwise ({{.Name}}). */
+function checkPlaceholders(service: RawService, fault: Say): void {
+  const known = ['slot', 'generation', 'port'];
+  const words = [...JSON.stringify(service).matchAll(/\{\{ *(\w+) *\}\}/gi)].map(match => match[1]!);
+  for (const word of new Set(words)) {
+    const candidate = known.includes(word) ? null : nearest(word.toLowerCase(), known);
+    if (candidate !== null) fault(`{{${word}}}`, `is no placeholder; did you mean {{${candidate}}}?`);
+  }
 }
 
 /** What must be there and is not torc's to start. */

@@ -1,6 +1,6 @@
 // torc from a settings file: the service in it runs as it says, and what is wrong in it stops the start with its line.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -16,6 +16,14 @@ function write(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
+
+const readOr = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // it has ended
+  }
+};
 
 const program = `
 require('node:http').createServer((request, response) => {
@@ -51,6 +59,14 @@ replica:
     assert.match(text, new RegExp(`^hello world\\|${slot}\\.1\\|--port=\\d+\\+${slot}\\|${folder}\\|none$`));
   }
   assert.match(torc.output(), 'depends_on database: torc starts only its replicas');
+  const children = readdirSync('/proc').filter(pid =>
+    new RegExp(`\\) \\S ${torc.process.pid} `).test(readOr(`/proc/${pid}/stat`)),
+  );
+  const workers = children
+    .map(pid => readOr(`/proc/${pid}/environ`))
+    .filter(environ => environ.includes('"heartbeatPath"'));
+  assert.ok(workers.length > 0, 'workers are told their settings');
+  for (const environ of workers) assert.not.match(environ, 'hello world', 'and not what replicas are told');
   await torc.close();
   assert.is(await torc.exited(), 0);
 });

@@ -149,4 +149,11 @@ taken('placeholders reach volumes by key and by name', () => {
   assert.equal(two.volumes, { 'data-2': { name: 'app_data-2' }, logs: { name: 'logs-2' } });
 });
 
+taken('a misspelt placeholder is named; other braces stay', () => {
+  const { faults } = take(
+    service('image: x', 'hostname: "a-{{slots}}"', 'logging: {options: {tag: "{{.Name}}/{{name}}"}}'),
+  );
+  assert.equal(faults, ['compose.yaml: web: {{slots}}: is no placeholder; did you mean {{slot}}?']);
+});
+
 taken.run();
