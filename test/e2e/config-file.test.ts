@@ -49,25 +49,31 @@ replica:
 `,
   );
   const torc = await spawnTorc({ TORC_KEY: 'path', SECRET: 'of torc' }, ['--config', path]);
-  await waitFor(() => torc.output().includes('torc is ready on') || torc.process.exitCode !== null, {
-    timeoutMs: 60_000,
-    what: 'the ready line',
-  });
-  for (let index = 0; index < 6; index++) {
-    const { text, headers } = await torc.get(`/${index}`);
-    const slot = headers.get('x-served-by');
-    assert.match(text, new RegExp(`^hello world\\|${slot}\\.1\\|--port=\\d+\\+${slot}\\|${folder}\\|none$`));
+  try {
+    await waitFor(() => torc.output().includes('torc is ready on') || torc.process.exitCode !== null, {
+      timeoutMs: 60_000,
+      what: 'the ready line',
+    });
+    for (let index = 0; index < 6; index++) {
+      const { text, headers } = await torc.get(`/${index}`);
+      const slot = headers.get('x-served-by');
+      assert.match(
+        text,
+        new RegExp(`^hello world\\|${slot}\\.1\\|--port=\\d+\\+${slot}\\|${folder}\\|none$`),
+      );
+    }
+    assert.match(torc.output(), 'depends_on database: torc starts only its replicas');
+    const children = readdirSync('/proc').filter(pid =>
+      new RegExp(`\\) \\S ${torc.process.pid} `).test(readOr(`/proc/${pid}/stat`)),
+    );
+    const workers = children
+      .map(pid => readOr(`/proc/${pid}/environ`))
+      .filter(environ => environ.includes('"heartbeatPath"'));
+    assert.ok(workers.length > 0, 'workers are told their settings');
+    for (const environ of workers) assert.not.match(environ, 'hello world', 'and not what replicas are told');
+  } finally {
+    await torc.close();
   }
-  assert.match(torc.output(), 'depends_on database: torc starts only its replicas');
-  const children = readdirSync('/proc').filter(pid =>
-    new RegExp(`\\) \\S ${torc.process.pid} `).test(readOr(`/proc/${pid}/stat`)),
-  );
-  const workers = children
-    .map(pid => readOr(`/proc/${pid}/environ`))
-    .filter(environ => environ.includes('"heartbeatPath"'));
-  assert.ok(workers.length > 0, 'workers are told their settings');
-  for (const environ of workers) assert.not.match(environ, 'hello world', 'and not what replicas are told');
-  await torc.close();
   assert.is(await torc.exited(), 0);
 });
 
