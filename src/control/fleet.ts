@@ -171,7 +171,7 @@ export class Fleet {
     const again = slot.removed ? '' : `; next try in ${retryInMs} ms`;
     this.#options.log.warn(
       { slot: slot.name, failureCount: number, retryInMs, cause, output },
-      `slot ${slot.name} is not filled, failure ${number}: ${cause}${again}`,
+      `slot ${slot.name} is not filled, failure ${number}: ${cause}${lastSaid(output, cause)}${again}`,
     );
   }
 
@@ -340,4 +340,13 @@ export class Fleet {
   #nowMs(): number {
     return this.#options.clock.nowMs();
   }
+}
+
+const LONGEST_SAID = 400;
+
+/** The last that it printed, with torc's advice behind it where there is one: a cause is seldom in an exit code. */
+function lastSaid(output: string, cause: string): string {
+  const lines = output.split('\n').filter(line => line.trim() !== '');
+  const said = lines.slice(lines.at(-1)?.startsWith('torc: ') ? -2 : -1).join('; ');
+  return said === '' || cause.includes(said) ? '' : `; it said: ${said.slice(-LONGEST_SAID)}`;
 }
