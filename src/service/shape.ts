@@ -145,8 +145,10 @@ export function list(
     read: (value, at) => {
       if (value === null || value === undefined) return undefined;
       if (!Array.isArray(value)) return fault(at, `${kindOf(value)} stands where a list must`);
+      // An entry is replaced whole, so nothing in it is left to be merged.
       const read = value
-        .map((one, index) => readAs(item, one, below(at, index)))
+        .map(settled)
+        .map((one, index) => item.read(one, below(at, index)))
         .filter(one => one !== undefined);
       return unique(several ? read.flat() : read);
     },
