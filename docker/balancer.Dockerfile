@@ -21,7 +21,8 @@ LABEL torc.reaper=true
 VOLUME /var/lib/torc
 EXPOSE 5000
 # Without the token torc answers 401 or 403 here: it is alive, and whether it is ready is not for everybody.
-HEALTHCHECK --interval=10s --timeout=5s --retries=3 \
+# Failures of the first minute do not count: an image may have to be built before the first replica is there.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/admin/ready').then(r => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
 # No USER: start.ts becomes the user node itself, with the group of the mounted socket.
 CMD ["node", "docker/start.ts"]

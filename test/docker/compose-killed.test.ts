@@ -12,7 +12,7 @@ const { balancer, compose, run, readyCount } = project;
 
 engineSuite('compose, killed', network, test => {
   const up = async (): Promise<void> => {
-    const { code, output } = await compose('up', '-d', '--build', '--wait', '--wait-timeout', '120');
+    const { code, output } = await compose('up', '-d', '--build');
     assert.is(code, 0, output);
     await waitFor(async () => (await readyCount()) === 3, { timeoutMs: 60_000, what: 'three replicas' });
     await waitFor(async () => (await named()).some(name => name.includes('-reaper-')), {

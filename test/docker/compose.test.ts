@@ -29,7 +29,7 @@ const CRASH = `for (const pid of fs.readdirSync('/proc').filter(Number)) {
 
 engineSuite('compose', network, test => {
   test('up: ready, balanced over sibling containers, not as root', async () => {
-    const { code, output } = await compose('up', '-d', '--build', '--wait', '--wait-timeout', '120');
+    const { code, output } = await compose('up', '-d', '--build');
     assert.is(code, 0, output);
     await waitFor(async () => (await readyCount()) === 3, {
       timeoutMs: 60_000,
@@ -68,12 +68,14 @@ engineSuite('compose', network, test => {
 
   test('healthy, and started again after a crash: the replicas are taken over', async () => {
     const inspect = () => docker.getContainer(balancer).inspect();
-    const before = (await inspect()).State;
-    assert.is(before.Health?.Status, 'healthy', 'up --wait waits for it');
+    await waitFor(async () => (await inspect()).State.Health?.Status === 'healthy', {
+      timeoutMs: 120_000,
+      what: 'the health check to pass',
+    });
     const replicas = (await containersOf(network)).sort();
     await run('exec', '-u', '0', balancer, 'node', '-e', CRASH);
     await waitFor(async () => (await inspect()).RestartCount === 1 && (await readyCount()) === 3, {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       what: 'torc again, with three replicas',
     });
     assert.equal((await containersOf(network)).sort(), replicas);

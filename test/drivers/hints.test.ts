@@ -78,6 +78,28 @@ test('a network disconnect names the container, and only of our network', () => 
   assert.is(of('another'), null);
 });
 
+test("Podman's words for the same", () => {
+  assert.equal(
+    [kindOf('kill'), kindOf('died', { exitCode: '137' }), kindOf('remove')],
+    [
+      'changed: podman kill',
+      'gone: docker die, exit code 137 (SIGKILL)',
+      'gone: docker destroy, the container was removed',
+    ],
+  );
+  // It names the container where Docker has the network.
+  const message = {
+    Type: 'network',
+    Action: 'disconnect',
+    Actor: { ID: 'c1', Attributes: { name: 'torc-1' } },
+  };
+  assert.equal(hintOf(message, 'torc', 'me', new Set()), {
+    kind: 'changed',
+    replicaId: 'c1',
+    cause: 'network disconnect',
+  });
+});
+
 test('exit codes in words', () => {
   assert.equal([1, 137, 143, 255].map(exitInWords), [
     'exit code 1',
