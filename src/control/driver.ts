@@ -12,7 +12,8 @@ export interface Replica {
   readonly slot: string;
   readonly generation: number;
   readonly spare: boolean;
-  readonly status: 'running' | 'paused' | 'stopped';
+  /** `stopping`: somebody else is ending it; what it works on may finish, and it gets nothing new. */
+  readonly status: 'running' | 'paused' | 'stopping' | 'stopped';
   readonly host: string;
   readonly port: number;
   /** What people look for: a container's short id, a pid. */
@@ -47,11 +48,13 @@ export interface DriverEvent {
 }
 
 export interface Driver {
-  readonly name: 'docker' | 'process' | 'static';
-  /** False where replicas are given (`static`): the slots follow what is listed, and nothing is made or ended (given.ts). */
+  readonly name: 'docker' | 'process' | 'static' | 'follow';
+  /** False where replicas are given (`static`, `follow`): the slots follow what is listed, and nothing is made or ended (given.ts). */
   readonly creates: boolean;
   /** What its replicas run now, in words: an image, a command line, "the demo program"; absent where they are given. */
   readonly program?: string;
+  /** Given replicas: the setting that says which; absent: TORC_UPSTREAMS. */
+  readonly givenBy?: string;
   /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */
   readonly lingerMs?: number;
   /**

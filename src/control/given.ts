@@ -23,6 +23,9 @@ export type GivenChange =
   | { readonly kind: 'leave'; readonly slot: Slot; readonly how: 'drain' | 'gone'; readonly cause: string }
   /** Out of routing until a heartbeat is answered. */
   | { readonly kind: 'doubt'; readonly slot: Slot; readonly cause: string }
+  /** Nothing runs there, and it is listed all the same: a slot for it, empty, with the reason. */
+  | { readonly kind: 'open'; readonly name: string; readonly cause: string }
+  | { readonly kind: 'tell'; readonly slot: Slot; readonly cause: string }
   | { readonly kind: 'remove'; readonly slot: Slot };
 
 export interface Given {
@@ -57,6 +60,12 @@ export function givenChanges(given: Given): GivenChange[] {
   for (const replica of wanted.values()) {
     if (byName.has(replica.slot) || isDismissed(replica.slot)) continue;
     changes.push({ kind: 'add', replica, from: holders.get(replica.id) });
+  }
+  for (const replica of listed) {
+    const { slot: name, status } = replica;
+    if (status === 'running' || isDismissed(name) || slots.some(slot => slot.name === name)) continue;
+    if (changes.some(change => 'name' in change && change.name === name) || wanted.has(name)) continue;
+    changes.push({ kind: 'open', name, cause: stateInWords(replica) });
   }
   for (const slot of slots) {
     const replica = wanted.get(slot.name);
@@ -100,13 +109,22 @@ function wantedOf(running: readonly Replica[], byName: ReadonlyMap<string, Slot>
 /** No replica that could fill it is listed for this slot. */
 function unwanted(slot: Slot, { listed, emptySinceMs, lingerMs, nowMs }: Given): GivenChange | null {
   const filling = slot.member?.replica;
-  if (filling === undefined) return nowMs - emptySinceMs(slot) >= lingerMs ? { kind: 'remove', slot } : null;
+  if (filling === undefined) {
+    const kept = listed.find(replica => replica.slot === slot.name);
+    if (kept === undefined) return nowMs - emptySinceMs(slot) >= lingerMs ? { kind: 'remove', slot } : null;
+    const cause = stateInWords(kept);
+    return kept.status === 'running' || cause === slot.change.cause ? null : { kind: 'tell', slot, cause };
+  }
   const found = listed.find(replica => replica.id === filling.id && replica.slot === slot.name);
-  if (found?.status === 'paused') return { kind: 'doubt', slot, cause: 'it is paused' };
-  if (found) return { kind: 'leave', slot, how: 'gone', cause: found.ended ?? 'it is stopped' };
+  if (found?.status === 'paused') return { kind: 'doubt', slot, cause: stateInWords(found) };
+  if (found?.status === 'stopping') return { kind: 'leave', slot, how: 'drain', cause: stateInWords(found) };
+  if (found) return { kind: 'leave', slot, how: 'gone', cause: stateInWords(found) };
   if (lingerMs === 0 && !listed.some(replica => replica.slot === slot.name)) return { kind: 'remove', slot };
   return { kind: 'leave', slot, how: 'drain', cause: 'it is no longer listed' };
 }
+
+const stateInWords = ({ status, ended }: Replica): string =>
+  ended ?? (status === 'stopping' ? 'it is being stopped' : `it is ${status}`);
 
 const isSame = (a: Replica, b: Replica): boolean => a.id === b.id && a.host === b.host && a.port === b.port;
 
@@ -215,6 +233,12 @@ export class Follower {
       case 'leave':
         this.#release(change.slot, change.how, change.cause);
         return;
+      case 'open':
+        this.#newSlot(change.name, change.cause);
+        return;
+      case 'tell':
+        change.slot.change = this.#fleet.change(change.cause, 'listing');
+        return;
       case 'doubt':
         this.#fleet.doubtListed(change.slot, change.cause);
         return;
@@ -226,12 +250,12 @@ export class Follower {
     }
   }
 
-  #newSlot(name: string): Slot | null {
+  #newSlot(name: string, cause = 'listed'): Slot | null {
     const { slots } = this.#fleet;
     const fault = slotsFault(this.#options.ring, slots.serving().length + 1);
     if (fault === null) {
       this.#taken.add(name);
-      return slots.add(name, this.#fleet.change('listed', 'listing'), false);
+      return slots.add(name, this.#fleet.change(cause, 'listing'), false);
     }
     if (!this.#isFullTold) this.#options.log.warn({ slot: name }, `slot ${name} gets no keys: ${fault}`);
     this.#isFullTold = true;

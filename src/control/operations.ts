@@ -59,8 +59,7 @@ export class Operations {
   add(change: MembershipChange): Promise<Outcome> {
     return this.#bounded(async () => {
       const { slots } = this.#fleet;
-      if (!this.#driver.creates)
-        return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be created');
+      if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be created`);
       const taken = new Set(slots.serving().map(slot => slot.name));
       const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings.ring, slotCount));
       if (!plan.ok) return plan;
@@ -91,6 +90,8 @@ export class Operations {
   /** Resolves after the drain. Replicas that are given (`static`) leave routing until the next start of torc. */
   remove(change: MembershipChange): Promise<Outcome> {
     return this.#bounded(async () => {
+      if (this.#driver.givenBy !== undefined)
+        return refuse(409, `${this.#given()}: stop and remove them where they are made`);
       const plan = planRemove(
         change,
         this.#fleet.slots.listed().map(slot => slot.name),
@@ -123,8 +124,7 @@ export class Operations {
   }
 
   #rolloutRefusal(): Outcome | null {
-    if (!this.#driver.creates)
-      return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be replaced');
+    if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
     if (this.#rollout?.state !== 'running') return null;
     return refuse(409, `a roll-out of ${this.#rollout.version.name} is under way: see GET /admin/rollout`);
@@ -147,6 +147,10 @@ export class Operations {
     this.#rollout.stop(why);
     this.#options.tick();
     return { ok: true };
+  }
+
+  #given(): string {
+    return `the replicas are given by ${this.#driver.givenBy ?? 'TORC_UPSTREAMS'}`;
   }
 
   /** Takes slots out of table and routing at once; resolves when nothing of them is left, or the bound is over. */

@@ -62,6 +62,8 @@ function given(now: readonly string[], listed: readonly string[], rest: Partial<
         return `seat ${change.slot.name} ${change.replica.id}`;
       case 'unseat':
         return `unseat ${change.seat.name}`;
+      case 'open':
+        return `open ${change.name}: ${change.cause}`;
       case 'leave':
         return `leave ${change.slot.name} ${change.how}`;
       default:
@@ -95,13 +97,22 @@ const table: [string, string[], string[], Partial<Given>, string[]][] = [
   ['an empty slot lingers', ['x', 'y b'], ['y b'], { ...LINGER, nowMs: 59_999 }, []],
   ['for its time', ['x', 'y b'], ['y b'], { ...LINGER, nowMs: 60_000 }, ['remove x']],
   [
-    'also with a stopped one',
+    'but not while one is listed for it, which tells why it is empty',
     ['x', 'y b'],
     ['x a 1 stopped', 'y b'],
     { ...LINGER, nowMs: 60_000 },
-    ['remove x'],
+    ['tell x'],
   ],
-  ['no list empties the table', ['x a', 'y'], ['z c 1 stopped'], {}, []],
+  [
+    'a new name with nothing that runs is an empty slot, which tells why',
+    ['x a'],
+    ['x a', 'y b 1 stopped', 'z c 1 stopping'],
+    {},
+    ['open y: it is stopped', 'open z: it is being stopped'],
+  ],
+  ['one that is being stopped is drained', ['x a'], ['x a 1 stopping'], {}, ['leave x drain']],
+  ['and its successor waits for it no longer', ['x a'], ['x a 1 stopping', 'x b'], {}, ['seat x b']],
+  ['no list empties the table', ['x a', 'y'], ['z c 1 stopped'], {}, ['open z: it is stopped']],
   ['one that may not be taken is not', ['x'], ['x a'], { isBarred: () => true }, []],
   [
     'nor is it its successor’s hindrance',
