@@ -53,6 +53,13 @@ export const healthFields = {
     '%',
     "share of requests that may be retries, beyond a burst of one replica's requests in flight (at least 3)",
   ),
+  holdMs: row(
+    'TORC_HOLD_MS',
+    whole(0, 600000),
+    null,
+    'ms',
+    'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503; unset: 10000 with the follow driver (Compose stops all before it starts the first), else 0',
+  ),
   connectTimeoutMs: row(
     'TORC_CONNECT_TIMEOUT_MS',
     whole(10, 60000),

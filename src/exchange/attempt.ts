@@ -46,6 +46,8 @@ export class Failures {
    * have them all, so after a death it has one more try.
    */
   deaths = 0;
+  /** The last failure might have been repeated, but for TORC_RETRIES. */
+  isSpent = false;
   #retries = 0;
   #staleRetried = false;
   #wasStale = false;
@@ -56,6 +58,7 @@ export class Failures {
 
   next(failed: FailedAttempt, mostRetries: number, budget: RetryBudget): Verdict {
     const { stale, sent, code } = failed;
+    this.isSpent = false;
     if (failed.answered || !failed.replayable || (sent && !failed.idempotent)) return 'end';
     // No failure, and the key's own slot is still the right one.
     if (stale && !this.#staleRetried) {
@@ -66,10 +69,19 @@ export class Failures {
     // Behind a connection that seemed stale nobody listens any more: it was a death.
     if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED')) this.deaths++;
     this.#wasStale = false;
-    if (this.isDeadly || this.#retries >= mostRetries || !isWorthIt(code)) return 'end';
+    if (this.isDeadly || !isWorthIt(code)) return 'end';
+    this.isSpent = this.#retries >= mostRetries;
+    if (this.isSpent) return 'end';
     if (!budget.take(this.#retries === 0)) return 'no budget';
     this.#retries++;
     return 'other';
+  }
+
+  /** The request waits, and begins anew after that: everybody may be asked again. What died of it is not forgotten. */
+  rest(budget: RetryBudget): void {
+    this.over(budget);
+    this.#retries = 0;
+    this.tried.length = 0;
   }
 
   /** The request is over. */

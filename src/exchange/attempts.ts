@@ -16,6 +16,8 @@ import type { Upload } from './upload.ts';
 
 const NONE_TRIED: readonly number[] = [];
 
+/** Waits for a replica to be ready: none is, or none that was asked took it. The sweep looks after it. */
+export const HELD = -1;
 export const QUEUED = 0;
 export const CONNECTING = 1;
 export const WAITING = 2;
@@ -45,6 +47,8 @@ export abstract class Attempts implements Attempt {
   freshOnly = false;
   /** It has a body, or had to leave a connection that it shared: from now on it has its own. */
   protected isAlone = false;
+  /** When waiting for a replica ends; 0 while it has not begun. */
+  #heldUntilMs = 0;
   cancelled = false;
   isFinished = false;
   /** null where the request has no body. */
@@ -106,7 +110,7 @@ export abstract class Attempts implements Attempt {
     const tried = this.failures === null ? NONE_TRIED : this.failures.tried;
     const slotId = pick(snapshot, this.hash, tried, shared.config.balanceFactor, shared.inFlight);
     if (slotId === NO_SLOT) {
-      this.fail(lastCode, lastDetail);
+      this.#hold(lastCode, lastDetail);
       return;
     }
     const upstream = snapshot.upstreams[slotId]!;
@@ -117,6 +121,39 @@ export abstract class Attempts implements Attempt {
       return;
     }
     this.#dispatch(upstream);
+  }
+
+  /** Nobody can be asked now, and nothing is lost by asking later: `resume`d by the sweep, or failed if it may not wait. */
+  #hold(code: ProxyErrorCode, detail: string): void {
+    const { shared } = this;
+    const { holdMs, maxQueue } = shared.config;
+    if (this.#heldUntilMs === 0) this.#heldUntilMs = shared.soonMs + (holdMs ?? 0);
+    const mayWait = !shared.draining && shared.held < maxQueue && shared.soonMs < this.#heldUntilMs;
+    if (!mayWait) {
+      this.fail(code, detail);
+      return;
+    }
+    shared.held++;
+    this.phase = HELD;
+    this.upstream = null;
+    this.failures?.rest(shared.retryBudget);
+    this.deadlineMs = 0;
+  }
+
+  /** Tries again when somebody is ready, or when there is no more time. */
+  protected resume(): void {
+    const { shared } = this;
+    this.snapshot = shared.snapshots.current;
+    if (this.snapshot.usableCount === 0 && !shared.draining && shared.soonMs < this.#heldUntilMs) return;
+    this.release();
+    this.attempt('NO_REPLICA', 'no slot was ready in time');
+  }
+
+  /** It waits for no replica any more. */
+  protected release(): void {
+    if (this.phase !== HELD) return;
+    this.phase = QUEUED;
+    this.shared.held--;
   }
 
   #dispatch(upstream: Upstream): void {
@@ -198,8 +235,9 @@ export abstract class Attempts implements Attempt {
         this.fail(code, `${detail}; the retry budget is used up`);
         return;
       default: {
-        const { isDeadly, deaths } = failures;
-        this.fail(code, isDeadly ? `${detail}; ${deaths} replicas died of it` : detail);
+        const { isDeadly, deaths, isSpent } = failures;
+        if (isSpent) this.#hold(code, detail);
+        else this.fail(code, isDeadly ? `${detail}; ${deaths} replicas died of it` : detail);
       }
     }
   }

@@ -17,7 +17,7 @@ import { FoundKey, findKey } from '../routing/key.ts';
 import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
-import { ANSWERING, Attempts, CONNECTING, QUEUED, WAITING } from './attempts.ts';
+import { ANSWERING, Attempts, CONNECTING, HELD, QUEUED, WAITING } from './attempts.ts';
 import { type Downstream, FULL, LEFT } from './downstream.ts';
 import type { RequestHead } from './headers.ts';
 import { errorBody, lastHopBody, lastHopHead, replyHead, unknownEndpointBody } from './reply.ts';
@@ -211,6 +211,9 @@ export class Exchange extends Attempts implements Swept {
   /** Time is up. */
   expired(): void {
     switch (this.phase) {
+      case HELD:
+        this.resume();
+        return;
       case QUEUED:
         this.#giveUp('QUEUE_FULL', 'waited too long for a connection');
         return;
@@ -320,6 +323,7 @@ export class Exchange extends Attempts implements Swept {
     if (this.isFinished) return;
     this.isFinished = true;
     const shared = this.shared;
+    this.release();
     leave(shared.running, this);
     shared.counters.requests++;
     shared.retryBudget.deposit();

@@ -45,6 +45,8 @@ export interface Shared {
   readonly running: Swept[];
   /** Attempts at work, as bounded load counts them. */
   inFlight: number;
+  /** Exchanges that wait for a replica to be ready. */
+  held: number;
   readonly retryBudget: RetryBudget;
   draining: boolean;
   /** The value of a Date field for this second. */

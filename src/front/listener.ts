@@ -97,6 +97,7 @@ class ProxyServer implements DataPlane {
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: [],
       inFlight: 0,
+      held: 0,
       retryBudget: new RetryBudget(
         config.retryBudgetPercent,
         config.maxConnectionsPerReplica + config.maxQueue,
