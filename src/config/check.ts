@@ -36,6 +36,10 @@ export function checkTogether(
 ): void {
   checkRead(config.driver, given, meant, faults);
   checkUpstreams(config, faults);
+  if (config.driver === 'follow' && config.follow === null)
+    faults.push(
+      `TORC_FOLLOW: is not set, and TORC_DRIVER=follow needs it; allowed: ${fields.follow.allowed}`,
+    );
   if (config.heartbeatPath === '' && config.driver !== 'static') {
     faults.push(
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',

@@ -1,6 +1,7 @@
 // Settings of the replicas: who makes them, what they are, how many, and what becomes of them when torc ends. One row each;
 // fields.ts says what a row is.
 
+import { follow } from './follow.ts';
 import {
   DRIVERS,
   type DriverName,
@@ -18,6 +19,9 @@ import { upstreamList } from './upstreams.ts';
 const DOCKER: readonly DriverName[] = ['docker'];
 const PROCESS: readonly DriverName[] = ['process'];
 const STATIC: readonly DriverName[] = ['static'];
+const FOLLOW: readonly DriverName[] = ['follow'];
+/** Those whose replicas are containers. */
+const CONTAINERS: readonly DriverName[] = ['docker', 'follow'];
 /** Those that make replicas, and so decide how many. */
 const MAKERS: readonly DriverName[] = ['docker', 'process'];
 
@@ -27,7 +31,7 @@ export const replicasFields = {
     oneOf('auto', ...DRIVERS),
     'auto',
     '',
-    'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static; a Compose service: docker, or process where it has no image), else the demo program, in Docker where an engine answers',
+    'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static, TORC_FOLLOW: follow; a Compose service: docker, or process where it has no image), else the demo program, in Docker where an engine answers',
   ),
   configFile: row(
     'TORC_CONFIG',
@@ -125,6 +129,14 @@ export const replicasFields = {
     "static driver: name servers for dns: and srv: upstreams; unset: the system's",
     STATIC,
   ),
+  follow: row(
+    'TORC_FOLLOW',
+    follow,
+    null,
+    '',
+    'follow driver: the containers that somebody else runs and torc routes over: a Compose service, or all with these labels',
+    FOLLOW,
+  ),
   image: row(
     'TORC_IMAGE',
     text(/^[\w][\w./:@-]*$/, 'is not an image name', 'an image name, as docker run takes it'),
@@ -138,8 +150,8 @@ export const replicasFields = {
     whole(1, 65535),
     null,
     '',
-    'docker driver: port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000',
-    DOCKER,
+    'port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000 (docker), or that the container has as label torc.port, EXPOSEs or publishes (follow)',
+    CONTAINERS,
   ),
   capAdd: row(
     'TORC_CAP_ADD',
@@ -162,8 +174,8 @@ export const replicasFields = {
     oneOf('auto', 'ip', 'published'),
     'auto',
     '',
-    'docker driver: reach replicas by container address (Linux) or by a port published on 127.0.0.1',
-    DOCKER,
+    'reach containers by their address (Linux) or by a published port',
+    CONTAINERS,
   ),
   replicaCommand: row(
     'TORC_REPLICA_COMMAND',

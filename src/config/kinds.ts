@@ -26,7 +26,7 @@ export interface Kind<T> {
 }
 
 /** What can make replicas, or be given them. */
-export const DRIVERS = ['docker', 'process', 'static'] as const;
+export const DRIVERS = ['docker', 'process', 'static', 'follow'] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
 export const whole = (min: number, max: number): Kind<number> => ({

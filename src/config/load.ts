@@ -29,6 +29,9 @@ export type Loaded =
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
+/** What `docker compose up -d` takes to recreate a service, all of whose containers it stops first. */
+const FOLLOW_HOLD_MS = 10_000;
+
 const keys = Object.keys(fields) as FieldKey[];
 
 /** `--service` stands beside `--compose`; its variable says whose service, because Swarm has others. */
@@ -77,6 +80,7 @@ export function loadConfig(
   config.service = replica?.project ?? null;
   const meant = config.driver === 'auto' ? (replica?.meant ?? meantBy(given)) : null;
   if (meant !== null) config.driver = meant.driver;
+  if (config.driver === 'follow') config.holdMs ??= FOLLOW_HOLD_MS;
   checkTogether(config as unknown as Config, given, meant, faults);
   if (faults.length > 0) return { kind: 'faults', faults };
   return {

@@ -33,6 +33,8 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
   switch (config.driver) {
     case 'static':
       return staticDriver(config, surroundings);
+    case 'follow':
+      return followDriver(config, surroundings);
     case 'process':
       return processDriver(config, surroundings);
     case 'docker': {
@@ -61,6 +63,14 @@ function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): D
     clock: systemClock,
     log,
   });
+}
+
+async function followDriver(
+  { follow, replicaPort, dockerReach }: Config,
+  { log }: DriverSurroundings,
+): Promise<Driver> {
+  const { FollowDriver } = await import('./follow/driver.ts');
+  return new FollowDriver({ follow: follow!, port: replicaPort, reach: dockerReach, log });
 }
 
 async function dockerDriver(

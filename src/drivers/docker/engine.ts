@@ -57,6 +57,12 @@ export class Engine {
     }
   }
 
+  /** Where its published ports are: the host that it is reached at, if that is another machine. */
+  get host(): string {
+    const { host } = this.#calls.modem as { host?: string };
+    return host === undefined || host === 'localhost' || host === '::1' ? '127.0.0.1' : host;
+  }
+
   /** One call. `what` begins the message if it fails: "cannot start container 1234". */
   ask<T>(what: string, call: (docker: Docker) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     const docker = timeoutMs > CALL_TIMEOUT_MS ? this.#streams : this.#calls;

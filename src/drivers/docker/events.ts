@@ -11,12 +11,15 @@ export interface EngineMessage {
   /** Also with a value: "health_status: unhealthy". */
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  /** By the engine's clock, since 1970; 0 where it did not say. */
+  readonly atMs?: number;
 }
 
 const WATCHED: { type: ('container' | 'network' | 'volume')[]; event: string[] } = {
   type: ['container', 'network', 'volume'],
   event: [
-    ...['create', 'kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status', 'disconnect'],
+    ...['create', 'start', 'kill', 'die', 'oom', 'destroy', 'pause', 'unpause', 'health_status'],
+    ...['connect', 'disconnect'],
     // Podman's words for die (up to 4.3) and destroy; Docker knows neither of containers.
     ...['died', 'remove'],
   ],
@@ -99,7 +102,7 @@ export class EventStream {
     this.#seen.add(key);
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
     if (timeNano !== '') this.#since = Number(`${timeNano.slice(0, -9)}.${timeNano.slice(-9, -3)}`);
-    this.#options.onMessage(message);
+    this.#options.onMessage({ ...message, atMs: Number(timeNano) / 1e6 });
   }
 
   #reopenLater(delayMs: number, why: string): void {

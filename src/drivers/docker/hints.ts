@@ -34,8 +34,17 @@ export function hintOf(
     return { kind: 'gone', replicaId: container, cause: 'docker network disconnect' };
   }
   if (Attributes[NETWORK_LABEL] !== network || Attributes[OWNER_LABEL] !== owner) return null;
-  const hint = (kind: DriverEvent['kind'], cause: string): DriverEvent => ({ kind, replicaId: ID, cause });
-  switch (message.Action) {
+  const meaning = meaningOf(message, stopSignals);
+  return meaning === null ? null : { ...meaning, replicaId: ID };
+}
+
+/** What a container's event means for a replica, whoever made it; null: nothing. */
+export function meaningOf(
+  { Action, Actor: { Attributes } }: EngineMessage,
+  stopSignals: ReadonlySet<string>,
+): Omit<DriverEvent, 'replicaId'> | null {
+  const hint = (kind: DriverEvent['kind'], cause: string) => ({ kind, cause });
+  switch (Action) {
     case 'kill': {
       if (Attributes.signal === undefined) return hint('changed', 'podman kill'); // it does not say which
       const signal = signalNames.get(Attributes.signal ?? '') ?? `signal ${Attributes.signal}`;
@@ -53,7 +62,7 @@ export function hintOf(
       return hint('unhealthy', "docker health_status, the image's health check fails");
     case 'pause':
     case 'unpause':
-      return hint('changed', `docker ${message.Action}`);
+      return hint('changed', `docker ${Action}`);
     default:
       return null;
   }

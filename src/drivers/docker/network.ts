@@ -66,8 +66,7 @@ export class Network {
   async reach(): Promise<Reach> {
     const found = await this.ensure();
     if (this.#self !== null) return 'ip';
-    const bridge = found.Options?.['com.docker.network.bridge.name'] ?? `br-${found.Id.slice(0, 12)}`;
-    if (isInterface(bridge)) return 'ip';
+    if (isInterface(bridgeOf(found))) return 'ip';
     const podmans = await this.#podmanBridge();
     return podmans !== null && isInterface(podmans) ? 'ip' : 'published';
   }
@@ -145,8 +144,12 @@ const dial = (docker: Docker, path: string): Promise<unknown> =>
     );
   });
 
+/** The name of a network's bridge on the engine's machine. */
+export const bridgeOf = ({ Id, Options }: Pick<Docker.NetworkInspectInfo, 'Id' | 'Options'>): string =>
+  Options?.['com.docker.network.bridge.name'] ?? `br-${Id.slice(0, 12)}`;
+
 /** Also one that is down, as a bridge without containers is: os.networkInterfaces() leaves those out. */
-const isInterface = (name: string): boolean =>
+export const isInterface = (name: string): boolean =>
   readText('/proc/self/net/dev')
     .split('\n')
     .some(line => line.trimStart().startsWith(`${name}:`));

@@ -24,13 +24,16 @@ export interface OwnContainer {
 
 /** Null on a host, and in a container of another engine. */
 export async function findOwnContainer(engine: Engine): Promise<OwnContainer | null> {
+  const found = await inspectOwnContainer(engine);
+  return found === null ? null : ownContainer(found.Id, found, engineAddress().options.socketPath);
+}
+
+/** The same, as the engine describes it. */
+export async function inspectOwnContainer(engine: Engine): Promise<Docker.ContainerInspectInfo | null> {
   const id = ownContainerId(readText('/proc/self/mountinfo'));
   if (id === null) return null;
   try {
-    const found = await engine.ask('cannot look at our own container', docker =>
-      docker.getContainer(id).inspect(),
-    );
-    return ownContainer(id, found, engineAddress().options.socketPath);
+    return await engine.ask('cannot look at our own container', docker => docker.getContainer(id).inspect());
   } catch (error) {
     if (error instanceof EngineError && error.status === NOT_FOUND) return null;
     throw error;
