@@ -66,11 +66,17 @@ function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): D
 }
 
 async function followDriver(
-  { follow, replicaPort, dockerReach }: Config,
-  { log }: DriverSurroundings,
+  { follow, replicaPort, dockerReach, host, port }: Config,
+  { stateRoot, log }: DriverSurroundings,
 ): Promise<Driver> {
   const { FollowDriver } = await import('./follow/driver.ts');
-  return new FollowDriver({ follow: follow!, port: replicaPort, reach: dockerReach, log });
+  return new FollowDriver({
+    follow: follow!,
+    port: replicaPort,
+    reach: dockerReach,
+    seatsPath: join(stateRoot, `seats-${fileName(`${host}_${port}`)}.json`),
+    log,
+  });
 }
 
 async function dockerDriver(

@@ -1,68 +1,28 @@
 // The follow driver on a real engine with real `docker compose`: everything that people do to containers, under load. No
 // request is lost, no key moves that need not, and torc asks the engine for nothing but lists, inspects and events.
 
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { answers, required } from '../support/engine.ts';
-import { allReady, type Followed, makeFollowed, moved, servedBy } from '../support/followed.ts';
+import { engineSuite, networkName } from '../support/engine.ts';
+import {
+  allReady,
+  CONNECTIONS,
+  type Followed,
+  makeFollowed,
+  moved,
+  servedBy,
+  underLoad,
+} from '../support/followed.ts';
 import { slotsOf } from '../support/healing.ts';
 import { lostRequests, startLoad } from '../support/load.ts';
 import { type SocketProxy, socketProxy } from '../support/socket-proxy.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
-const CONNECTIONS = 16;
-
-function engineSuite(name: string, define: (test: ReturnType<typeof suite>) => void): void {
-  const test = suite(name);
-  if (answers) define(test);
-  else if (required) test('a Docker engine is there', () => assert.unreachable('no engine answers'));
-  else test.skip('needs a Docker engine', () => {});
-  test.run();
-}
-
-interface Expected {
-  /** Slots that are there and ready in the end. */
-  readonly names: string[];
-  /** Of the keys: the least that can move. */
-  readonly least?: number;
-  /** Waited for besides. */
-  readonly until?: () => Promise<boolean>;
-}
-
-/** Does something to the containers under load; prints what moved and what was lost, and wants both least. */
-async function underLoad(
-  what: string,
-  torc: Torc,
-  act: () => Promise<unknown>,
-  { names, least, until }: Expected,
-): Promise<void> {
-  const before = await servedBy(torc);
-  const load = startLoad(torc.url, CONNECTIONS);
-  await load.flows();
-  await act();
-  if (until) await waitFor(until, { timeoutMs: 60_000, what: `the end of ${what}` });
-  await allReady(torc, names);
-  await load.flows();
-  const report = await load.stop();
-  const after = await servedBy(torc);
-  const { count, needless } = moved(before, after);
-  const sent = report.sent.GET + report.sent.POST;
-  const lost = lostRequests(report);
-  process.stdout.write(
-    `\n  ${what}: keys moved ${count} of ${before.length} (least possible ${least ?? 0}, needless ${needless}), ` +
-      `requests ${sent}, lost ${JSON.stringify(lost)}, slowest ${Math.round(report.slowestMs)} ms\n`,
-  );
-  assert.is(needless, 0);
-  if (least === undefined) assert.is(count, 0);
-  assert.equal(lost, []);
-}
-
 /** Of each slot: the container and which of its runs. */
 const runsOf = async (torc: Torc): Promise<Map<string, string>> =>
   new Map((await slotsOf(torc)).map(({ name, replica, generation }) => [name, `${replica} ${generation}`]));
 
-engineSuite('follow, a service of Compose', test => {
+engineSuite('follow, a service of Compose', networkName(), test => {
   let app: Followed;
   let proxy: SocketProxy;
   let torc: Torc;

@@ -6,12 +6,15 @@ import { randomBytes } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 import { slotsOf } from './healing.ts';
+import { lostRequests, startLoad } from './load.ts';
 import type { Torc } from './torc.ts';
 import { waitFor } from './wait.ts';
 
 const KEYS = 600;
 const LANES = 16;
+export const CONNECTIONS = 16;
 
 export interface Followed {
   /** Compose's project, the image's repository and the value of the label. */
@@ -128,3 +131,40 @@ export const allReady = (torc: Torc, names: string[]): Promise<void> =>
     },
     { timeoutMs: 60_000, what: `slots ${names.join(', ')}, all ready` },
   );
+
+export interface Expected {
+  /** Slots that are there and ready in the end. */
+  readonly names: string[];
+  /** Of the keys: the least that can move. */
+  readonly least?: number;
+  /** Waited for besides. */
+  readonly until?: () => Promise<boolean>;
+}
+
+/** Does something to the containers under load; prints what moved and what was lost, and wants both least. */
+export async function underLoad(
+  what: string,
+  torc: Torc,
+  act: () => Promise<unknown>,
+  { names, least, until }: Expected,
+): Promise<void> {
+  const before = await servedBy(torc);
+  const load = startLoad(torc.url, CONNECTIONS);
+  await load.flows();
+  await act();
+  if (until) await waitFor(until, { timeoutMs: 60_000, what: `the end of ${what}` });
+  await allReady(torc, names);
+  await load.flows();
+  const report = await load.stop();
+  const after = await servedBy(torc);
+  const { count, needless } = moved(before, after);
+  const sent = report.sent.GET + report.sent.POST;
+  const lost = lostRequests(report);
+  process.stdout.write(
+    `\n  ${what}: keys moved ${count} of ${before.length} (least possible ${least ?? 0}, needless ${needless}), ` +
+      `requests ${sent}, lost ${JSON.stringify(lost)}, slowest ${Math.round(report.slowestMs)} ms\n`,
+  );
+  assert.is(needless, 0);
+  if (least === undefined) assert.is(count, 0);
+  assert.equal(lost, []);
+}

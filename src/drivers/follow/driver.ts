@@ -15,6 +15,8 @@ import { type EngineMessage, EventStream } from '../docker/events.ts';
 import { meaningOf } from '../docker/hints.ts';
 import { bridgeOf, isInterface } from '../docker/network.ts';
 import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
+import type { Seat } from '../static/seats.ts';
+import { SeatsFile } from '../static/seats-file.ts';
 import { type Followed, followed } from './container.ts';
 import { type Here, portOf, type Way, wayTo } from './reach.ts';
 import { seat } from './seats.ts';
@@ -36,6 +38,8 @@ export interface FollowDriverOptions {
   /** On which they listen; null: the one port that each has. */
   readonly port: number | null;
   readonly reach: 'auto' | 'ip' | 'published';
+  /** Where it is kept who sits where, for the next torc. */
+  readonly seatsPath: string;
   readonly log: Log;
 }
 
@@ -51,9 +55,10 @@ export class FollowDriver implements Driver {
   readonly givenBy = 'TORC_FOLLOW';
   readonly #options: FollowDriverOptions;
   readonly #engine = new Engine();
+  readonly #seatsFile: SeatsFile;
   #events: EventStream | null = null;
   #onEvent: (event: DriverEvent) => void = () => {};
-  #seats: ReadonlyMap<string, string> = new Map();
+  #seats: ReadonlyMap<string, string>;
   /** As last listed, by container. */
   #known: ReadonlyMap<string, Followed> = new Map();
   readonly #stopping = new Map<string, Stopping>();
@@ -65,6 +70,8 @@ export class FollowDriver implements Driver {
 
   constructor(options: FollowDriverOptions) {
     this.#options = options;
+    this.#seatsFile = new SeatsFile(options.seatsPath, options.log);
+    this.#seats = new Map(this.#seatsFile.read().map(({ number, address }) => [`${number}`, address]));
   }
 
   get program(): string {
@@ -95,6 +102,7 @@ export class FollowDriver implements Driver {
       if (this.#known.get(id)?.runId !== runId || performance.now() > untilMs) this.#stopping.delete(id);
     const claims = found.map(({ id, seat, presence }) => ({ id, seat, presence }));
     this.#seats = seat(this.#seats, claims);
+    this.#seatsFile.write(numbersOf(this.#seats));
     const replicas: Replica[] = [];
     const said = new Map<string, string>();
     const here = await this.#here(found, own);
@@ -284,7 +292,8 @@ export class FollowDriver implements Driver {
   #hint(message: EngineMessage): void {
     const container = this.#known.get(message.Actor.ID);
     // An event of a run that is over already says nothing of the next.
-    if (container === undefined || (message.atMs ?? 0) < container.startedMs) return;
+    const { atMs = 0 } = message;
+    if (container === undefined || (atMs > 0 && atMs < container.startedMs)) return;
     const { runId, info } = container;
     const { StopSignal = '', StopTimeout } = info.Config as {
       StopSignal?: string;
@@ -299,6 +308,12 @@ export class FollowDriver implements Driver {
     this.#onEvent({ ...meaning, replicaId: runId });
   }
 }
+
+/** What the next torc cannot know by the names that are asked for. */
+const numbersOf = (seats: ReadonlyMap<string, string>): Seat[] =>
+  [...seats]
+    .filter(([name]) => /^\d{1,9}$/.test(name))
+    .map(([name, address]) => ({ group: '', number: Number(name), address, leftMs: null }));
 
 const UNREACHABLE = 'is not reachable';
 const unreachable = (fault: string): string => `it ${UNREACHABLE}: ${fault}`;
