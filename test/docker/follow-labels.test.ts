@@ -55,6 +55,7 @@ engineSuite('follow, by label', networkName(), test => {
       DOCKER_HOST: proxy.url,
       TORC_WORKERS: '1',
       TORC_STATE_DIR: state,
+      TORC_DRAIN_TIMEOUT_MS: '500',
       ...settings,
     });
 
@@ -136,7 +137,9 @@ engineSuite('follow, by label', networkName(), test => {
       timeoutMs: 20_000,
       what: 'it to be out',
     });
+    const outMs = performance.now();
     await becomes(torc, 'deaf', 'ready', /heartbeat answered/);
+    assert.ok(performance.now() - outMs > 4_000, 'not as soon as it has drained');
     await app.docker('rm', '-f', `${app.name}-deaf`);
   });
 
