@@ -58,7 +58,7 @@ export const healthFields = {
     whole(0, 600000),
     null,
     'ms',
-    'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503; unset: 10000 with the follow driver (Compose stops all before it starts the first), else 0',
+    'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503; unset: 30000 with the follow driver (Compose stops all before it starts the first), else 0',
   ),
   connectTimeoutMs: row(
     'TORC_CONNECT_TIMEOUT_MS',
@@ -134,7 +134,7 @@ export const healthFields = {
     null,
     '',
     'port of the heartbeat, where it is another than that of the requests; child processes have a port of their own each',
-    ['docker', 'static'],
+    ['docker', 'static', 'follow'],
   ),
   heartbeatMode: row(
     'TORC_HEARTBEAT_MODE',

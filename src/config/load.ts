@@ -29,8 +29,11 @@ export type Loaded =
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
-/** What `docker compose up -d` takes to recreate a service, all of whose containers it stops first. */
-const FOLLOW_HOLD_MS = 10_000;
+/**
+ * `docker compose up -d` stops all containers of a service before it starts the first new one: a second for programs that
+ * heed SIGTERM, more than ten for those that do not.
+ */
+const FOLLOW_HOLD_MS = 30_000;
 
 const keys = Object.keys(fields) as FieldKey[];
 

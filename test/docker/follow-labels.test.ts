@@ -53,6 +53,9 @@ engineSuite('follow, by label', networkName(), test => {
       TORC_DRIVER: 'follow',
       TORC_FOLLOW: `label:${app.name}=1,tier=web`,
       DOCKER_HOST: proxy.url,
+      // On a busy machine Compose takes its time.
+      TORC_HOLD_MS: '60000',
+      TORC_HEARTBEAT_TIMEOUT_MS: '5000',
       TORC_WORKERS: '1',
       TORC_STATE_DIR: state,
       TORC_DRAIN_TIMEOUT_MS: '500',
@@ -289,7 +292,8 @@ engineSuite('follow, by label', networkName(), test => {
     );
     const inside: Pick<Torc, 'get'> = {
       get: async path => {
-        const response = await fetch(`http://${address}:5000${path}`).catch(() => null);
+        const signal = AbortSignal.timeout(5_000);
+        const response = await fetch(`http://${address}:5000${path}`, { signal }).catch(() => null);
         return {
           status: response?.status ?? 0,
           text: (await response?.text()) ?? '{"slots":[]}',

@@ -35,6 +35,9 @@ engineSuite('follow, a service of Compose', networkName(), test => {
       TORC_FOLLOW: `compose:${app.name}/web`,
       TORC_DRIVER: 'follow',
       DOCKER_HOST: proxy.url,
+      // On a busy machine Compose takes its time.
+      TORC_HOLD_MS: '60000',
+      TORC_HEARTBEAT_TIMEOUT_MS: '5000',
       TORC_WORKERS: '2',
     });
   });
@@ -154,6 +157,7 @@ engineSuite('follow, a service of Compose', networkName(), test => {
   });
 
   test('the engine goes away and comes back: routing goes on, and what changed meanwhile is seen', async () => {
+    const own = (await servedBy(torc)).filter(slot => slot === '4').length;
     await underLoad(
       'engine away',
       torc,
@@ -162,7 +166,7 @@ engineSuite('follow, a service of Compose', networkName(), test => {
         await app.compose('up -d --no-recreate --scale web=3');
         await proxy.comeBack();
       },
-      { names: ['1', '2', '3'], least: 0 },
+      { names: ['1', '2', '3'], least: own },
     );
   });
 

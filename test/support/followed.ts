@@ -90,15 +90,16 @@ function run(args: string[], cwd: string, env: Record<string, string>): Promise<
   });
 }
 
-/** Which slot serves each key now. */
+/** Which slot serves each key now: as torc routes, because a single request on a busy machine may have had its second try. */
 export async function servedBy(torc: Torc): Promise<string[]> {
   const slots: string[] = new Array(KEYS);
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < KEYS) {
       const key = next++;
-      const { headers } = await torc.get(`/request?request_id=${key}`);
-      slots[key] = headers.get('x-served-by') ?? '';
+      slots[key] = (
+        JSON.parse((await torc.get(`/admin/explain?key=${key}`)).text) as { servedBy: string }
+      ).servedBy;
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));

@@ -7,14 +7,15 @@
 import type Docker from 'dockerode';
 import ipaddr from 'ipaddr.js';
 import type { Follow } from '../../config/follow.ts';
-import type { Driver, DriverEvent, Replica } from '../../control/driver.ts';
+import type { ContainerHealth, Driver, DriverEvent, Listening, Replica } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { atStart, Engine, EngineError } from '../docker/engine.ts';
 import { type EngineMessage, EventStream } from '../docker/events.ts';
 import { meaningOf } from '../docker/hints.ts';
+import { containerListening, healthOf } from '../docker/look.ts';
 import { bridgeOf, isInterface } from '../docker/network.ts';
-import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
+import { findOwnContainer, inspectOwnContainer, type OwnContainer, ownContainer } from '../docker/self.ts';
 import type { Seat } from '../static/seats.ts';
 import { SeatsFile } from '../static/seats-file.ts';
 import { type Followed, followed } from './container.ts';
@@ -57,6 +58,7 @@ export class FollowDriver implements Driver {
   readonly #engine = new Engine();
   readonly #seatsFile: SeatsFile;
   #events: EventStream | null = null;
+  #own: OwnContainer | null = null;
   #onEvent: (event: DriverEvent) => void = () => {};
   #seats: ReadonlyMap<string, string>;
   /** As last listed, by container. */
@@ -89,6 +91,7 @@ export class FollowDriver implements Driver {
         onResync: cause => onEvent({ kind: 'resync', cause }),
       });
       await this.#events.open();
+      this.#own = await findOwnContainer(this.#engine);
     } catch (error) {
       throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
     }
@@ -129,6 +132,18 @@ export class FollowDriver implements Driver {
   }
 
   async stop(): Promise<void> {}
+
+  health(replica: Replica): Promise<ContainerHealth | null> {
+    return healthOf(this.#engine, containerOf(replica));
+  }
+
+  listens(replica: Replica): Promise<Listening> {
+    return containerListening(this.#engine, containerOf(replica), replica.port);
+  }
+
+  publishedAt(port: number): string | null {
+    return this.#own?.publishedAt(port) ?? null;
+  }
 
   isReplicaPeer(address: string): boolean {
     return ipaddr.isValid(address) && this.#addresses.has(ipaddr.process(address).toNormalizedString());
@@ -308,6 +323,9 @@ export class FollowDriver implements Driver {
     this.#onEvent({ ...meaning, replicaId: runId });
   }
 }
+
+/** The same, named by its container instead of the run. */
+const containerOf = (replica: Replica): Replica => ({ ...replica, id: replica.id.split('@')[0]! });
 
 /** What the next torc cannot know by the names that are asked for. */
 const numbersOf = (seats: ReadonlyMap<string, string>): Seat[] =>
