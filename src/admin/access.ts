@@ -12,8 +12,11 @@ import ipaddr from 'ipaddr.js';
 import type { AdminRequest } from '../core/messages.ts';
 import { bearerOf, type Token, tokenOf } from './tokens.ts';
 
-/** What a route needs: nothing, to look, or to change something. */
-export type Need = 'nothing' | 'read' | 'operate';
+/**
+ * What a route needs: nothing, to look, or to change something. `page` is the empty page, which asks for the token: who
+ * would be asked for one gets it without, where all is closed it is too.
+ */
+export type Need = 'nothing' | 'page' | 'read' | 'operate';
 
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 413 | 415;
@@ -78,7 +81,8 @@ export function commandRefusal(rules: AccessRules): Refusal | null {
 }
 
 function callerOf(rules: AccessRules, request: AdminRequest, need: Need): Caller | Refusal {
-  if (rules.tokens.length > 0) return tokenCaller(rules.tokens, request, need);
+  if (rules.tokens.length > 0)
+    return need === 'page' ? { who: 'anybody' } : tokenCaller(rules.tokens, request, need);
   if (rules.adminOpen) return { who: 'anybody (TORC_ADMIN_OPEN)' };
   if (!rules.isLocal)
     return refuse(403, 'closed', `not open to this listener: ${HOW_TO_OPEN}, or listen on loopback`);

@@ -59,6 +59,13 @@ const change = (
 ): Endpoint => ({ method, path, need: 'operate', summary, parameters: [], body, answers: { 200: answer } });
 
 const text = z.string();
+const slotInPath: Parameter = {
+  name: 'slot',
+  in: 'path',
+  required: true,
+  description: 'its name',
+  schema: text,
+};
 
 export const endpoints: readonly Endpoint[] = [
   { ...get('/rep', 'The slots that there are', schemas.members), need: 'nothing' },
@@ -67,7 +74,7 @@ export const endpoints: readonly Endpoint[] = [
       '/requests/{slot}',
       'Keys of the latest requests that a slot answered',
       schemas.requests,
-      { name: 'slot', in: 'path', required: true, description: 'its name', schema: text },
+      slotInPath,
       query('limit', 'how many, 1,000 without it', z.int().min(0).max(10_000)),
     ),
     need: 'nothing',
@@ -75,6 +82,21 @@ export const endpoints: readonly Endpoint[] = [
   change('POST', '/add', 'Adds slots; answers when their replicas are ready', membership, schemas.members),
   change('DELETE', '/rm', 'Removes slots; answers when they are drained', membership, schemas.members),
   get('/admin/slots', 'Each slot: state, replica, load, latency, last change and why', schemas.slots),
+  {
+    ...change(
+      'POST',
+      '/admin/slots/{slot}/replace',
+      'Another replica for a slot, now; answers when it is ready',
+      null,
+      schemas.slots,
+    ),
+    parameters: [slotInPath],
+  },
+  get(
+    '/admin/stats',
+    'What the page shows, measured once for all readers; with `Accept: text/event-stream` as a stream of merge patches',
+    schemas.stats,
+  ),
   get('/admin/status', 'Is all well, and may something be deployed now?', schemas.status),
   get(
     '/admin/explain',
@@ -89,7 +111,8 @@ export const endpoints: readonly Endpoint[] = [
     '/admin/whatif',
     'Whose keys would move with so many slots',
     schemas.whatIf,
-    query('n', 'how many', z.int().min(1).max(1000), true),
+    query('n', 'how many', z.int().min(1).max(1000)),
+    query('remove', 'or this one less', text),
   ),
   get('/admin/ring', 'The table, and by which snapshot each worker routes', schemas.ring),
   get(

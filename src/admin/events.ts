@@ -7,8 +7,9 @@ import { isNotice, type JournalEntry, type Supervisor } from '../control/supervi
 import type { Clock } from '../core/clock.ts';
 import type { AdminChannel, AdminReply, AdminRequest } from '../core/messages.ts';
 import { valuesOf } from './access.ts';
+import { failure, streamReply } from './replies.ts';
 
-export const MAX_EVENT_READERS = 100;
+const MAX_EVENT_READERS = 100;
 /** A comment line this often keeps proxies and readers from taking a quiet stream for a dead one. */
 const COMMENT_MS = 15_000;
 /** Some 350 bytes each: what one answer may hold of the past. */
@@ -31,7 +32,7 @@ const NUMBER = /^\d{1,15}$/;
  * `Last-Event-ID` before `?since=` (a number of an event, or a time): a reader that comes back has the same target as the
  * first time. Null: what is in memory. A string says what is wrong.
  */
-export function readSince(query: URLSearchParams, request: AdminRequest): Since | null | string {
+function readSince(query: URLSearchParams, request: AdminRequest): Since | null | string {
   const last = valuesOf(request, 'last-event-id')[0] ?? '';
   if (NUMBER.test(last)) return { seq: Number(last) };
   const text = query.get('since');
@@ -54,11 +55,20 @@ export class EventStreams {
     this.#past = past;
   }
 
-  get isFull(): boolean {
-    return this.#readers >= MAX_EVENT_READERS;
+  answer(
+    request: AdminRequest,
+    query: URLSearchParams,
+    channel: AdminChannel,
+  ): Promise<AdminReply> | AdminReply {
+    const since = readSince(query, request);
+    if (typeof since === 'string') return failure(400, since);
+    if (request.method === 'HEAD') return { ...streamReply, more: false };
+    if (this.#readers >= MAX_EVENT_READERS)
+      return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
+    return this.#open(since, channel);
   }
 
-  async open(since: Since | null, channel: AdminChannel): Promise<AdminReply> {
+  async #open(since: Since | null, channel: AdminChannel): Promise<AdminReply> {
     this.#readers++;
     let isOver = false;
     let end = (): void => {};
@@ -75,8 +85,7 @@ export class EventStreams {
     if (!isWhole && !isOver) channel.onCancel();
     const more = isWhole ? '' : `: more follow: ?since=${page.at(-1)!.seq}\n\n`;
     return {
-      status: 200,
-      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+      ...streamReply,
       body: `: torc events\n\n${page.map(eventText).join('')}${more}`,
       more: isWhole,
     };

@@ -20,6 +20,7 @@ const answers: Named = {
   Slots: schemas.slots,
   Slot: schemas.slot,
   Spare: schemas.spare,
+  Stats: schemas.stats,
   Status: schemas.status,
   Explanation: schemas.explanation,
   WhatIf: schemas.whatIf,

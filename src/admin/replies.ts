@@ -13,6 +13,14 @@ export const json = (status: number, value: unknown, headers: Record<string, str
 export const failure = (status: number, message: string, headers: Record<string, string> = {}): AdminReply =>
   json(status, { message: `<Error> ${message}`, status: 'failure' }, headers);
 
+/** The head of server-sent events. */
+export const streamReply: AdminReply = {
+  status: 200,
+  headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+  body: '',
+  more: true,
+};
+
 /** Node leaves a HEAD reply's body out by itself; a stream must not begin for it. */
 export const withoutBodyFor = (method: string, reply: AdminReply): AdminReply =>
   method === 'HEAD'

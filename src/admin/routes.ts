@@ -22,14 +22,16 @@ import {
   type Refusal,
 } from './access.ts';
 import type { Audit } from './audit.ts';
-import { EventStreams, MAX_EVENT_READERS, type Past, readSince } from './events.ts';
+import { EventStreams, type Past } from './events.ts';
 import { explainView, readQuestion } from './explain.ts';
 import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
+import { AdminPage } from './page.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
+import { Stats } from './stats.ts';
 import { statusView } from './status.ts';
 import { Tally } from './tally.ts';
 import { ringView, rolloutView, slotsView } from './views.ts';
@@ -41,7 +43,7 @@ export interface AdminContext {
   readonly clock: Clock;
   readonly supervisor: Supervisor;
   readonly totals: Totals;
-  readonly driver: Pick<Driver, 'name' | 'program'>;
+  readonly driver: Pick<Driver, 'name' | 'program' | 'creates'>;
   readonly audit: Audit;
   /** Events of earlier times. */
   readonly past: Past;
@@ -56,7 +58,7 @@ export interface AdminContext {
   hotKeys(): readonly HotKeysReport[];
   inFlight(slot: string): number;
   queued(slot: string): number;
-  recent(replicaId: string, windowMs: number): RecentView;
+  recent(replicaId: string | null, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;
   workersHung(): number;
@@ -95,19 +97,30 @@ const change = (method: 'POST' | 'DELETE', path: RegExp, handler: Handler): Rout
   handler,
 });
 
+/** The empty page is for whoever would be asked for a token. */
+const page: Handler = ({ page: files }, { request, path, rules }) =>
+  files.answer(request, path, rules.tokens.length > 0);
+
 /** Paths as bytes: core/control-path.ts tells them from a client's by the same bytes. */
 const routes: readonly Route[] = [
   look(/^\/rep$/, admin => admin.rep(), 'nothing'),
   look(/^\/requests\/([^/]+)$/, (admin, asked) => admin.requests(asked), 'nothing'),
   change('POST', /^\/add$/, (admin, asked) => admin.change(asked, 'add')),
   change('DELETE', /^\/rm$/, (admin, asked) => admin.change(asked, 'remove')),
+  look(/^\/admin$/, page, 'page'),
+  look(/^\/admin\/$/, page, 'page'),
+  look(/^\/admin\/page\/(.+)$/, page, 'page'),
+  look(/^\/admin\/stats$/, ({ stats }, { request, channel }) => stats.answer(request, channel)),
   look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
+  change('POST', /^\/admin\/slots\/([^/]+)\/replace$/, (admin, asked) => admin.replace(asked)),
   look(/^\/admin\/status$/, admin => admin.shared('status', () => admin.status())),
   look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
-  look(/^\/admin\/whatif$/, (admin, { query }) => admin.whatIf(query)),
+  look(/^\/admin\/whatif$/, ({ whatIfs }, { query }) => whatIfs.answer(query)),
   look(/^\/admin\/ring$/, admin => admin.ring()),
   look(/^\/admin\/hot-keys$/, (admin, { query }) => admin.hotKeys(query)),
-  look(/^\/admin\/events$/, (admin, asked) => admin.events(asked)),
+  look(/^\/admin\/events$/, ({ events }, { request, query, channel }) =>
+    events.answer(request, query, channel),
+  ),
   look(/^\/admin\/rollout$/, admin => admin.rollout()),
   change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
@@ -127,18 +140,21 @@ export class Admin {
   readonly #context: AdminContext;
   readonly #metrics: Metrics;
   readonly #tally = new Tally();
-  readonly #whatIfs: WhatIfs;
+  readonly whatIfs: WhatIfs;
   #openApi: AdminReply | null = null;
   /** What is being built right now: two readers at once share it. */
   readonly #building = new Map<string, Promise<AdminReply>>();
-  readonly #events: EventStreams;
+  readonly events: EventStreams;
+  readonly stats: Stats;
+  readonly page = new AdminPage();
 
   constructor(context: AdminContext) {
     this.#context = context;
-    this.#events = new EventStreams(context.supervisor, context.clock, context.past);
+    this.events = new EventStreams(context.supervisor, context.clock, context.past);
     this.#metrics = new Metrics(context.version);
-    this.#whatIfs = new WhatIfs(context.config, context.supervisor);
+    this.whatIfs = new WhatIfs(context.config, context.supervisor);
     context.supervisor.subscribe(entry => this.#tally.count(entry));
+    this.stats = new Stats(context);
   }
 
   /** Answers one request; never throws, whatever the request says. `rules` are those of the listener it came through. */
@@ -225,6 +241,12 @@ export class Admin {
     return this.rep();
   }
 
+  async replace({ path }: Asked): Promise<AdminReply> {
+    const slot = path.slice('/admin/slots/'.length, -'/replace'.length);
+    const outcome = await this.#context.supervisor.replace(slot);
+    return outcome.ok ? this.slots() : failure(outcome.status, outcome.message);
+  }
+
   async slots(): Promise<AdminReply> {
     await this.#context.collect();
     const { supervisor, totals, driver } = this.#context;
@@ -266,10 +288,6 @@ export class Admin {
     const asked = readQuestion(request.target, config.key);
     if (typeof asked === 'string') return failure(400, asked);
     return json(200, explainView(supervisor.snapshot(), supervisor.slots(), asked));
-  }
-
-  whatIf(query: URLSearchParams): Promise<AdminReply> | AdminReply {
-    return this.#whatIfs.answer(query);
   }
 
   ring(): AdminReply {
@@ -351,15 +369,6 @@ export class Admin {
     });
     return { status: 200, headers: { 'content-type': this.#metrics.contentType }, body, more: false };
   }
-
-  async events({ request, query, channel }: Asked): Promise<AdminReply> {
-    const since = readSince(query, request);
-    if (typeof since === 'string') return failure(400, since);
-    if (request.method === 'HEAD')
-      return { ...json(200, null, { 'content-type': 'text/event-stream' }), body: '' };
-    if (this.#events.isFull) return failure(503, `${MAX_EVENT_READERS} readers of events are enough`);
-    return this.#events.open(since, channel);
-  }
 }
 
 function unknown(path: string, matching: readonly Route[]): AdminReply {
@@ -377,8 +386,10 @@ const pathOf = ({ path }: Route): string =>
     .replaceAll('\\.', '.')
     .replace(/\(.*\)/, '{slot}');
 
-const endpointNames = (): string => routes.map(pathOf).join(', ');
+/** The page's files are no endpoints of their own. */
+const named = routes.filter(({ need }) => need !== 'page');
+const endpointNames = (): string => ['/admin/', ...named.map(pathOf)].join(', ');
 
 /** Each with its method and need; endpoints.ts documents them. */
 export const routeNames = (): string[] =>
-  routes.map(route => `${route.method} ${pathOf(route)} ${route.need}`);
+  named.map(route => `${route.method} ${pathOf(route)} ${route.need}`);

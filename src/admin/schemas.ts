@@ -188,6 +188,55 @@ export const hotKeys = z.strictObject({
   ),
 });
 
+const statsSlot = { ...replicaFields, readySince: time.optional() };
+
+export const stats = z.strictObject({
+  at: time,
+  version: z.string(),
+  startedAt: time,
+  driver: z.strictObject({
+    name: z.string(),
+    creates: z.boolean().meta({ description: 'false where the replicas are given' }),
+    reachable: z.boolean(),
+    since: time,
+    cause: z.string().optional(),
+  }),
+  total: z.strictObject({
+    requestsPerSecond: z.number().optional(),
+    errorsPerSecond: z.number().optional(),
+    p50Us: us,
+    p99Us: us,
+    inFlight: count,
+  }),
+  replicas: z.strictObject({ ready: count, of: count }),
+  spares: z.strictObject({ ready: count, of: count, each: z.record(slotName, z.strictObject(statsSlot)) }),
+  ring: z.strictObject({ algorithm: z.string(), rows: count, epoch: count }),
+  workers: z.strictObject({ current: count, of: count }),
+  rollout: z.strictObject({
+    state: z.enum(['none', 'running', 'succeeded', 'stopped']),
+    version: z.string().optional(),
+    done: z.array(slotName).optional(),
+    now: slotName.optional(),
+    left: z.array(slotName).optional(),
+    why: z.string().optional(),
+    startedAt: time.optional(),
+    endedAt: time.optional(),
+  }),
+  slots: z.record(
+    slotName,
+    z.strictObject({
+      ...statsSlot,
+      share,
+      lent: z.array(z.strictObject({ to: slotName, share })).optional(),
+      requestsPerSecond: z.number().optional(),
+      errorsPerSecond: z.number().optional(),
+      p50Us: us,
+      p99Us: us,
+      inFlight: count,
+    }),
+  ),
+});
+
 export const alive = z.strictObject({ status: z.literal('alive') });
 export const ready = z.strictObject({ status: z.enum(['ready', 'not ready']), ready: count, slots: count });
 

@@ -30,7 +30,7 @@ export function slotsView(
   };
 }
 
-function slotView(slot: SlotView): object {
+export function slotView(slot: SlotView) {
   const { name, state, generation, label, image, version, host, port, change, failing } = slot;
   return {
     name,

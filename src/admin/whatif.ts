@@ -1,20 +1,42 @@
-// `/admin/whatif?n=N`: whose keys would move. It is half a second of work for many slots, whoever still waits for it: so one
-// number at a time is computed, and those who ask for the same wait for the same.
+// `/admin/whatif?n=N`, or `?remove=NAME`: whose keys would move. It is half a second of work for many slots, whoever still waits
+// for it: so one question at a time is computed, and those who ask the same wait for the same.
 
 import { whatIf } from '../analysis/remap.ts';
 import type { Config } from '../config/fields.ts';
 import type { Supervisor } from '../control/supervisor.ts';
 import type { AdminReply } from '../core/messages.ts';
+import type { RingSlot } from '../ring/table.ts';
 import { failure, json } from './replies.ts';
 
 const MOST_SLOTS = 1000;
 /** The largest moves say it; a thousand slots have a million pairs. */
 const MOST_PAIRS = 100;
+const HOW = `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MOST_SLOTS}, or which one less: ?remove=NAME`;
+
+/** Slots in order of age, and how many there would be: the newest come or go. */
+interface Question {
+  readonly slots: readonly RingSlot[];
+  readonly wanted: number;
+}
+
+/** One that is removed counts as the newest. */
+function readQuestion(query: URLSearchParams, slots: readonly RingSlot[]): Question | string {
+  const name = query.get('remove');
+  if (name !== null) {
+    const leaving = slots.filter(slot => slot.name === name);
+    if (leaving.length === 0) return `there is no slot ${JSON.stringify(name.slice(0, 80))}`;
+    if (slots.length === 1) return 'it is the only slot: what would be left is nothing';
+    return { slots: [...slots.filter(slot => slot.name !== name), ...leaving], wanted: slots.length - 1 };
+  }
+  const text = query.get('n') ?? '';
+  const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  return wanted < 1 || wanted > MOST_SLOTS ? HOW : { slots, wanted };
+}
 
 export class WhatIfs {
   readonly #config: Config;
   readonly #supervisor: Supervisor;
-  #current: { readonly wanted: number; readonly reply: Promise<AdminReply> } | null = null;
+  #current: { readonly question: string; readonly reply: Promise<AdminReply> } | null = null;
 
   constructor(config: Config, supervisor: Supervisor) {
     this.#config = config;
@@ -22,24 +44,23 @@ export class WhatIfs {
   }
 
   answer(query: URLSearchParams): Promise<AdminReply> | AdminReply {
-    const text = query.get('n') ?? '';
-    const wanted = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-    if (wanted < 1 || wanted > MOST_SLOTS)
-      return failure(400, `say how many slots: /admin/whatif?n=N, N a whole number, 1 to ${MOST_SLOTS}`);
-    if (this.#current !== null && this.#current.wanted !== wanted)
+    const slots = this.#supervisor.slots().map(({ id, name }) => ({ id, name }));
+    const asked = readQuestion(query, slots);
+    if (typeof asked === 'string') return failure(400, asked);
+    const question = `${asked.wanted} without ${query.get('remove')}`;
+    if (this.#current !== null && this.#current.question !== question)
       return failure(503, 'another what-if is being computed: try again', { 'retry-after': '1' });
     this.#current ??= {
-      wanted,
-      reply: this.#compute(wanted).finally(() => {
+      question,
+      reply: this.#compute(asked).finally(() => {
         this.#current = null;
       }),
     };
     return this.#current.reply;
   }
 
-  async #compute(wanted: number): Promise<AdminReply> {
+  async #compute({ slots, wanted }: Question): Promise<AdminReply> {
     const { ring, ringRows } = this.#config;
-    const slots = this.#supervisor.slots().map(({ id, name }) => ({ id, name }));
     const result = await whatIf(slots, wanted, ring, ringRows);
     if (typeof result === 'string') return failure(400, result);
     const pairs = result.pairs.slice(0, MOST_PAIRS);

@@ -13,7 +13,7 @@ import type {
 } from '../core/messages.ts';
 
 /** In UTF-16 units; a body that is no longer goes out in one message. */
-const PIECE_LENGTH = 32 * 1024;
+const PIECE_LENGTH = 64 * 1024;
 /** Longer answers of one relay at once; many readers of long pages must not keep the primary from its work. */
 const MOST_LONG = 16;
 

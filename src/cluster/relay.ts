@@ -155,7 +155,9 @@ export class AdminRelay {
       response.writeHead(status, headers);
       this.#write(id, waiting, piece);
     } else {
-      response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(piece) });
+      // 304 has no content, and a length would be that of the content that it stands for (RFC 9110 section 8.6).
+      const length = status === 304 ? {} : { 'content-length': Buffer.byteLength(piece) };
+      response.writeHead(status, { ...headers, ...length });
       response.end(piece);
     }
   }

@@ -1,4 +1,4 @@
-// What an operator asks of the supervisor: more slots, fewer, another version. Each call makes its change in the fleet,
+// What an operator asks of the supervisor: more slots, fewer, another replica, another version. Each call makes its change in the fleet,
 // has the supervisor tick, and waits, bounded, for what the following ticks bring; nothing here starts or publishes.
 
 import type { Clock } from '../core/clock.ts';
@@ -12,11 +12,11 @@ import { Rollout, SEAT_TIMEOUT_MS } from './rollout.ts';
 import { isReady, type Slot } from './slots.ts';
 import type { Waiters } from './waiters.ts';
 
-/** /add: for the whole call, and more for each replica, because starts are bounded. */
-const ADD_WAIT_MS = 30_000;
-const ADD_WAIT_PER_REPLICA_MS = 2_000;
-/** A joining slot that failed this often makes its /add fail. */
-const ADD_FAILURES = 2;
+/** /add and a replacement: for the whole call, and more for each replica, because starts are bounded. */
+const CHANGE_WAIT_MS = 30_000;
+const WAIT_PER_REPLICA_MS = 2_000;
+/** A slot whose replica failed this often makes its /add or replacement fail. */
+const MOST_FAILURES = 2;
 /** /rm: beyond the drain, for the driver to stop them; then it goes on without the caller. */
 const REMOVE_WAIT_MS = 30_000;
 /** Timers hold 2^31 ms; nobody waits a day for a roll-out's answer. */
@@ -72,9 +72,9 @@ export class Operations {
   }
 
   async #join(slots: readonly Slot[]): Promise<Outcome> {
-    const failed = (): Slot | undefined => slots.find(slot => slot.failureCount >= ADD_FAILURES);
+    const failed = (): Slot | undefined => slots.find(slot => slot.failureCount >= MOST_FAILURES);
     this.#options.tick();
-    const waitMs = ADD_WAIT_MS + ADD_WAIT_PER_REPLICA_MS * slots.length;
+    const waitMs = CHANGE_WAIT_MS + WAIT_PER_REPLICA_MS * slots.length;
     await this.#options.waiters.until(() => slots.every(isReady) || failed() !== undefined, waitMs);
     if (slots.every(isReady) && !this.#options.isStopped()) {
       for (const slot of slots) slot.joining = false;
@@ -100,6 +100,34 @@ export class Operations {
       const leaving = plan.names.map(name => this.#fleet.slots.get(name)!);
       await this.#vacate(leaving, 'drain', 'removed');
       return { ok: true };
+    });
+  }
+
+  /**
+   * Another replica for a slot, now: the one that fills it drains, and what heals a slot fills it again (a warm spare, or
+   * a new one); where that waits for its next try, it waits no longer. Resolves when the slot is ready.
+   */
+  replace(name: string): Promise<Outcome> {
+    return this.#bounded(async () => {
+      const slot = this.#fleet.slots.listed().find(each => each.name === name);
+      if (slot === undefined) return refuse(404, `there is no slot ${name}`);
+      if (!this.#driver.creates)
+        return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be replaced');
+      if (this.#options.isAway())
+        return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
+      // One that is just starting is the new one.
+      const before = slot.starting === null ? slot.generation : slot.generation - 1;
+      if (slot.member) this.#fleet.release(slot, slot.member, 'drain', 'to be replaced', 'operator');
+      slot.failureCount = 0;
+      slot.retryAtMs = 0;
+      this.#options.tick();
+      const isOver = (): boolean => slot.removed || slot.failureCount >= MOST_FAILURES || isFilled();
+      const isFilled = (): boolean => isReady(slot) && slot.generation > before;
+      await this.#options.waiters.until(isOver, CHANGE_WAIT_MS + WAIT_PER_REPLICA_MS);
+      if (isFilled()) return { ok: true };
+      if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+      if (slot.removed) return refuse(409, `slot ${name} was removed meanwhile`);
+      return refuse(503, `slot ${name} is not ready yet: ${slot.failure?.cause ?? slot.change.cause}`);
     });
   }
 

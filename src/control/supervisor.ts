@@ -228,10 +228,12 @@ export class Supervisor {
     return this.#operations.remove(change);
   }
 
-  /**
-   * Resolves when every slot runs a replica of the version (an image, a command), or when it stopped before. The caller's
-   * going away ends nothing.
-   */
+  /** Another replica for a slot, now; resolves when it is ready. */
+  replace(name: string): Promise<Outcome> {
+    return this.#operations.replace(name);
+  }
+
+  /** Resolves when every slot runs the version (an image, a command), or it stopped; the caller's going away ends nothing. */
   rollout(version: string): Promise<Outcome> {
     return this.#operations.rollout(version);
   }

@@ -19,6 +19,8 @@ export interface SlotView {
   readonly host: string;
   readonly port: number;
   readonly change: Change;
+  /** Since its replica first answered; null before. */
+  readonly readyForMs: number | null;
   /** Why the slot is not filled, or fills badly; null when it is well. */
   readonly failing: {
     readonly failureCount: number;
@@ -31,6 +33,7 @@ export interface SlotView {
 
 export function slotView(slot: Slot, nowMs: number): SlotView {
   const replica = slot.member?.replica;
+  const readySinceMs = slot.member?.readySinceMs ?? null;
   const isFailing = slot.failureCount > 0 && slot.member?.state !== 'ready';
   return {
     name: slot.name,
@@ -44,6 +47,7 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
     host: replica?.host ?? '',
     port: replica?.port ?? 0,
     change: slot.change,
+    readyForMs: readySinceMs === null ? null : nowMs - readySinceMs,
     failing: isFailing
       ? {
           failureCount: slot.failureCount,

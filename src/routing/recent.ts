@@ -35,10 +35,12 @@ export class RecentLatencies {
     }
   }
 
-  /** Of the buckets that began within the last `windowMs`. */
-  view(replicaId: string, nowMs: number, windowMs: number): RecentView {
+  /** Of the buckets that began within the last `windowMs`; of all replicas where none is named. */
+  view(replicaId: string | null, nowMs: number, windowMs: number): RecentView {
     const counts = new Map<number, number>();
-    for (const bucket of this.#replicas.get(replicaId) ?? []) {
+    const buckets =
+      replicaId === null ? [...this.#replicas.values()].flat() : (this.#replicas.get(replicaId) ?? []);
+    for (const bucket of buckets) {
       if (bucket.startMs <= nowMs - windowMs) continue;
       for (const [us, count] of bucket.counts) counts.set(us, (counts.get(us) ?? 0) + count);
     }

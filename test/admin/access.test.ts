@@ -78,6 +78,16 @@ access('a role that reads does not operate, and the log learns the name', () => 
   assert.equal(judge(rules, asked({ authorization: 'Bearer let-anna-in' }), 'operate'), { who: 'anna' });
 });
 
+access('the empty page is for whom a token would be asked of, and closed where all is', () => {
+  assert.is(status(guarded, asked(), 'page'), 200);
+  assert.is(status(local, asked(), 'page'), 200);
+  assert.is(status(everywhere, asked(), 'page'), 403);
+  assert.is(status(local, asked({ 'x-forwarded-for': '10.0.0.1' }), 'page'), 403);
+  const foreign = { 'sec-fetch-site': 'cross-site' };
+  assert.is(status(guarded, asked({ ...foreign, 'sec-fetch-dest': 'script' }), 'page'), 403);
+  assert.is(status(guarded, asked({ ...foreign, 'sec-fetch-dest': 'document' }), 'page'), 200, 'a link');
+});
+
 access('without a token, what came through a proxy is not local', () => {
   for (const name of [
     'X-Forwarded-For',

@@ -27,6 +27,7 @@ const slot = (name: string, state: SlotView['state'] = 'ready'): SlotView => ({
   host: '',
   port: 0,
   change: { atMs: 0, cause: 'exit code 1', source: 'event' },
+  readyForMs: null,
   failing: null,
 });
 const worker = { worker: 1, pid: 2, epoch: 7, checksum: 9 };

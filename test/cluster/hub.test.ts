@@ -9,7 +9,7 @@ import type { AdminReply, ToRelay } from '../../src/core/messages.ts';
 const hub = suite('cluster/hub');
 
 const MOST_LONG = 16;
-const PIECE = 'x'.repeat(32 * 1024);
+const PIECE = 'x'.repeat(64 * 1024);
 const long = (pieces: number): AdminReply => ({
   status: 200,
   headers: {},
