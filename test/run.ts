@@ -1,5 +1,5 @@
 // Runs every test file in a process of its own (a crash, a leak or a hang in one cannot touch another), two at a time,
-// the engine's ones alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
+// the engine's and the browser's alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   npm test                      all
 //   npm test -- ring e2e/start    those whose path contains one of the words
 // Files of the data plane run once for each of its lanes, the second time with requests that share connections
@@ -31,7 +31,8 @@ const words = process.argv.slice(2);
 const files = globSync('**/*.test.ts', { cwd: here })
   .filter(file => words.length === 0 || words.some(word => file.includes(word)))
   .sort();
-const needsEngine = (file: string): boolean => file.startsWith('docker/');
+/** One after the other: the engine is one, and a browser fills a machine by itself. */
+const runsAlone = (file: string): boolean => file.startsWith('docker/') || file.startsWith('page/');
 
 /** Those whose tests are about bytes that go through a lane. */
 const LANES = /^(?:front|exchange|conformance|fuzz)\/|^e2e\/(?:zero-loss|begun|grace|control-side)/;
@@ -42,11 +43,11 @@ const runs: readonly Run[] = files.flatMap(file => [
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 await runAll(
-  runs.filter(({ file }) => !needsEngine(file)),
+  runs.filter(({ file }) => !runsAlone(file)),
   PARALLEL,
 );
 await runAll(
-  runs.filter(({ file }) => needsEngine(file)),
+  runs.filter(({ file }) => runsAlone(file)),
   1,
 );
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
