@@ -1,7 +1,7 @@
 // What counting hot keys costs and how true it is: torc's Space-Saving in sets beside the paper's (map and heap) and
 // HeavyKeeper, each with 1024 entries, in many short rounds that take turns, against routing without any. Skewed traffic
 // (Zipf 1.1 over a million keys) and, at its worst for all of them, even traffic, where nearly every key is new. CPU time;
-// docs/decisions/0012-hot-keys.md stands on it.
+// docs/decisions/0014-hot-keys.md stands on it.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -2,7 +2,7 @@
 // The busiest keys of now in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, ICDT 2005) in sets. A key's hash
 // says in which set of WAYS entries it is counted; a key without an entry takes the one of the least count and inherits
 // that count, which is the most that it can have had before. Told is the count without what was inherited: at least so
-// many were seen. Why not HeavyKeeper, nor one big heap: docs/decisions/0012-hot-keys.md.
+// many were seen. Why not HeavyKeeper, nor one big heap: docs/decisions/0014-hot-keys.md.
 //
 //   hash ──> set    | hash  count  inherited  lately  length  text[128] |  x WAYS
 //

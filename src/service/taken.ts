@@ -1,6 +1,6 @@
 // What torc makes of a service that Compose would take: keys that are torc's own job are honoured in its way and noted, keys
 // that cannot mean anything for N replicas that are replaced one by one are refused by name with what to do instead, and
-// all the others are the driver's. Nothing is passed over in silence. The reasons are in docs/decisions/0012-compose.md.
+// all the others are the driver's. Nothing is passed over in silence. The reasons are in docs/decisions/0013-compose.md.
 
 import { nearest } from '../core/nearest.ts';
 import { driverOf } from './expand.ts';

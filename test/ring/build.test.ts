@@ -239,7 +239,7 @@ build("rendezvous: a lost slot's rows go to their second choices, spread over al
 build(
   'slots called by addresses: another order is the same table, and the first of four moves its own rows alone',
   () => {
-    // Probing and maglev's turns let others move too; as measured (docs/decisions/0013-given-upstreams.md).
+    // Probing and maglev's turns let others move too; as measured (docs/decisions/0015-given-upstreams.md).
     const inVain = { rendezvous: 0, ring: 0, maglev: 0.01, assignment: 0.01, seed: 0.1 } as const;
     for (const algorithm of ALGORITHMS) {
       for (let net = 0; net < 10; net++) {
