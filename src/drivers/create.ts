@@ -66,7 +66,7 @@ function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): D
 }
 
 async function followDriver(
-  { follow, replicaPort, dockerReach, host, port }: Config,
+  { follow, replicaPort, dockerReach }: Config,
   { stateRoot, log }: DriverSurroundings,
 ): Promise<Driver> {
   const { FollowDriver } = await import('./follow/driver.ts');
@@ -74,7 +74,7 @@ async function followDriver(
     follow: follow!,
     port: replicaPort,
     reach: dockerReach,
-    seatsPath: join(stateRoot, `seats-${fileName(`${host}_${port}`)}.json`),
+    seatsPath: join(stateRoot, `seats-follow-${fileName(follow!.text).slice(0, 200)}.json`),
     log,
   });
 }
