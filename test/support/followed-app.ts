@@ -1,8 +1,11 @@
 // The program of the containers that are followed in tests: answers /request and /heartbeat from START_MS after its start
-// on, ends when it is asked to as a well-behaved server does, and does nothing else. The Dockerfile is in followed.ts.
+// on, and does nothing else. Asked to end it serves on for a moment, as servers behind a balancer should: one that closes at
+// once can be met twice by a request when two stop in the same instant (docs/operations.md). The Dockerfile is in followed.ts.
 
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
+
+const SERVES_ON_MS = 1_000;
 
 let isEnding = false;
 const server = createServer((_request, response) => {
@@ -13,6 +16,6 @@ server.keepAliveTimeout = 75_000;
 setTimeout(() => server.listen(Number(process.env.PORT ?? 8080)), Number(process.env.START_MS ?? 0));
 process.on('SIGTERM', () => {
   isEnding = true;
-  if (server.listening) server.close();
+  if (server.listening) setTimeout(() => server.close(), SERVES_ON_MS);
   else process.exit(0);
 });
