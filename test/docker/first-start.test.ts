@@ -65,7 +65,7 @@ engineSuite('first start, containers', network, test => {
       );
     });
     const port = await makeImage('port', program('0.0.0.0', 8000, 200), 'EXPOSE 8000');
-    await withTorc({ TORC_IMAGE: port }, torc =>
+    await withTorc({ TORC_IMAGE: port, TORC_REPLICA_PORT: '5000' }, torc =>
       untilSaid(torc, /: connection refused; .*TORC_REPLICA_PORT=8000/),
     );
   });
