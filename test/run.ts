@@ -1,5 +1,5 @@
-// Runs every test file in a process of its own (a crash, a leak or a hang in one cannot touch another), two at a time,
-// the engine's and the browser's alone at the end, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
+// Runs every test file in a process of its own (a crash, a leak or a hang in one cannot touch another), two at a time, of
+// which one at most is the engine's or the browser's, and adds up what uvu reports. Last line: `N passed, N failed, N skipped`.
 //   npm test                      all
 //   npm test -- ring e2e/start    those whose path contains one of the words
 // Files of the data plane run once for each of its lanes, the second time with requests that share connections
@@ -12,7 +12,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FILE_TIMEOUT_MS = 240_000;
-const PARALLEL = 2;
 
 interface Run {
   readonly file: string;
@@ -32,7 +31,9 @@ const files = globSync('**/*.test.ts', { cwd: here })
   .filter(file => words.length === 0 || words.some(word => file.includes(word)))
   .sort();
 /** One after the other: the engine is one, and a browser fills a machine by itself. */
-const runsAlone = (file: string): boolean => file.startsWith('docker/') || file.startsWith('page/');
+const waitsForItsKind = (file: string): boolean => file.startsWith('docker/') || file.startsWith('page/');
+/** Others would find no engine meanwhile. */
+const RUNS_ALONE = 'docker/engine-restart.test.ts';
 
 /** Those whose tests are about bytes that go through a lane. */
 const LANES = /^(?:front|exchange|conformance|fuzz)\/|^e2e\/(?:zero-loss|begun|grace|control-side)/;
@@ -42,25 +43,22 @@ const runs: readonly Run[] = files.flatMap(file => [
 ]);
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
-await runAll(
-  runs.filter(({ file }) => !runsAlone(file)),
-  PARALLEL,
-);
-await runAll(
-  runs.filter(({ file }) => runsAlone(file)),
-  1,
-);
+const alone = runs.filter(({ file }) => file === RUNS_ALONE);
+const oneByOne = runs.filter(({ file }) => waitsForItsKind(file) && file !== RUNS_ALONE);
+const others = runs.filter(({ file }) => !waitsForItsKind(file));
+await Promise.all([runAll(oneByOne, others), runAll(others)]);
+await runAll(alone);
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
 
-async function runAll(queue: Run[], parallel: number): Promise<void> {
-  const next = async (): Promise<void> => {
+/** The files of the first queue, then those of the next. Two may take from one queue. */
+async function runAll(...queues: Run[][]): Promise<void> {
+  for (const queue of queues) {
     for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
       const startedMs = performance.now();
       report(await runFile(run), performance.now() - startedMs);
     }
-  };
-  await Promise.all(Array.from({ length: parallel }, next));
+  }
 }
 
 function report(result: Result, tookMs: number): void {
