@@ -244,7 +244,7 @@ async function fieldsOf(name: string, project: ServiceProject): Promise<Fields> 
     const { Aliases, IPAMConfig, DriverOpts, Links, MacAddress } = endpoint as typeof endpoint & {
       DriverOpts?: unknown;
     };
-    const path = `Networks.${name === network ? 'TORC' : name}`;
+    const path = `Networks.${name === network ? 'TORC' : await networkNamed(name)}`;
     put(path, { on: true, IPAMConfig, DriverOpts, Links, MacAddress });
     for (const alias of (Aliases ?? []) as string[])
       if (!own.has(alias)) put(`${path}.Aliases.${alias}`, true);
@@ -262,6 +262,10 @@ async function fieldsOf(name: string, project: ServiceProject): Promise<Fields> 
     if (source?.content !== undefined) put(`files.${key}`, await fileIn(name, key));
   return new Map([...fields].map(([path, value]) => [isSeat(path), isSeat(value)]));
 }
+
+/** Engines from 25 on call a network that is not the project's own by its id until the container has started. */
+const networkNamed = async (name: string): Promise<string> =>
+  /^[0-9a-f]{64}$/.test(name) ? (await docker.getNetwork(name).inspect()).Name : name;
 
 const isEmpty = (value: unknown): boolean =>
   value === null ||
