@@ -137,6 +137,7 @@ engineSuite('containers that keep failing', loopNetwork, test => {
       TORC_NETWORK: loopNetwork,
       TORC_WORKERS: '1',
       TORC_IMAGE: image,
+      TORC_START_TIMEOUT_MS: '20000',
     });
     try {
       await muteTest(torc, () => imageThatRuns('exec node replica.ts'));
