@@ -105,6 +105,12 @@ export class Fleet {
     const left = listed.filter(replica => !adopted.has(replica.id));
     for (const replica of left) this.retireStray(replica, 'left by an earlier run');
     log.info({ adopted: adopted.size, cleared: left.length }, 'replicas of an earlier run');
+    const serving = this.slots.serving().length;
+    if (serving > settings.replicas)
+      log.warn(
+        { slots: serving, replicas: settings.replicas },
+        `${serving} slots are kept from an earlier run, and TORC_REPLICAS says ${settings.replicas}: DELETE /rm takes out what is too many`,
+      );
   }
 
   #emptySlot(name: string): Slot | undefined {

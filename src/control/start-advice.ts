@@ -62,7 +62,7 @@ function statusAdvice(status: number): string {
       return `it asks who is there: set TORC_HEARTBEAT_PATH to a page for all, or TORC_HEARTBEAT_STATUS=200-399,${status}`;
     case 404:
     case 410:
-      return 'set TORC_HEARTBEAT_PATH to a page that it has';
+      return 'set TORC_HEARTBEAT_PATH to a page that it has, or TORC_HEARTBEAT_MODE=tcp where it has none';
     case 405:
     case 501:
       return 'TORC_HEARTBEAT_METHOD may be another one';

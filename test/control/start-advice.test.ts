@@ -92,7 +92,12 @@ const table: [string, ProbeResult, string | null, string][] = [
     '0.0.0.0:5000',
     'it accepts connections, but does not answer yet; where it is always slow: TORC_HEARTBEAT_TIMEOUT_MS',
   ],
-  ['process', answered(404), null, 'set TORC_HEARTBEAT_PATH to a page that it has'],
+  [
+    'process',
+    answered(404),
+    null,
+    'set TORC_HEARTBEAT_PATH to a page that it has, or TORC_HEARTBEAT_MODE=tcp where it has none',
+  ],
   ['process', answered(400), null, 'it may answer only its own host name: TORC_HEARTBEAT_HOST'],
   [
     'process',

@@ -81,6 +81,15 @@ test('on the host: the address on a bridge of this machine', () => {
   );
 });
 
+test("a port is known by EXPOSE, or by the service's expose, which Compose writes without a protocol", () => {
+  assert.is(way({ ...two, exposed: ['8000'] }, onHost), '10.0.0.2:8000, its address on the network a');
+  assert.match(
+    way({ ...two, exposed: ['8000', '8001-8002/tcp', '53/udp'] }, onHost),
+    'several ports (8000, 8001, 8002)',
+  );
+  assert.match(way({ ...two, exposed: ['53/udp'] }, onHost), 'no port is known');
+});
+
 test('in a container: the network that both are on, and what to do where there is none', () => {
   assert.is(way(two, inContainer), '10.0.1.2:80, its address on the network b');
   assert.is(
@@ -134,7 +143,7 @@ test('the port: what was set, the label, the only one, or a fault that names the
     port({ exposed: ['443/tcp', '80/tcp'] }),
     'it has several ports (80, 443): say which with TORC_REPLICA_PORT, or with the label torc.port=PORT on the container',
   );
-  assert.match(port({}) as string, /^no port is known: its image EXPOSEs none; say which/);
+  assert.match(port({}) as string, /^no port is known: neither its image EXPOSEs one nor its service; say which/);
   assert.is(port({ labels: { 'torc.port': 'http' } }), 'its label torc.port="http" is no port');
 });
 

@@ -7,6 +7,7 @@ import type { ContainerHealth, Listening, Replica } from '../../control/driver.t
 import { listenersOf, listeningOf } from '../listening.ts';
 import { plainOutput } from './container.ts';
 import type { Engine } from './engine.ts';
+import { tcpPortsOf } from './ports.ts';
 
 /** The engine's own name server, in every container of a network that somebody made. */
 const ENGINE_DNS = '127.0.0.11';
@@ -48,10 +49,7 @@ export async function containerListening(
         port,
         listeners.filter(({ host }) => host !== ENGINE_DNS),
       );
-    const exposed = Object.keys(Config.ExposedPorts ?? {})
-      .filter(name => name.endsWith('/tcp'))
-      .map(name => Number(name.split('/')[0]))
-      .filter(each => each !== port);
+    const exposed = tcpPortsOf(Config.ExposedPorts).filter(each => each !== port);
     const sockets = exposed.map(each => ({ host: '', port: each }));
     return { port, sockets: sockets.length > 0 ? sockets : null, isDeclared: true };
   } catch {

@@ -40,6 +40,10 @@ const tcpOf = (ports: readonly string[]): string[] => [
   ...new Set(ports.filter(port => port.endsWith('/tcp')).map(port => port.split('/')[0]!)),
 ];
 
+/** The TCP ports of what an engine calls ExposedPorts or PortBindings: "80/tcp", or "80", as Compose writes `expose`. */
+export const tcpPortsOf = (ports: object | null | undefined): number[] =>
+  tcpOf(Object.keys(ports ?? {}).flatMap(portsIn)).map(Number);
+
 /** "3000", "3001/udp" and "4000-4002" of `expose`, one by one: "3000/tcp". */
 export function portsIn(text: string): string[] {
   const [, first = '', last = first, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(text) ?? [];

@@ -4,6 +4,7 @@
 // container's label, or the only one that its image EXPOSEs or somebody published: of several none is guessed.
 
 import type Docker from 'dockerode';
+import { tcpPortsOf } from '../docker/ports.ts';
 
 export type Port = { readonly port: number } | { readonly fault: string };
 export type Way =
@@ -33,20 +34,14 @@ export function portOf(info: Docker.ContainerInspectInfo, setting: number | null
       return { port: Number(label) };
     return { fault: `its label ${PORT_LABEL}="${label.slice(0, 80)}" is no port` };
   }
-  const published = tcpPorts(info.HostConfig.PortBindings);
-  const all = new Set([...tcpPorts(info.Config.ExposedPorts), ...published]);
-  for (const ports of [all, published]) if (ports.size === 1) return { port: [...ports][0]! };
+  const published = tcpPortsOf(info.HostConfig.PortBindings);
+  const all = new Set([...tcpPortsOf(info.Config.ExposedPorts), ...published]);
+  for (const ports of [[...all], published]) if (ports.length === 1) return { port: ports[0]! };
   const choose = `say which with TORC_REPLICA_PORT, or with the label ${PORT_LABEL}=PORT on the container`;
-  if (all.size === 0) return { fault: `no port is known: its image EXPOSEs none; ${choose}` };
+  if (all.size === 0)
+    return { fault: `no port is known: neither its image EXPOSEs one nor its service; ${choose}` };
   return { fault: `it has several ports (${[...all].sort((a, b) => a - b).join(', ')}): ${choose}` };
 }
-
-const tcpPorts = (ports: object | null | undefined): ReadonlySet<number> =>
-  new Set(
-    Object.keys(ports ?? {})
-      .filter(key => key.endsWith('/tcp'))
-      .map(key => Number.parseInt(key, 10)),
-  );
 
 /** `owner`: whose network it is, another container's where it borrows that one's (`network_mode: service:...`). */
 export function wayTo(owner: Docker.ContainerInspectInfo, port: number, here: Here): Way {

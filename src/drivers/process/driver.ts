@@ -116,7 +116,19 @@ export class ProcessDriver implements Driver {
         removeRecord(this.#state.path, name);
       }
     }
+    this.#nameOthers();
     this.#schedulePoll();
+  }
+
+  /** What an earlier run left goes on as it is, also where the settings say another command now. */
+  #nameOthers(): void {
+    const command = this.#options.command ?? '';
+    const others = [...this.#runs.values()].filter(({ record }) => (record.command ?? '') !== command);
+    if (others.length === 0) return;
+    this.#options.log.warn(
+      { slots: others.map(({ record }) => record.slot), runs: others[0]!.record.command ?? '' },
+      `${others.length} replicas of an earlier run are taken over as they are: they run another command; POST /admin/rollout replaces them`,
+    );
   }
 
   async list(): Promise<readonly Replica[]> {
