@@ -143,7 +143,10 @@ test('the port: what was set, the label, the only one, or a fault that names the
     port({ exposed: ['443/tcp', '80/tcp'] }),
     'it has several ports (80, 443): say which with TORC_REPLICA_PORT, or with the label torc.port=PORT on the container',
   );
-  assert.match(port({}) as string, /^no port is known: neither its image EXPOSEs one nor its service; say which/);
+  assert.match(
+    port({}) as string,
+    /^no port is known: neither its image EXPOSEs one nor its service; say which/,
+  );
   assert.is(port({ labels: { 'torc.port': 'http' } }), 'its label torc.port="http" is no port');
 });
 
