@@ -111,8 +111,7 @@ export class Operations {
     return this.#bounded(async () => {
       const slot = this.#fleet.slots.listed().find(each => each.name === name);
       if (slot === undefined) return refuse(404, `there is no slot ${name}`);
-      if (!this.#driver.creates)
-        return refuse(409, 'the replicas are given by TORC_UPSTREAMS: none can be replaced');
+      if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
       if (this.#options.isAway())
         return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
       // One that is just starting is the new one.
