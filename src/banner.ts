@@ -7,6 +7,7 @@ import { adminAddressOf } from './cluster/admin-listener.ts';
 import type { Config } from './config/fields.ts';
 import type { Driver } from './control/driver.ts';
 import { isNotice, type Supervisor } from './control/supervisor.ts';
+import { hostPort } from './core/host-port.ts';
 import type { ProcessLog } from './core/log.ts';
 
 export interface Banner {
@@ -57,7 +58,7 @@ export function announce(banner: Banner): void {
 
 function urlOf(listenHost: string, port: number): string {
   const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `http://${hostPort(host, port)}`;
 }
 
 /** For the banner: where the control endpoints are, or why nowhere. */

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { hostPort } from '../core/host-port.ts';
 import type { Kind } from './kinds.ts';
 
 export interface GivenUpstream {
@@ -31,8 +32,7 @@ const SLOT_NAME = /^[a-z0-9_[]([a-z0-9_.:~[\]-]{0,253}[a-z0-9_\]])?$/i;
 export const isGivenName = (name: string): boolean => SLOT_NAME.test(name);
 
 /** `10.0.0.1:80`, `[::1]:80`. */
-export const addressName = (host: string, port: number): string =>
-  `${host.includes(':') ? `[${host}]` : withoutDot(host)}:${port}`;
+export const addressName = (host: string, port: number): string => hostPort(withoutDot(host), port);
 
 /** "web." is looked up without search domains, and is the same name. */
 export const withoutDot = (host: string): string => host.replace(/\.$/, '');

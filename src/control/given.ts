@@ -63,7 +63,7 @@ export function givenChanges(given: Given): GivenChange[] {
   }
   for (const replica of listed) {
     const { slot: name, status } = replica;
-    if (status === 'running' || isDismissed(name) || slots.some(slot => slot.name === name)) continue;
+    if (status === 'running' || isDismissed(name) || byName.has(name)) continue;
     if (changes.some(change => 'name' in change && change.name === name) || wanted.has(name)) continue;
     changes.push({ kind: 'open', name, cause: stateInWords(replica) });
   }

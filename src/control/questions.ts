@@ -3,6 +3,7 @@
 // then the container's own HEALTHCHECK, then the page that every site has; the first that is answered well is the one. Only a
 // "no such thing here" leads on to the next: who answers 503 to /heartbeat has been asked the right question.
 
+import { hostPort } from '../core/host-port.ts';
 import type { ProbeResult, Question, Replica } from './driver.ts';
 
 export interface QuestionSettings {
@@ -40,7 +41,7 @@ export function inWords({ mode, method, path }: Question): string {
 }
 
 export function addressOf({ host, port }: Replica, question: Question): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${question.port ?? port}`;
+  return hostPort(host, question.port ?? port);
 }
 
 /** It was answered that there is no such thing: not what 408, 425 and 429 say. */

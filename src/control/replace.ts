@@ -5,6 +5,7 @@
 
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { Turns } from '../core/turns.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, Replica, ReplicaSpec } from './driver.ts';
 import { type Failure, type Member, moveTo, type Slot, type Version } from './slots.ts';
@@ -53,9 +54,8 @@ export class Replacer {
   readonly #work = new Set<Promise<void>>();
   readonly leaving = new Map<string, Leaving>();
   readonly #starting = new Set<Slot>();
-  #stopCount = 0;
-  /** Continue those that wait for a stop to end. At most one for each that leaves. */
-  readonly #stopsWaiting: (() => void)[] = [];
+  /** At most one waits for each that leaves. */
+  readonly #stops = new Turns(STOPS_AT_ONCE);
 
   constructor(options: ReplacerOptions) {
     this.#options = options;
@@ -132,7 +132,7 @@ export class Replacer {
     const { member, how, failure } = leaving;
     const isDrained = how === 'drain' && (await Promise.race([this.#drained(member), cut])) === true;
     if (how === 'going') await this.#ended(cut);
-    await this.#stopTurn();
+    await this.#stops.take();
     try {
       if (failure !== null) failure.output = (await driver.lastWords?.(member.replica)) ?? '';
       const graceMs = member.replica.stopGraceMs ?? STOP_GRACE_MS;
@@ -144,24 +144,11 @@ export class Replacer {
         'a replica could not be removed yet',
       );
     }
-    this.#endStopTurn();
+    this.#stops.give();
     if (leaving.loss === 'gone') onStopped();
     this.leaving.delete(member.replica.id);
     if (member.state !== 'dead') moveTo(member, 'dead', clock.nowMs());
     onRetired(leaving);
-  }
-
-  async #stopTurn(): Promise<void> {
-    if (this.#stopCount >= STOPS_AT_ONCE)
-      await new Promise<void>(resolve => this.#stopsWaiting.push(resolve));
-    else this.#stopCount++;
-  }
-
-  /** The turn goes to the next that waits, if any. */
-  #endStopTurn(): void {
-    const next = this.#stopsWaiting.shift();
-    if (next === undefined) this.#stopCount--;
-    else next();
   }
 
   async #drained({ replica }: Member): Promise<boolean> {

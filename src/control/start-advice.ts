@@ -3,6 +3,7 @@
 // first starts fail for one of these few reasons, and "no heartbeat answered" names none of them (basecamp/kamal's issues
 // are a list of people who searched for them).
 
+import { hostPort } from '../core/host-port.ts';
 import type { Listening, ProbeResult, Question } from './driver.ts';
 
 export interface Case {
@@ -78,7 +79,7 @@ function statusAdvice(status: number): string {
 const inside = (driver: string): string => (driver === 'docker' ? ' (inside)' : '');
 const isLoopback = (host: string): boolean => host === '::1' || host.startsWith('127.');
 const shown = ({ host, port }: { host: string; port: number }): string =>
-  host === '' ? `${port}` : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  host === '' ? `${port}` : hostPort(host, port);
 
 function portAdvice({ driver, question, listening }: Case): Advice {
   const { sockets, isDeclared } = listening;

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
+import { hostPort } from '../core/host-port.ts';
 import type { SuspectHint, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import type { Attempt } from './attempt.ts';
 import { Connection } from './connection.ts';
@@ -240,8 +241,7 @@ export class Upstream {
   }
 }
 
-const originOf = (host: string, port: number): string =>
-  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+const originOf = (host: string, port: number): string => `http://${hostPort(host, port)}`;
 
 function causeOf(code: ProxyErrorCode): SuspectHint['cause'] {
   if (code === 'REFUSED') return 'refused';

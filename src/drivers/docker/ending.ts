@@ -46,9 +46,7 @@ async function outputOf(engine: Engine, id: string): Promise<string> {
 
 async function inspect(engine: Engine, id: string) {
   try {
-    return await engine.ask(`cannot look at container ${id.slice(0, 12)}`, docker =>
-      docker.getContainer(id).inspect(),
-    );
+    return await engine.inspect(id);
   } catch {
     return null;
   }

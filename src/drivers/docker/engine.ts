@@ -69,6 +69,13 @@ export class Engine {
     return this.#within(timeoutMs, what, call(docker));
   }
 
+  /** One container, as the engine describes it. */
+  inspect(id: string): Promise<Docker.ContainerInspectInfo> {
+    return this.ask(`cannot look at container ${id.slice(0, 12)}`, docker =>
+      docker.getContainer(id).inspect(),
+    );
+  }
+
   /** A call that has nothing left to do where the engine answers with one of these codes. */
   async askUnless(
     statuses: readonly number[],

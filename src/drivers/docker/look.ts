@@ -12,10 +12,8 @@ import { tcpPortsOf } from './ports.ts';
 /** The engine's own name server, in every container of a network that somebody made. */
 const ENGINE_DNS = '127.0.0.11';
 
-export async function healthOf(engine: Engine, { id, label }: Replica): Promise<ContainerHealth | null> {
-  const { State } = await engine.ask(`cannot look at container ${label}`, docker =>
-    docker.getContainer(id).inspect(),
-  );
+export async function healthOf(engine: Engine, { id }: Replica): Promise<ContainerHealth | null> {
+  const { State } = await engine.inspect(id);
   const status = State.Health?.Status;
   return status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : null;
 }
@@ -33,15 +31,9 @@ export async function outputMarkOf(engine: Engine, { id, label }: Replica): Prom
 }
 
 /** `port` is the one that torc asks: it is exposed because torc said so. */
-export async function containerListening(
-  engine: Engine,
-  { id, label }: Replica,
-  port: number,
-): Promise<Listening> {
+export async function containerListening(engine: Engine, { id }: Replica, port: number): Promise<Listening> {
   try {
-    const { State, Config } = await engine.ask(`cannot look at container ${label}`, docker =>
-      docker.getContainer(id).inspect(),
-    );
+    const { State, Config } = await engine.inspect(id);
     const isHere = (await readFile(`/proc/${State.Pid}/cgroup`, 'utf8').catch(() => '')).includes(id);
     const listeners = isHere ? await listenersOf(State.Pid) : null;
     if (listeners !== null)

@@ -9,6 +9,7 @@ import ipaddr from 'ipaddr.js';
 import type { Follow } from '../../config/follow.ts';
 import type { ContainerHealth, Driver, DriverEvent, Listening, Replica } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
+import { hostPort } from '../../core/host-port.ts';
 import type { Log } from '../../core/log.ts';
 import { atStart, Engine, EngineError } from '../docker/engine.ts';
 import { type EngineMessage, EventStream } from '../docker/events.ts';
@@ -174,9 +175,7 @@ export class FollowDriver implements Driver {
   /** Null: it has just gone. */
   async #inspect(id: string): Promise<Docker.ContainerInspectInfo | null> {
     try {
-      return await this.#engine.ask(`cannot look at container ${id.slice(0, 12)}`, docker =>
-        docker.getContainer(id).inspect(),
-      );
+      return await this.#engine.inspect(id);
     } catch (error) {
       if (error instanceof EngineError && error.status === NOT_FOUND) return null;
       throw error;
@@ -339,7 +338,7 @@ const unreachable = (fault: string): string => `it ${UNREACHABLE}: ${fault}`;
 function wayInWords(slot: string, { name }: Followed, way: Way): string {
   if ('fault' in way) return `slot ${slot}: container ${name} ${UNREACHABLE}: ${way.fault}`;
   const { host, port, by } = way;
-  return `slot ${slot}: container ${name} is reached at ${host.includes(':') ? `[${host}]` : host}:${port}, ${by}`;
+  return `slot ${slot}: container ${name} is reached at ${hostPort(host, port)}, ${by}`;
 }
 
 const addressesOf = ({ info }: Followed): string[] =>

@@ -8,6 +8,7 @@ import { type LookupAddress, lookup } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { Turns } from '../../core/turns.ts';
 
 /** For one question with all its repetitions. */
 const ASK_MS = 4_000;
@@ -49,8 +50,7 @@ const words: Readonly<Record<string, string>> = {
 
 export class Dns implements NameService {
   readonly #servers: readonly string[];
-  #lookups = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #lookups = new Turns(LOOKUPS_AT_ONCE);
 
   /** `servers`: none are the system's. */
   constructor(servers: readonly string[]) {
@@ -89,8 +89,7 @@ export class Dns implements NameService {
   }
 
   async lookup(host: string): Promise<readonly string[]> {
-    if (this.#lookups < LOOKUPS_AT_ONCE) this.#lookups++;
-    else await new Promise<void>(resolve => this.#waiting.push(resolve));
+    await this.#lookups.take();
     try {
       const found = await new Promise<LookupAddress[]>((resolve, reject) =>
         lookup(host, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses))),
@@ -99,9 +98,7 @@ export class Dns implements NameService {
     } catch (error) {
       throw new Error(inWords(error));
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#lookups--;
-      else next();
+      this.#lookups.give();
     }
   }
 
