@@ -1,12 +1,13 @@
 // A name server on a real socket (UDP, and TCP for what was truncated), whose answers a test changes while it runs: A, AAAA
 // and SRV records with a TTL, and the ways in which servers fail. RFC 1035 section 4, RFC 2782.
 
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 const TYPES = { A: 1, AAAA: 28, SRV: 33 } as const;
+const MOST_TRIES = 20;
 const RCODES = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
 
 export type Record =
@@ -32,13 +33,7 @@ export interface NameServer {
 export const addresses = (...list: string[]): Record[] => list.map(address => ({ address }));
 
 export async function nameServer(zones: { [name: string]: Zone } = {}): Promise<NameServer> {
-  const udp = createSocket('udp4');
-  udp.bind(0, '127.0.0.1');
-  await once(udp, 'listening');
-  const { port } = udp.address();
-  const tcp = createServer();
-  tcp.listen(port, '127.0.0.1');
-  await once(tcp, 'listening');
+  const { udp, tcp, port } = await bothOnOnePort();
   const server: NameServer = {
     address: `127.0.0.1:${port}`,
     zones: new Map(Object.entries(zones)),
@@ -67,6 +62,25 @@ export async function nameServer(zones: { [name: string]: Zone } = {}): Promise<
     });
   });
   return server;
+}
+
+/** What is free for UDP may be another test's for TCP. */
+async function bothOnOnePort(): Promise<{ udp: Socket; tcp: Server; port: number }> {
+  for (let tries = 1; ; tries++) {
+    const udp = createSocket('udp4');
+    udp.bind(0, '127.0.0.1');
+    await once(udp, 'listening');
+    const { port } = udp.address();
+    const tcp = createServer();
+    tcp.listen(port, '127.0.0.1');
+    try {
+      await once(tcp, 'listening');
+      return { udp, tcp, port };
+    } catch (error) {
+      udp.close();
+      if (tries === MOST_TRIES) throw error;
+    }
+  }
 }
 
 const word = (value: number): Buffer => {
