@@ -1,18 +1,10 @@
-// Settings of the data plane: where clients come in, how a request is routed, what of it is passed on, and the bounds of a
-// client's connection. One row each; fields.ts says what a row is.
+// Settings of the data plane: how a request is routed, how long it may take, and what its answer carries. One row each;
+// fields.ts says what a row is.
 
 import { z } from 'zod';
-import { flag, list, oneOf, parseCidr, parseKeySource, row, text, whole } from './kinds.ts';
+import { flag, list, oneOf, parseKeySource, row, whole } from './kinds.ts';
 
 export const trafficFields = {
-  host: row(
-    'HOST',
-    text(/^[A-Za-z0-9.:-]+$/, 'is not a host', 'an address or host name'),
-    '127.0.0.1',
-    '',
-    'address of the public listener',
-  ),
-  port: row('PORT', whole(1, 65535), '5000', '', 'port of the public listener'),
   workers: row(
     'TORC_WORKERS',
     {
@@ -79,41 +71,12 @@ export const trafficFields = {
     'auto: GET and HEAD that are ready together may share a connection to a replica that answers fast and evenly',
   ),
   trace: row('TORC_TRACE', flag, 'false', '', 'serve TRACE; else it is refused with 405'),
-  underscoreFields: row(
-    'TORC_UNDERSCORE_FIELDS',
-    oneOf('drop', 'pass'),
-    'drop',
-    '',
-    "request fields with _ in their names, which CGI-like replicas read as -; one of torc's own so spelled is always dropped",
-  ),
-  trustedProxies: row(
-    'TORC_TRUSTED_PROXIES',
-    list(parseCidr, 'a list of CIDRs or addresses'),
-    null,
-    '',
-    'peers whose X-Forwarded-* is kept and appended to; of all others it is replaced',
-  ),
-  servedBy: row('TORC_SERVED_BY', flag, 'true', '', 'add x-served-by: SLOT to responses'),
   compat: row(
     'TORC_COMPAT',
     oneOf('off', 'assignment'),
     'off',
     '',
     "assignment: a replica's 404 becomes the assignment's 400 JSON",
-  ),
-  headerTimeoutMs: row(
-    'TORC_HEADER_TIMEOUT_MS',
-    whole(100, 600000),
-    '10000',
-    'ms',
-    "for a client's request head",
-  ),
-  clientIdleTimeoutMs: row(
-    'TORC_CLIENT_IDLE_TIMEOUT_MS',
-    whole(100, 3_600_000),
-    '75000',
-    'ms',
-    'between two requests of a client connection; longer than the 60 s of the common balancers in front, which use it again until then',
   ),
   idleTimeoutMs: row(
     'TORC_IDLE_TIMEOUT_MS',
@@ -128,19 +91,5 @@ export const trafficFields = {
     '3600000',
     'ms',
     'a tunnel (WebSocket) without a byte in either direction ends after this',
-  ),
-  maxConnections: row(
-    'TORC_MAX_CONNECTIONS',
-    whole(1, 1000000),
-    '16384',
-    '',
-    'client connections of one worker; beyond: dropped, counted, logged once a minute',
-  ),
-  maxConnectionsPerClient: row(
-    'TORC_MAX_CONNECTIONS_PER_CLIENT',
-    whole(0, 1000000),
-    '0',
-    '',
-    'connections of one client address (IPv6: of one /64) to one worker; 0: no bound',
   ),
 } as const;

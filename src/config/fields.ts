@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import type { ServiceProject } from '../service/service.ts';
 import { controlFields } from './fields-control.ts';
+import { frontFields } from './fields-front.ts';
 import { healthFields } from './fields-health.ts';
 import { replicasFields } from './fields-replicas.ts';
 import { trafficFields } from './fields-traffic.ts';
@@ -13,6 +14,7 @@ import { trafficFields } from './fields-traffic.ts';
 export type { KeySource } from './kinds.ts';
 
 export const fields = {
+  ...frontFields,
   ...trafficFields,
   ...replicasFields,
   ...healthFields,
