@@ -12,13 +12,20 @@ const root = join(import.meta.dirname, '..');
 /** What the container decides itself: its own listener, its one driver, its own disk, its network's name. */
 const SET_BY_COMPOSE = ['HOST', 'PORT', 'TORC_DRIVER', 'TORC_NETWORK', 'TORC_ADMIN_OPEN', 'TORC_STATE_DIR'];
 
+/** What another value needs (config/kinds.ts), in a word. */
+const CHANGES = { live: 'live', rollout: 'roll-out', restart: 'restart' } as const;
+
 function settingsTable(): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
-  const lines = Object.values(fields).map(({ name, fallback, unit, allowed, meaning }) => {
+  const lines = Object.values(fields).map(({ name, fallback, unit, allowed, meaning, changes }) => {
     const value = fallback === null ? '-' : `${fallback}${unit === '' ? '' : ` ${unit}`}`;
-    return `| ${[`\`${name}\``, `\`${flagOf(name)}\``, value, allowed, meaning].map(cell).join(' | ')} |`;
+    return `| ${[`\`${name}\``, `\`${flagOf(name)}\``, value, allowed, CHANGES[changes], meaning].map(cell).join(' | ')} |`;
   });
-  return ['| name | flag | default | allowed | meaning |', '|---|---|---|---|---|', ...lines].join('\n');
+  return [
+    '| name | flag | default | allowed | changes | meaning |',
+    '|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
 }
 
 /** Names without a value: Compose passes on what the environment has, and leaves unset what it has not. */

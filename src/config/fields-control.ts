@@ -10,6 +10,7 @@ export const controlFields = {
     null,
     '',
     'bearer token that opens the control endpoints; not as a flag, which every process list shows',
+    'live',
   ),
   adminTokenFile: row(
     'TORC_ADMIN_TOKEN_FILE',
@@ -17,6 +18,7 @@ export const controlFields = {
     null,
     '',
     'file of tokens: one token alone, or a line "NAME read|operate TOKEN" for each (docs/api.md)',
+    'live',
   ),
   adminOpen: row(
     'TORC_ADMIN_OPEN',
@@ -24,6 +26,7 @@ export const controlFields = {
     'false',
     '',
     'control endpoints open to everybody who reaches the port, unless a token is set',
+    'live',
   ),
   adminHosts: row(
     'TORC_ADMIN_HOSTS',
@@ -31,6 +34,7 @@ export const controlFields = {
     null,
     '',
     'host names under which the control endpoints may be asked (besides addresses and localhost)',
+    'live',
   ),
   adminPort: row(
     'TORC_ADMIN_PORT',
@@ -38,6 +42,7 @@ export const controlFields = {
     null,
     '',
     'port of a listener for the control endpoints alone, on TORC_ADMIN_LISTEN',
+    'restart',
   ),
   adminListen: row(
     'TORC_ADMIN_LISTEN',
@@ -49,6 +54,7 @@ export const controlFields = {
     null,
     '',
     'where the listener for the control endpoints alone listens; 127.0.0.1 where only its port is set',
+    'restart',
   ),
   adminPaths: row(
     'TORC_ADMIN_PATHS',
@@ -56,6 +62,7 @@ export const controlFields = {
     'both',
     '',
     'control endpoints on the public port: all (both), only /rep, /add, /rm and /requests/ID (separate), none (off-public)',
+    'live',
   ),
   showKeys: row(
     'TORC_SHOW_KEYS',
@@ -63,6 +70,7 @@ export const controlFields = {
     'false',
     '',
     'show keys that may be credentials (all but path, ip, random, query:request_id) as they are, not as hashes',
+    'live',
   ),
   hotKeys: row(
     'TORC_HOT_KEYS',
@@ -70,6 +78,7 @@ export const controlFields = {
     'on',
     '',
     'count the busiest keys for /admin/hot-keys: on (shown as TORC_SHOW_KEYS says), hash (always as hashes), off',
+    'live',
   ),
   log: row(
     'TORC_LOG',
@@ -77,6 +86,7 @@ export const controlFields = {
     'info',
     '',
     'least level that is logged',
+    'live',
   ),
-  accessLog: row('TORC_ACCESS_LOG', flag, 'false', '', 'log each request'),
+  accessLog: row('TORC_ACCESS_LOG', flag, 'false', '', 'log each request', 'live'),
 } as const;

@@ -10,14 +10,16 @@ export const frontFields = {
     '127.0.0.1',
     '',
     'address of the public listener',
+    'restart',
   ),
-  port: row('PORT', whole(1, 65535), '5000', '', 'port of the public listener'),
+  port: row('PORT', whole(1, 65535), '5000', '', 'port of the public listener', 'restart'),
   trustedProxies: row(
     'TORC_TRUSTED_PROXIES',
     list(parseCidr, 'a list of CIDRs or addresses'),
     null,
     '',
     'peers whose X-Forwarded-* is kept and appended to; of all others it is replaced',
+    'live',
   ),
   underscoreFields: row(
     'TORC_UNDERSCORE_FIELDS',
@@ -25,14 +27,16 @@ export const frontFields = {
     'drop',
     '',
     "request fields with _ in their names, which CGI-like replicas read as -; one of torc's own so spelled is always dropped",
+    'live',
   ),
-  servedBy: row('TORC_SERVED_BY', flag, 'true', '', 'add x-served-by: SLOT to responses'),
+  servedBy: row('TORC_SERVED_BY', flag, 'true', '', 'add x-served-by: SLOT to responses', 'live'),
   headerTimeoutMs: row(
     'TORC_HEADER_TIMEOUT_MS',
     whole(100, 600000),
     '10000',
     'ms',
     "for a client's request head",
+    'live',
   ),
   clientIdleTimeoutMs: row(
     'TORC_CLIENT_IDLE_TIMEOUT_MS',
@@ -40,6 +44,7 @@ export const frontFields = {
     '75000',
     'ms',
     'between two requests of a client connection; longer than the 60 s of the common balancers in front, which use it again until then',
+    'live',
   ),
   maxConnections: row(
     'TORC_MAX_CONNECTIONS',
@@ -47,6 +52,7 @@ export const frontFields = {
     '16384',
     '',
     'client connections of one worker; beyond: dropped, counted, logged once a minute',
+    'live',
   ),
   maxConnectionsPerClient: row(
     'TORC_MAX_CONNECTIONS_PER_CLIENT',
@@ -54,5 +60,6 @@ export const frontFields = {
     '0',
     '',
     'connections of one client address (IPv6: of one /64) to one worker; 0: no bound',
+    'live',
   ),
 } as const;

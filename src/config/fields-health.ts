@@ -28,6 +28,7 @@ export const healthFields = {
     null,
     '',
     "liveness question; not set: the first that is answered well of /heartbeat, the container's HEALTHCHECK and /, and the log says which",
+    'live',
   ),
   heartbeatIntervalMs: row(
     'TORC_HEARTBEAT_INTERVAL_MS',
@@ -35,6 +36,7 @@ export const healthFields = {
     '1000',
     'ms',
     'between two heartbeats',
+    'live',
   ),
   heartbeatTimeoutMs: row(
     'TORC_HEARTBEAT_TIMEOUT_MS',
@@ -42,16 +44,39 @@ export const healthFields = {
     '500',
     'ms',
     'until a heartbeat is missed',
+    'live',
   ),
-  heartbeatFall: row('TORC_HEARTBEAT_FALL', whole(1, 100), '2', '', 'misses in a row until a replica is out'),
-  heartbeatRise: row('TORC_HEARTBEAT_RISE', whole(1, 100), '1', '', 'answers in a row until it is in'),
-  retries: row('TORC_RETRIES', whole(0, 10), '2', '', 'attempts after the first, on the next choices'),
+  heartbeatFall: row(
+    'TORC_HEARTBEAT_FALL',
+    whole(1, 100),
+    '2',
+    '',
+    'misses in a row until a replica is out',
+    'live',
+  ),
+  heartbeatRise: row(
+    'TORC_HEARTBEAT_RISE',
+    whole(1, 100),
+    '1',
+    '',
+    'answers in a row until it is in',
+    'live',
+  ),
+  retries: row(
+    'TORC_RETRIES',
+    whole(0, 10),
+    '2',
+    '',
+    'attempts after the first, on the next choices',
+    'live',
+  ),
   retryBudgetPercent: row(
     'TORC_RETRY_BUDGET',
     whole(0, 100),
     '20',
     '%',
     "share of requests that may be retries, beyond a burst of one replica's requests in flight (at least 3)",
+    'live',
   ),
   holdMs: row(
     'TORC_HOLD_MS',
@@ -59,6 +84,7 @@ export const healthFields = {
     null,
     'ms',
     'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503; unset: 30000 with the follow driver (Compose stops all before it starts the first), else 0',
+    'live',
   ),
   connectTimeoutMs: row(
     'TORC_CONNECT_TIMEOUT_MS',
@@ -66,6 +92,7 @@ export const healthFields = {
     '1000',
     'ms',
     'until connected to a replica',
+    'live',
   ),
   responseTimeoutMs: row(
     'TORC_RESPONSE_TIMEOUT_MS',
@@ -73,6 +100,7 @@ export const healthFields = {
     '30000',
     'ms',
     'until the response head',
+    'live',
   ),
   maxConnectionsPerReplica: row(
     'TORC_MAX_CONNECTIONS_PER_REPLICA',
@@ -80,6 +108,7 @@ export const healthFields = {
     '256',
     '',
     'connections of one worker to one replica',
+    'live',
   ),
   maxQueue: row(
     'TORC_MAX_QUEUE',
@@ -87,6 +116,7 @@ export const healthFields = {
     '1024',
     '',
     'requests of one worker waiting for one replica',
+    'live',
   ),
   deadAfterMs: row(
     'TORC_DEAD_AFTER_MS',
@@ -94,6 +124,7 @@ export const healthFields = {
     '10000',
     'ms',
     'without any sign of life (an answered heartbeat, a byte of an answer) until a replica that misses heartbeats is ended; before that it is only out of routing',
+    'live',
   ),
   startTimeoutMs: row(
     'TORC_START_TIMEOUT_MS',
@@ -101,6 +132,7 @@ export const healthFields = {
     '60000',
     'ms',
     'until a replica that starts has answered; one that prints meanwhile gets up to three times as long; then it is replaced, and the log says why',
+    'live',
     ['docker', 'process'],
   ),
   heartbeatStatus: row(
@@ -109,6 +141,7 @@ export const healthFields = {
     '200-399',
     '',
     'answers that mean alive; one with another status takes the replica out of routing at once',
+    'live',
   ),
   heartbeatHost: row(
     'TORC_HEARTBEAT_HOST',
@@ -120,6 +153,7 @@ export const healthFields = {
     null,
     '',
     'Host field of the heartbeat, for programs that answer only their own name; not set: the address',
+    'live',
   ),
   heartbeatMethod: row(
     'TORC_HEARTBEAT_METHOD',
@@ -127,6 +161,7 @@ export const healthFields = {
     'GET',
     '',
     'method of the heartbeat',
+    'live',
   ),
   heartbeatPort: row(
     'TORC_HEARTBEAT_PORT',
@@ -134,6 +169,7 @@ export const healthFields = {
     null,
     '',
     'port of the heartbeat, where it is another than that of the requests; child processes have a port of their own each',
+    'live',
     ['docker', 'static', 'follow'],
   ),
   heartbeatMode: row(
@@ -142,5 +178,6 @@ export const healthFields = {
     'http',
     '',
     "http: a whole exchange; tcp: a connection is enough; docker: the container's own HEALTHCHECK alone",
+    'live',
   ),
 } as const;

@@ -32,6 +32,7 @@ export const replicasFields = {
     'auto',
     '',
     'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static, TORC_FOLLOW: follow; a Compose service: docker, or process where it has no image), else the demo program, in Docker where an engine answers',
+    'restart',
   ),
   configFile: row(
     'TORC_CONFIG',
@@ -39,6 +40,7 @@ export const replicasFields = {
     null,
     '',
     'settings file: every setting by its flag without --, and replica:, a Compose service; unset: torc.yaml, if it is there',
+    'restart',
   ),
   compose: row(
     'TORC_COMPOSE',
@@ -46,6 +48,7 @@ export const replicasFields = {
     null,
     '',
     'Compose files that say what a replica is, merged as by docker compose -f; the flag may be given several times',
+    'rollout',
     MAKERS,
   ),
   composeService: row(
@@ -54,6 +57,7 @@ export const replicasFields = {
     null,
     '',
     'the service of these files; may be left out where they have one alone',
+    'rollout',
     MAKERS,
   ),
   replicas: row(
@@ -62,15 +66,17 @@ export const replicasFields = {
     '3',
     '',
     'replicas kept alive at start, named 1 to N',
+    'live',
     MAKERS,
   ),
-  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', MAKERS),
+  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', 'live', MAKERS),
   most: row(
     'TORC_MAX',
     whole(1, 1000),
     null,
     '',
     'autoscaling: most replicas; unset: no autoscaling',
+    'live',
     MAKERS,
   ),
   scaleTarget: row(
@@ -79,6 +85,7 @@ export const replicasFields = {
     '10',
     'requests',
     'autoscaling: requests in flight per replica that are aimed at',
+    'live',
     MAKERS,
   ),
   scalePeriodMs: row(
@@ -87,6 +94,7 @@ export const replicasFields = {
     '15000',
     'ms',
     'autoscaling: over which requests in flight are averaged before each decision',
+    'live',
     MAKERS,
   ),
   scaleDownWindowMs: row(
@@ -95,6 +103,7 @@ export const replicasFields = {
     '300000',
     'ms',
     'autoscaling: replicas go only when none of the decisions of this time would have kept them',
+    'live',
     MAKERS,
   ),
   upstreams: row(
@@ -103,6 +112,7 @@ export const replicasFields = {
     null,
     '',
     'static driver: the given replicas; nothing is created, heartbeats eject and readmit',
+    'live',
     STATIC,
   ),
   upstreamsFile: row(
@@ -111,6 +121,7 @@ export const replicasFields = {
     null,
     '',
     'static driver: the same from a file, an upstream a line; followed when it changes',
+    'live',
     STATIC,
   ),
   dnsIntervalMs: row(
@@ -119,6 +130,7 @@ export const replicasFields = {
     '5000',
     'ms',
     'static driver: names are asked for again at least so often, sooner where their TTL is shorter',
+    'live',
     STATIC,
   ),
   dnsServers: row(
@@ -127,6 +139,7 @@ export const replicasFields = {
     null,
     '',
     "static driver: name servers for dns: and srv: upstreams; unset: the system's",
+    'live',
     STATIC,
   ),
   follow: row(
@@ -135,6 +148,7 @@ export const replicasFields = {
     null,
     '',
     'follow driver: the containers that somebody else runs and torc routes over: a Compose service, or all with these labels',
+    'restart',
     FOLLOW,
   ),
   image: row(
@@ -143,6 +157,7 @@ export const replicasFields = {
     null,
     '',
     'docker driver: image of a replica, any HTTP program; unset: the demo program, torc-replica',
+    'rollout',
     DOCKER,
   ),
   replicaPort: row(
@@ -151,6 +166,7 @@ export const replicasFields = {
     null,
     '',
     'port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000 (docker), or that the container has as label torc.port, EXPOSEs or publishes (follow)',
+    'rollout',
     CONTAINERS,
   ),
   capAdd: row(
@@ -159,6 +175,7 @@ export const replicasFields = {
     null,
     '',
     'docker driver: capabilities that replicas get although torc drops all; images that start as root and become another user need CHOWN,SETGID,SETUID',
+    'rollout',
     DOCKER,
   ),
   network: row(
@@ -167,6 +184,7 @@ export const replicasFields = {
     'torc',
     '',
     'docker driver: user-defined network of the replicas; also tells one torc from another on one engine',
+    'restart',
     DOCKER,
   ),
   dockerReach: row(
@@ -175,6 +193,7 @@ export const replicasFields = {
     'auto',
     '',
     'reach containers by their address (Linux) or by a published port',
+    'restart',
     CONTAINERS,
   ),
   replicaCommand: row(
@@ -183,6 +202,7 @@ export const replicasFields = {
     null,
     '',
     'process driver: command of a replica, run by the shell; gets PORT and SERVER_ID, and {{port}}, {{slot}}, {{generation}} are filled in; the end of its output is in the log when it does not come up; unset: the demo program',
+    'rollout',
     PROCESS,
   ),
   spares: row(
@@ -191,15 +211,25 @@ export const replicasFields = {
     '0',
     '',
     'warm spares: started, proven, outside the table',
+    'live',
     MAKERS,
   ),
-  adopt: row('TORC_ADOPT', flag, 'true', '', 'take over replicas that an earlier run left behind', MAKERS),
+  adopt: row(
+    'TORC_ADOPT',
+    flag,
+    'true',
+    '',
+    'take over replicas that an earlier run left behind',
+    'restart',
+    MAKERS,
+  ),
   onExit: row(
     'TORC_ON_EXIT',
     oneOf('remove', 'keep'),
     'remove',
     '',
     'what happens to replicas when torc exits',
+    'live',
     MAKERS,
   ),
   drainTimeoutMs: row(
@@ -208,6 +238,7 @@ export const replicasFields = {
     '10000',
     'ms',
     'how long /rm, replacement and exit wait for requests in flight',
+    'live',
   ),
   stateDir: row(
     'TORC_STATE_DIR',
@@ -215,5 +246,6 @@ export const replicasFields = {
     null,
     '',
     "what must outlive torc: identity, records of replicas, events; unset: the platform's place for state",
+    'restart',
   ),
 } as const;

@@ -17,6 +17,7 @@ export const trafficFields = {
     'auto',
     '',
     'data-plane processes',
+    'restart',
   ),
   key: row(
     'TORC_KEY',
@@ -24,6 +25,7 @@ export const trafficFields = {
     'query:request_id,path',
     '',
     'what a request is routed by; the first that is present',
+    'live',
   ),
   ring: row(
     'TORC_RING',
@@ -31,6 +33,7 @@ export const trafficFields = {
     'rendezvous',
     '',
     'how the table is built (docs/decisions/)',
+    'live',
   ),
   ringRows: row(
     'TORC_RING_ROWS',
@@ -41,6 +44,7 @@ export const trafficFields = {
     '65536',
     'rows',
     'size of the table',
+    'live',
   ),
   balanceFactor: row(
     'TORC_BALANCE_FACTOR',
@@ -55,6 +59,7 @@ export const trafficFields = {
     '0',
     'x mean',
     'bounded load: no slot above ceil(factor x mean requests in flight)',
+    'live',
   ),
   express: row(
     'TORC_EXPRESS',
@@ -62,6 +67,7 @@ export const trafficFields = {
     'on',
     '',
     "on: plain requests are read in torc's own lane; off: all by node:http",
+    'live',
   ),
   pipelining: row(
     'TORC_PIPELINING',
@@ -69,14 +75,16 @@ export const trafficFields = {
     'off',
     '',
     'auto: GET and HEAD that are ready together may share a connection to a replica that answers fast and evenly',
+    'live',
   ),
-  trace: row('TORC_TRACE', flag, 'false', '', 'serve TRACE; else it is refused with 405'),
+  trace: row('TORC_TRACE', flag, 'false', '', 'serve TRACE; else it is refused with 405', 'live'),
   compat: row(
     'TORC_COMPAT',
     oneOf('off', 'assignment'),
     'off',
     '',
     "assignment: a replica's 404 becomes the assignment's 400 JSON",
+    'live',
   ),
   idleTimeoutMs: row(
     'TORC_IDLE_TIMEOUT_MS',
@@ -84,6 +92,7 @@ export const trafficFields = {
     '60000',
     'ms',
     'between two chunks of a body',
+    'live',
   ),
   tunnelTimeoutMs: row(
     'TORC_TUNNEL_TIMEOUT_MS',
@@ -91,5 +100,6 @@ export const trafficFields = {
     '3600000',
     'ms',
     'a tunnel (WebSocket) without a byte in either direction ends after this',
+    'live',
   ),
 } as const;

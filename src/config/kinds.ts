@@ -118,6 +118,12 @@ export function parseCidr(item: string): string | null {
   return `${item}/${ipaddr.parse(item).kind() === 'ipv4' ? 32 : 128}`;
 }
 
+/**
+ * What another value needs in a running torc (reload.ts): `live`, nothing: it holds from the next request, connection or
+ * tick; `rollout`, other replicas, one slot after the other; `restart`, another torc.
+ */
+export type Changes = 'live' | 'rollout' | 'restart';
+
 /** `readBy`: the drivers that make anything of it; with another one it is a fault (check.ts). */
 export const row = <T, F extends string | null>(
   name: string,
@@ -125,6 +131,7 @@ export const row = <T, F extends string | null>(
   fallback: F,
   unit: string,
   meaning: string,
+  changes: Changes,
   readBy: readonly DriverName[] = DRIVERS,
 ) => ({
   name,
@@ -134,5 +141,6 @@ export const row = <T, F extends string | null>(
   fallback,
   unit,
   meaning,
+  changes,
   readBy,
 });
