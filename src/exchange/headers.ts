@@ -11,6 +11,18 @@ export interface Sender {
   readonly ip: string;
   /** Its word on X-Forwarded-* counts. */
   readonly trusted: boolean;
+  /** How it came to torc. */
+  readonly scheme: 'http' | 'https';
+  /**
+   * Lines with their CRLF that torc says of its connection (a client certificate). Their names begin with X-Forwarded-, so
+   * that no peer who is not trusted says one of them; of one who is, those go that torc says itself.
+   */
+  readonly fields: string;
+  readonly rules: HeadRules;
+}
+
+/** What settings say of every head. */
+export interface HeadRules {
   /** Fields with `_` in their names go on (TORC_UNDERSCORE_FIELDS). */
   readonly passesUnderscores: boolean;
 }
@@ -65,8 +77,8 @@ export function buildRequestHead(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
     let value = rawHeaders[index + 1]!;
-    if (name.includes('_') && !mayUnderscore(name, client.passesUnderscores)) continue;
-    if (!client.trusted && name.charCodeAt(1) === 0x2d && isForwarded(name)) continue;
+    if (name.includes('_') && !mayUnderscore(name, client.rules.passesUnderscores)) continue;
+    if (name.charCodeAt(1) === 0x2d && !mayTell(client, name)) continue;
     switch (name.length) {
       case 2:
         if (isName(name, 'te')) {
@@ -145,8 +157,9 @@ export function buildRequestHead(
   if (hosts === 0) fields = `Host: ${host ?? fallbackHost}\r\n${fields}`;
   if (acceptsTrailers && upgrade === '') fields += 'TE: trailers\r\nConnection: TE\r\n';
   fields += `X-Forwarded-For: ${forwardedFor === '' ? client.ip : `${forwardedFor}, ${client.ip}`}\r\n`;
-  if (!hasForwardedProto) fields += 'X-Forwarded-Proto: http\r\n';
+  if (!hasForwardedProto) fields += `X-Forwarded-Proto: ${client.scheme}\r\n`;
   if (!hasForwardedHost && host) fields += `X-Forwarded-Host: ${host}\r\n`;
+  fields += client.fields;
   if (upgrade !== '') fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${isHttp11 ? '1.1' : '1.0'} torc\r\n\r\n`;
   return '';
@@ -174,6 +187,13 @@ const OWN =
 
 /** Also X-Forwarded-Port, -Prefix and whatever else a replica may believe: only a trusted peer's word counts. */
 const isForwarded = (name: string): boolean => /^x-forwarded-/i.test(name);
+
+/** Of a field whose name is `x-...`: the sender's word counts on what it is about. */
+const mayTell = ({ trusted, fields }: Sender, name: string): boolean =>
+  trusted ? fields === '' || !says(fields, name) : !isForwarded(name);
+
+const says = (fields: string, name: string): boolean =>
+  `\r\n${fields}`.toLowerCase().includes(`\r\n${name.toLowerCase()}:`);
 
 const isName = (name: string, lowerCase: string): boolean =>
   name === lowerCase || name.toLowerCase() === lowerCase;

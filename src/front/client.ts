@@ -1,12 +1,11 @@
-// One client connection: who it is, whether its word on X-Forwarded-* counts, and its requests that are not answered
-// yet (several, when it pipelines). Made once per connection, so that nothing of this is worked out per request, and so
-// that one listener on the socket tells all of them when the client is gone.
+// One client connection as long as it stays in its lane: its requests that are not answered yet (several, when it
+// pipelines), and how far they are. Made once, not per request, so that one listener on the socket tells all of them when
+// the client is gone. Who it is, is its Peer's (peer.ts), which is the connection's from its first byte to its last.
 
 import type { Socket } from 'node:net';
-import { type IpRange, isWithin } from '../core/ip-ranges.ts';
-import { trimOws } from '../core/ows.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
+import type { Peer } from './peer.ts';
 
 /** A request at work. */
 export interface Running {
@@ -38,12 +37,7 @@ export interface ClientSocket extends Socket {
 
 export class Client {
   readonly socket: Socket;
-  /** The peer's address; an IPv4 address that came through an IPv6 socket is written as IPv4. */
-  readonly ip: string;
-  readonly trusted: boolean;
-  readonly passesUnderscores: boolean;
-  /** What it is counted as (limits.ts), or ''. */
-  countedAs = '';
+  readonly peer: Peer;
   /** Requests without a complete answer, oldest first. */
   readonly running: Running[] = [];
   /** When its last request ended; before the first, Node's timeout of the head counts. */
@@ -75,17 +69,12 @@ export class Client {
   /** No answer has left before the end of its request: between two requests nothing else is on the wire. */
   inStep = true;
   readonly openedMs: number;
-  readonly #trustedRanges: readonly IpRange[];
   #unwritten = 0;
 
-  constructor(socket: Socket, trustedRanges: readonly IpRange[], passesUnderscores: boolean, nowMs: number) {
+  constructor(socket: Socket, peer: Peer, nowMs: number) {
     this.socket = socket;
+    this.peer = peer;
     this.openedMs = nowMs;
-    this.passesUnderscores = passesUnderscores;
-    this.#trustedRanges = trustedRanges;
-    const address = socket.remoteAddress ?? '';
-    this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-    this.trusted = isWithin(this.ip, trustedRanges);
   }
 
   /** Requests that it made and that are not answered, torc's own ones too. */
@@ -121,21 +110,6 @@ export class Client {
   isSilent(sinceMs: number): boolean {
     const hasSpoken = this.idleSinceMs !== Number.POSITIVE_INFINITY || this.running.length > 0;
     return !hasSpoken && this.openedMs <= sinceMs;
-  }
-
-  /** Who asks: the last hop of X-Forwarded-For that is no trusted proxy, where the peer is one. */
-  addressOf(rawHeaders: readonly string[]): string {
-    const hops: string[] = [];
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const name = rawHeaders[index]!;
-      if (name.length === 15 && name.toLowerCase() === 'x-forwarded-for')
-        hops.push(...rawHeaders[index + 1]!.split(','));
-    }
-    for (let index = hops.length - 1; index >= 0; index--) {
-      const hop = trimOws(hops[index]!);
-      if (!isWithin(hop, this.#trustedRanges)) return hop === '' ? this.ip : hop;
-    }
-    return this.ip;
   }
 
   gone(): void {

@@ -6,7 +6,7 @@ import type { KeySource } from '../config/fields.ts';
 import { FIELDS } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
-import type { Client } from './client.ts';
+import type { Peer } from './peer.ts';
 
 /** Longest section that is looked at here. */
 export const MAX_FIELDS_BYTES = 16 * 1024;
@@ -36,7 +36,7 @@ const head = new RequestHead();
 export function readFields(
   bytes: Buffer,
   at: number,
-  client: Client,
+  peer: Peer,
   sources: readonly KeySource[],
 ): Fields | null {
   const emptyLineAt = bytes.indexOf('\r\n\r\n', at, 'latin1');
@@ -56,14 +56,14 @@ export function readFields(
     }
     raw.push(name, value);
   }
-  if (buildRequestHead('GET', '/', raw, true, '', client, 'torc', head) !== '') return null;
-  const needsRaw = client.trusted || sources.some(({ kind }) => kind === 'header' || kind === 'cookie');
+  if (buildRequestHead('GET', '/', raw, true, '', peer, 'torc', head) !== '') return null;
+  const needsRaw = peer.trusted || sources.some(({ kind }) => kind === 'header' || kind === 'cookie');
   return {
     bytes: Buffer.from(bytes.subarray(at, emptyLineAt + 4)),
     tail: head.text.slice('GET /'.length),
     contentLength: head.contentLength,
     keepAlive,
     raw: needsRaw ? raw : NOTHING,
-    address: client.trusted ? client.addressOf(raw) : client.ip,
+    address: peer.trusted ? peer.addressOf(raw) : peer.ip,
   };
 }

@@ -162,7 +162,7 @@ export class Express implements Downstream, Running {
       )
         return last;
     }
-    const fields = readFields(rest, at, this.#client, this.#door.shared.config.key);
+    const fields = readFields(rest, at, this.#client.peer, this.#door.shared.config.key);
     // Many connections never have a second request.
     if (this.#isKnown) this.#fields = fields;
     this.#isKnown = true;
@@ -182,7 +182,7 @@ export class Express implements Downstream, Running {
   // ---- what the exchange asks
 
   get ip(): string {
-    return this.#client.ip;
+    return this.#client.peer.ip;
   }
 
   readonly isHttp11 = true;

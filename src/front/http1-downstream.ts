@@ -44,7 +44,7 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
   }
 
   get ip(): string {
-    return this.#client.ip;
+    return this.#client.peer.ip;
   }
 
   get isHttp11(): boolean {

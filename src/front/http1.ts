@@ -111,12 +111,13 @@ export class Http1Door {
     const isHttp11 = request.httpVersionMinor === 1;
     const head = requestHead;
     const method = request.method!;
-    let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, client, 'torc', head);
+    const { peer } = client;
+    let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, peer, 'torc', head);
     if (!isWhole(request)) fault = 'not HTTP/1.1, or its body is broken';
     const downstream = new Http1Downstream(this.#shared, this, client, request, response, upgrade);
     client.running.push(downstream);
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
-    const address = client.trusted ? client.addressOf(rawHeaders) : client.ip;
+    const address = peer.trusted ? peer.addressOf(rawHeaders) : peer.ip;
     downstream.exchange.start(head, fault, target, rawHeaders, address);
   }
 
@@ -145,7 +146,7 @@ export class Http1Door {
       client.idleSinceMs = this.#shared.soonMs;
       this.answered(client);
     });
-    this.#admin.handle(request, response, client.ip);
+    this.#admin.handle(request, response, client.peer.ip);
   }
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */

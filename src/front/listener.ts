@@ -8,7 +8,6 @@
 import { createServer, type Server, Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { type IpRange, parseRanges } from '../core/ip-ranges.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
@@ -24,6 +23,7 @@ import { Express, type ExpressDoor } from './express.ts';
 import { type AdminGateway, Http1Door } from './http1.ts';
 import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
+import { Peer, PeerRules } from './peer.ts';
 import { tellClosed } from './wire.ts';
 
 /** Connections that the kernel keeps for a worker until it accepts them. */
@@ -74,7 +74,7 @@ class ProxyServer implements DataPlane {
   readonly #http1: Http1Door;
   /** null where node:http reads everything. */
   readonly #express: ExpressDoor | null;
-  readonly #ranges: readonly IpRange[];
+  readonly #peerRules: PeerRules;
   readonly #shared: Shared;
   readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
@@ -116,7 +116,7 @@ class ProxyServer implements DataPlane {
     );
     this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
     this.#sweepDeadlines();
-    this.#ranges = parseRanges(config.trustedProxies);
+    this.#peerRules = new PeerRules(config);
     const hasExpress = config.express === 'on';
     const toExpress = (client: Client): void => this.#toExpress(client);
     this.#http1 = new Http1Door(
@@ -168,22 +168,17 @@ class ProxyServer implements DataPlane {
   }
 
   #onConnection(socket: ClientSocket): void {
-    const client = this.#adopt(socket);
+    const client = this.#adopt(socket, new Peer(this.#peerRules, socket.remoteAddress ?? ''));
     if (client === null) return;
     if (this.#express === null) this.#http1.take(client, NOTHING);
     else new Express(this.#express, client);
   }
 
   /** A Client for the connection; null where a bound refuses it. */
-  #adopt(socket: ClientSocket): Client | null {
-    const client = new Client(
-      socket,
-      this.#ranges,
-      this.#shared.config.underscoreFields === 'pass',
-      this.#shared.clock.nowMs(),
-    );
-    client.countedAs = this.#limits.clientOf(client.ip, client.trusted);
-    if (!this.#limits.enter(client.countedAs)) {
+  #adopt(socket: ClientSocket, peer: Peer): Client | null {
+    const client = new Client(socket, peer, this.#shared.clock.nowMs());
+    peer.countedAs = this.#limits.clientOf(peer.ip, peer.trusted);
+    if (!this.#limits.enter(peer.countedAs)) {
       socket.destroy();
       return null;
     }
@@ -204,7 +199,7 @@ class ProxyServer implements DataPlane {
   /** Another Client for the connection, which has one place among its address's already. */
   #renew(before: Client): Client {
     this.#forget(before);
-    return this.#adopt(before.socket)!;
+    return this.#adopt(before.socket, before.peer)!;
   }
 
   #toExpress(before: Client): void {
@@ -215,7 +210,7 @@ class ProxyServer implements DataPlane {
   }
 
   #forget(client: Client): void {
-    if (this.#clients.delete(client)) this.#limits.leave(client.countedAs);
+    if (this.#clients.delete(client)) this.#limits.leave(client.peer.countedAs);
   }
 
   #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {

@@ -1,0 +1,56 @@
+// Who is at the other end of a client's connection: its address, whether its word on others counts, and what replicas are
+// told of it. One object per connection, which outlives every Client that the connection gets (a Client ends when the
+// connection changes its lane), so what a stage of the connection found out, and what the settings say, is not asked again
+// per request. The stages fill it in, before the first request is read: TLS sets `scheme` and `fields`.
+
+import type { Config } from '../config/fields.ts';
+import { type IpRange, isWithin, parseRanges } from '../core/ip-ranges.ts';
+import { trimOws } from '../core/ows.ts';
+import type { Sender } from '../exchange/headers.ts';
+
+/** What settings say of all peers; made once per worker. */
+export class PeerRules {
+  readonly trusted: readonly IpRange[];
+  readonly passesUnderscores: boolean;
+
+  constructor({ trustedProxies, underscoreFields }: Pick<Config, 'trustedProxies' | 'underscoreFields'>) {
+    this.trusted = parseRanges(trustedProxies);
+    this.passesUnderscores = underscoreFields === 'pass';
+  }
+}
+
+export class Peer implements Sender {
+  readonly rules: PeerRules;
+  /** An IPv4 address that came through an IPv6 socket is written as IPv4. */
+  ip = '';
+  trusted = false;
+  scheme: 'http' | 'https' = 'http';
+  fields = '';
+  /** What it is counted as (limits.ts), or ''. */
+  countedAs = '';
+
+  constructor(rules: PeerRules, address: string) {
+    this.rules = rules;
+    this.hasAddress(address);
+  }
+
+  hasAddress(address: string): void {
+    this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+    this.trusted = isWithin(this.ip, this.rules.trusted);
+  }
+
+  /** Who asks: the last hop of X-Forwarded-For that is no trusted proxy, where the peer is one. */
+  addressOf(rawHeaders: readonly string[]): string {
+    const hops: string[] = [];
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const name = rawHeaders[index]!;
+      if (name.length === 15 && name.toLowerCase() === 'x-forwarded-for')
+        hops.push(...rawHeaders[index + 1]!.split(','));
+    }
+    for (let index = hops.length - 1; index >= 0; index--) {
+      const hop = trimOws(hops[index]!);
+      if (!isWithin(hop, this.rules.trusted)) return hop === '' ? this.ip : hop;
+    }
+    return this.ip;
+  }
+}
