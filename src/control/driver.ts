@@ -5,8 +5,10 @@
 // - `stop` and `remove` of what is already gone succeed;
 // - a driver never restarts anything by itself: there is one healer, the supervisor.
 
+import type { ReplicaAddress } from '../core/types.ts';
+
 /** A replica as the driver sees it. Addresses are only meaningful while `running` (a dead one's may be reused). */
-export interface Replica {
+export interface Replica extends ReplicaAddress {
   /** Container id, `pid:starttime`, or `host:port`: names this run of this replica and no other, ever. */
   readonly id: string;
   readonly slot: string;
@@ -14,8 +16,6 @@ export interface Replica {
   readonly spare: boolean;
   /** `stopping`: somebody else is ending it; what it works on may finish, and it gets nothing new. */
   readonly status: 'running' | 'paused' | 'stopping' | 'stopped';
-  readonly host: string;
-  readonly port: number;
   /** What people look for: a container's short id, a pid. */
   readonly label: string;
   /** What it runs (an image, a command line), and which of those that have had that name (an image's short id), where known. */

@@ -63,7 +63,7 @@ const idOf = ({ member }: Leaving): string => member.replica.id;
 function upstreamOf(slot: Slot): UpstreamSpec[] {
   const { member } = slot;
   if (member === null || (member.state !== 'ready' && member.state !== 'suspect')) return [];
-  const { id: replicaId, host, port } = member.replica;
+  const { id: replicaId, host, port, tls } = member.replica;
   return [
     {
       slotId: slot.id,
@@ -72,6 +72,7 @@ function upstreamOf(slot: Slot): UpstreamSpec[] {
       replicaId,
       host,
       port,
+      ...(tls && { tls }),
       state: member.state,
     },
   ];

@@ -25,6 +25,7 @@ export const proxyErrors = {
   QUEUE_FULL: row(503, 'torc', 'too many requests wait for this replica', 1),
   SHUTTING_DOWN: row(503, 'torc', 'the load balancer is shutting down', 1),
   REFUSED: row(502, 'upstream', 'the replica refused the connection', 1),
+  TLS_FAILED: row(502, 'upstream', 'no trusted TLS connection to the replica'),
   RESET: row(502, 'upstream', 'the replica closed the connection before it answered', 1),
   BAD_RESPONSE: row(502, 'upstream', 'the replica sent an invalid response'),
   CONNECT_TIMEOUT: row(504, 'upstream', 'the replica did not accept the connection in time', 1),

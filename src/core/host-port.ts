@@ -1,5 +1,7 @@
 // An address as people and URLs write it: an IPv6 address has brackets before a port (RFC 3986 section 3.2.2). Hosts are kept
-// without them everywhere else, because sockets want them so.
+// without them everywhere else, because sockets want them so. A host that begins with "/" is the path of a unix socket.
+
+export const isSocketPath = (host: string): boolean => host.startsWith('/');
 
 export const hostPort = (host: string, port: number): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  isSocketPath(host) ? `unix:${host}` : `${host.includes(':') ? `[${host}]` : host}:${port}`;

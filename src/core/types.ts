@@ -7,14 +7,29 @@ export type ReplicaState = 'starting' | 'ready' | 'suspect' | 'draining' | 'dead
 
 export type RingAlgorithm = 'rendezvous' | 'ring' | 'maglev' | 'assignment' | 'seed';
 
+/** How a TLS connection to a replica is verified. */
+export interface ReplicaTls {
+  /** Whom to ask for (SNI), and the name that the certificate must have; '' for an address: that is what it must have then. */
+  readonly serverName: string;
+  /** A file of authorities; null: the system's. */
+  readonly ca: string | null;
+}
+
+/** Where a replica listens. */
+export interface ReplicaAddress {
+  /** Begins with "/": the path of a unix socket, and `port` is 0 (as libpq has it). */
+  readonly host: string;
+  readonly port: number;
+  /** Absent: plain. */
+  readonly tls?: ReplicaTls;
+}
+
 /** One replica as the data plane needs it. `slotId` is what the table's rows hold: small, stable while the slot lives. */
-export interface UpstreamSpec {
+export interface UpstreamSpec extends ReplicaAddress {
   readonly slotId: number;
   readonly slot: string;
   readonly generation: number;
   readonly replicaId: string;
-  readonly host: string;
-  readonly port: number;
   readonly state: ReplicaState;
 }
 

@@ -92,7 +92,7 @@ export class Failures {
 
 /** Another replica may do better. */
 const isWorthIt = (code: ProxyErrorCode): boolean =>
-  code === 'REFUSED' || code === 'RESET' || code === 'CONNECT_TIMEOUT';
+  code === 'REFUSED' || code === 'TLS_FAILED' || code === 'RESET' || code === 'CONNECT_TIMEOUT';
 
 /**
  * Every request deposits its share of a retry, every retry takes a whole one (Finagle's RetryBudget). The credit starts

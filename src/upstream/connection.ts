@@ -15,7 +15,8 @@ import type { ProxyErrorCode } from '../core/errors.ts';
 import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
 import { MOST_BEHIND } from './pipelining.ts';
 import { PoolMember } from './pool-member.ts';
-import { abandon, handOver, openSocket, type ReplicaSocket, type SocketUser } from './replica-socket.ts';
+import type { ReplicaSocket, SocketUser, Target } from './replica-socket.ts';
+import { abandon, connectFault, handOver, openSocket } from './replica-socket.ts';
 import { ResponseParser } from './response.ts';
 import { coolLater, sendLater, type TurnMember } from './turn.ts';
 
@@ -37,8 +38,7 @@ export interface Owner {
 }
 
 export class Connection extends PoolMember implements Carrier, SocketUser, TurnMember {
-  readonly #host: string;
-  readonly #port: number;
+  readonly #target: Target;
   readonly clock: Clock;
   readonly #owner: Owner;
   readonly #parser = new ResponseParser();
@@ -67,10 +67,9 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
    */
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-  constructor(origin: URL, host: string, port: number, clock: Clock, owner: Owner) {
+  constructor(origin: URL, target: Target, clock: Clock, owner: Owner) {
     super(origin);
-    this.#host = host;
-    this.#port = port;
+    this.#target = target;
     this.clock = clock;
     this.#owner = owner;
   }
@@ -229,7 +228,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
   }
 
   #connect(): void {
-    this.#socket = openSocket(this.#host, this.#port, this, () => this.#buffer);
+    this.#socket = openSocket(this.#target, this, () => this.#buffer);
     this.#paused = false;
     this.#uses = 0;
   }
@@ -328,7 +327,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
 
   failed(error: NodeJS.ErrnoException): void {
     if (this.#attempt === null) this.dropSocket();
-    else if (this.#uses === 0) this.#fail('REFUSED', error.code ?? error.message);
+    else if (this.#uses === 0) this.#fail(...connectFault(this.#target, error));
     else if (this.#sent && error.syscall === 'write') this.#readOn(error.code ?? error.message);
     else this.#fail('RESET', error.code ?? error.message);
   }

@@ -1,8 +1,12 @@
 // A socket to a replica, whose events are told to its user. Listeners are shared functions that find their user on the
 // socket: none is made per request or per socket. Half-open, because a tunnel may close one direction only, and not closed
-// by a failed write, because an answer may be here that is not read yet.
+// by a failed write, because an answer may be here that is not read yet. Whether it is TCP, TLS or a unix socket ends here.
 
 import { connect, type Socket } from 'node:net';
+import type { ProxyErrorCode } from '../core/errors.ts';
+import { isSocketPath } from '../core/host-port.ts';
+import { isTlsFault, tlsFault } from '../core/trust.ts';
+import type { TlsClient } from './tls-client.ts';
 
 export interface SocketUser {
   /** Counted here. */
@@ -20,23 +24,34 @@ export interface ReplicaSocket extends Socket {
   user?: SocketUser | null;
 }
 
-/** `buffer`: where each read goes, from its start. */
+/** Where to connect to, and how. */
+export interface Target {
+  /** Begins with "/": the path of a unix socket. */
+  readonly host: string;
+  readonly port: number;
+  /** null: plain. */
+  readonly tls: TlsClient | null;
+}
+
+const HTTP1: readonly string[] = ['http/1.1'];
+
+/** `buffer`: where each read goes, from its start. `protocols`: what may be spoken behind TLS. */
 export function openSocket(
-  host: string,
-  port: number,
+  { host, port, tls }: Target,
   user: SocketUser,
   buffer: () => Buffer,
+  protocols = HTTP1,
 ): ReplicaSocket {
-  const socket: ReplicaSocket = connect({
-    host,
-    port,
+  const options = {
+    ...(isSocketPath(host) ? { path: host } : { host, port }),
     noDelay: true,
     allowHalfOpen: true,
     onread: { buffer, callback: onBytes },
-  });
+  };
+  const socket: ReplicaSocket = tls === null ? connect(options) : tls.connect(options, protocols);
   setAutoDestroy(socket, false);
   socket.user = user;
-  socket.on('connect', onConnect);
+  socket.once(tls === null ? 'connect' : 'secureConnect', onConnect);
   socket.on('end', onEnd);
   socket.on('drain', onDrain);
   socket.on('error', onError);
@@ -49,9 +64,16 @@ export function abandon(socket: ReplicaSocket): void {
   socket.destroy();
 }
 
+/** Why a socket never came to be connected. */
+export function connectFault({ tls }: Target, error: NodeJS.ErrnoException): [ProxyErrorCode, string] {
+  if (tls === null || !isTlsFault(error)) return ['REFUSED', error.code ?? error.message];
+  tls.forget();
+  return ['TLS_FAILED', tlsFault(error)];
+}
+
 /** It becomes an ordinary stream of somebody else. */
 export function handOver(socket: ReplicaSocket): Socket {
-  socket.removeAllListeners();
+  socket.off('end', onEnd).off('drain', onDrain).off('error', onError).off('close', onClose);
   setAutoDestroy(socket, true);
   socket.user = null;
   return socket;

@@ -10,11 +10,13 @@ import type { Socket } from 'node:net';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
-import { hostPort } from '../core/host-port.ts';
+import { hostPort, isSocketPath } from '../core/host-port.ts';
 import type { SuspectHint, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import type { Attempt } from './attempt.ts';
 import { Connection } from './connection.ts';
 import { Pipelining } from './pipelining.ts';
+import type { Target } from './replica-socket.ts';
+import { TlsClient } from './tls-client.ts';
 
 /** Long enough for what a replica sent before its end, and for a machine that is busy with replacing it. */
 const LAST_BYTES_MS = 100;
@@ -29,12 +31,13 @@ export interface UpstreamSettings {
   readonly pipelining: 'auto' | 'off';
 }
 
-export class Upstream {
+export class Upstream implements Target {
   readonly slotId: number;
   readonly slot: string;
   readonly replicaId: string;
   readonly host: string;
   readonly port: number;
+  readonly tls: TlsClient | null;
   /** Requests and tunnels it has now, of this worker. */
   inFlight = 0;
   /** Failures since the last whole answer, slow ones at their weight. */
@@ -72,6 +75,7 @@ export class Upstream {
     this.replicaId = spec.replicaId;
     this.host = spec.host;
     this.port = spec.port;
+    this.tls = spec.tls ? new TlsClient(spec.tls, clock) : null;
     this.#limit = settings.maxConnectionsPerReplica + settings.maxQueue;
     this.#clock = clock;
     this.#pipelining = settings.pipelining === 'auto' ? new Pipelining(clock) : null;
@@ -82,7 +86,7 @@ export class Upstream {
   }
 
   #connection(origin: URL): Connection {
-    const connection = new Connection(origin, this.host, this.port, this.#clock, this);
+    const connection = new Connection(origin, this, this.#clock, this);
     this.#connections.push(connection);
     return connection;
   }
@@ -241,10 +245,12 @@ export class Upstream {
   }
 }
 
-const originOf = (host: string, port: number): string => `http://${hostPort(host, port)}`;
+/** What the pool calls it; it connects nowhere. */
+const originOf = (host: string, port: number): string =>
+  `http://${isSocketPath(host) ? 'unix' : hostPort(host, port)}`;
 
 function causeOf(code: ProxyErrorCode): SuspectHint['cause'] {
-  if (code === 'REFUSED') return 'refused';
+  if (code === 'REFUSED' || code === 'TLS_FAILED') return 'refused';
   if (code === 'RESET') return 'reset';
   return code === 'BAD_RESPONSE' ? 'error' : 'timeout';
 }

@@ -51,7 +51,7 @@ function attempt(told: Told): Attempt {
 /** A connection that has served one request and is idle. */
 async function idleConnection(origin: Origin): Promise<Connection> {
   const url = new URL(`http://127.0.0.1:${origin.port}`);
-  const idle = new Connection(url, '127.0.0.1', origin.port, systemClock, {
+  const idle = new Connection(url, { host: '127.0.0.1', port: origin.port, tls: null }, systemClock, {
     unqueued: () => {},
     freed: () => {},
     distrust: () => {},
