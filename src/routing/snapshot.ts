@@ -10,7 +10,8 @@ import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, type KeyHash, makeTable, type Table } from '../ring/table.ts';
-import { Upstream, type UpstreamSettings } from '../upstream/upstream.ts';
+import type { UpstreamSettings } from '../upstream/transport.ts';
+import { Upstream } from '../upstream/upstream.ts';
 
 export interface Snapshot {
   readonly epoch: number;
