@@ -13,6 +13,7 @@ import { announce } from './banner.ts';
 import { AdminListener, adminAddressOf } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Workers } from './cluster/workers.ts';
+import { addressesOf } from './config/addresses.ts';
 import type { Config } from './config/fields.ts';
 import type { Settings } from './config/load.ts';
 import { Autoscaler } from './control/autoscale.ts';
@@ -48,7 +49,7 @@ export async function runPrimary(
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   for (const { level, text } of notes) log[level]({}, text);
   const tokens = loadTokens(config.adminToken, config.adminTokenFile);
-  await claimAddress(config.host, config.port);
+  for (const { host, port } of addressesOf(config)) await claimAddress(host, port);
   const totals = emptyTotals();
   const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);

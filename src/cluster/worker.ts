@@ -3,11 +3,12 @@
 // alone decides when a worker drains. When the primary is gone, node:cluster ends the worker.
 
 import cluster from 'node:cluster';
+import { addressesOf } from '../config/addresses.ts';
 import type { Config } from '../config/fields.ts';
 import { systemClock } from '../core/clock.ts';
 import type { ProcessLog } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
-import { createProxy } from '../front/listener.ts';
+import { createProxy } from '../front/data-plane.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
 import { HotKeys } from '../routing/hot-keys.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
@@ -67,10 +68,12 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
     });
   });
   await firstSnapshot;
-  try {
-    await proxy.listen(config.host, config.port);
-    send({ type: 'listening' });
-  } catch (error) {
-    send({ type: 'listen-failed', message: listenFault(config.host, config.port, error) });
-  }
+  for (const address of addressesOf(config))
+    try {
+      await proxy.listen(address);
+    } catch (error) {
+      send({ type: 'listen-failed', message: listenFault(address.host, address.port, error) });
+      return;
+    }
+  send({ type: 'listening' });
 }

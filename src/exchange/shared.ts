@@ -1,5 +1,5 @@
 // What all exchanges of a worker share: settings, the current snapshot, counters, and the few numbers that the sweep keeps
-// for them. Made once by the listener.
+// for them. Made once by the data plane (front/data-plane.ts).
 
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';

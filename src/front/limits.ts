@@ -22,6 +22,7 @@ export class ConnectionLimits {
   /** The latest client that had its most. */
   #lastClient = '';
   #toldAtMs = Number.NEGATIVE_INFINITY;
+  #connections = 0;
   readonly #open = new Map<string, number>();
 
   constructor(config: Config, refused: Record<RefusalReason, number>, log: Log) {
@@ -36,27 +37,39 @@ export class ConnectionLimits {
     return this.#perClient === 0 || isTrusted ? '' : clientOf(ip);
   }
 
-  /** May `client` have one more? Each `true` needs its `leave`. */
-  enter(client: string): boolean {
+  /** May there be one more? Each `true` needs its `leave`. */
+  enter(): boolean {
+    if (this.#connections < this.#total) {
+      this.#connections++;
+      return true;
+    }
+    this.#refuse('total');
+    return false;
+  }
+
+  /** May `client` have one more of those that are in? The connection's `leave` names it then. */
+  enterClient(client: string): boolean {
     if (client === '') return true;
     const open = this.#open.get(client) ?? 0;
     if (open >= this.#perClient) {
       this.#lastClient = client;
-      this.refuse('client');
+      this.#refuse('client');
       return false;
     }
     this.#open.set(client, open + 1);
     return true;
   }
 
+  /** `client`: as in its `enterClient`; '' where that was refused, or never asked. */
   leave(client: string): void {
+    this.#connections--;
     if (client === '') return;
     const open = this.#open.get(client)!;
     if (open > 1) this.#open.set(client, open - 1);
     else this.#open.delete(client);
   }
 
-  refuse(reason: RefusalReason): void {
+  #refuse(reason: RefusalReason): void {
     this.#refused[reason]++;
     this.#untold[reason]++;
   }

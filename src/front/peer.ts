@@ -4,6 +4,7 @@
 // per request. The stages fill it in, before the first request is read: TLS sets `scheme` and `fields`.
 
 import type { Config } from '../config/fields.ts';
+import type { Address } from '../core/address.ts';
 import { type IpRange, isWithin, parseRanges } from '../core/ip-ranges.ts';
 import { trimOws } from '../core/ows.ts';
 import type { Sender } from '../exchange/headers.ts';
@@ -21,6 +22,9 @@ export class PeerRules {
 
 export class Peer implements Sender {
   readonly rules: PeerRules;
+  /** Where it came in, and when. */
+  readonly at: Address;
+  readonly acceptedMs: number;
   /** An IPv4 address that came through an IPv6 socket is written as IPv4. */
   ip = '';
   trusted = false;
@@ -29,8 +33,10 @@ export class Peer implements Sender {
   /** What it is counted as (limits.ts), or ''. */
   countedAs = '';
 
-  constructor(rules: PeerRules, address: string) {
+  constructor(rules: PeerRules, at: Address, address: string, nowMs: number) {
     this.rules = rules;
+    this.at = at;
+    this.acceptedMs = nowMs;
     this.hasAddress(address);
   }
 

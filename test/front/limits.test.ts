@@ -104,11 +104,11 @@ limits('one client: an IPv4 address, a /64 of IPv6; who has left leaves nothing'
   if (loaded.kind !== 'config') throw new Error('config');
   const bounded = new ConnectionLimits(loaded.config, { total: 0, client: 0 }, silentLog);
   assert.equal(
-    ['a', 'a', 'a', 'b'].map(client => bounded.enter(client)),
+    ['a', 'a', 'a', 'b'].map(client => bounded.enterClient(client)),
     [true, true, false, true],
   );
   bounded.leave('a');
-  assert.ok(bounded.enter('a'));
+  assert.ok(bounded.enterClient('a'));
 });
 
 limits.run();

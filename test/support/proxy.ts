@@ -4,7 +4,7 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { Log } from '../../src/core/log.ts';
 import type { ReplicaState, SnapshotMessage, SuspectHint } from '../../src/core/types.ts';
-import { createProxy, type DataPlane } from '../../src/front/listener.ts';
+import { createProxy, type DataPlane } from '../../src/front/data-plane.ts';
 import { tableChecksum } from '../../src/ring/build.ts';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { Counters, type CountersDelta } from '../../src/routing/counters.ts';
@@ -61,7 +61,7 @@ export async function startProxy(
     log: recorder(lines),
   });
   const port = await freePort();
-  await proxy.listen('127.0.0.1', port);
+  await proxy.listen({ host: '127.0.0.1', port, tls: false });
   return { port, proxy, snapshots, counters, hints, lines, adminCalls, close: () => proxy.drain(0) };
 }
 

@@ -1,0 +1,261 @@
+// The data plane's front: hands the connections of the listener to the doors, sweeps deadlines, and drains. What is said on a
+// connection is the doors' business, and how it got here the listener's.
+//
+// Draining loses no accepted request: accepting stops first; then whatever is on the wire of a kept-alive connection is
+// still served (with `connection: close`) during a short lame-duck time, because a client cannot know that the
+// connection it just used is about to close; then idle connections go; streams and tunnels have the grace.
+
+import { Socket } from 'node:net';
+import type { Config } from '../config/fields.ts';
+import type { Address } from '../core/address.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { seededRandom } from '../core/random.ts';
+import type { SuspectHint } from '../core/types.ts';
+import { RetryBudget } from '../exchange/attempt.ts';
+import { FaultLog } from '../exchange/fault-log.ts';
+import { RequestIds } from '../exchange/request-id.ts';
+import type { Shared } from '../exchange/shared.ts';
+import { Tunnels } from '../exchange/tunnel.ts';
+import type { Counters } from '../routing/counters.ts';
+import type { SnapshotHolder } from '../routing/snapshot.ts';
+import { Client, type ClientSocket } from './client.ts';
+import { Express, type ExpressDoor } from './express.ts';
+import { type AdminGateway, Http1Door } from './http1.ts';
+import { release } from './lane.ts';
+import { ConnectionLimits } from './limits.ts';
+import { Listener } from './listener.ts';
+import type { Peer } from './peer.ts';
+import { tellClosed } from './wire.ts';
+
+const LAME_DUCK_MS = 500;
+const DRAIN_POLL_MS = 20;
+/**
+ * A client that closed its half may wait for its answer or may be gone: TCP tells the two apart only when something is
+ * written, and then at the second write. So it is sent interim answers, two at first and then ever fewer. Where there is
+ * none to send, it counts as gone after twice this time without a byte (HAProxy: never, nginx: at once).
+ */
+const HALF_CLOSED_MS = 500;
+
+/** A connection without a request for so long keeps nothing of the last one. */
+const RESTING_MS = 2_000;
+
+const NOTHING = Buffer.alloc(0);
+
+export interface ProxyOptions {
+  readonly config: Config;
+  readonly snapshots: SnapshotHolder;
+  readonly counters: Counters;
+  readonly admin: AdminGateway;
+  readonly suspect: (hint: SuspectHint) => void;
+  readonly log: Log;
+  /** Takes the lines of the access log, which no level holds back; else `log` has them. */
+  readonly access?: Log['info'];
+  /** Which worker this is, for the ids of requests. */
+  readonly worker?: number;
+}
+
+export interface DataPlane {
+  /** For each address on its own. */
+  listen(address: Address): Promise<void>;
+  /** Resolves when every connection is closed, at the latest after the grace. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer(options, systemClock);
+
+class ProxyServer implements DataPlane {
+  readonly #listener: Listener;
+  readonly #http1: Http1Door;
+  /** null where node:http reads everything. */
+  readonly #express: ExpressDoor | null;
+  readonly #shared: Shared;
+  readonly #limits: ConnectionLimits;
+  readonly #clients = new Set<Client>();
+  readonly #sweepMs: number;
+  #sweep: NodeJS.Timeout | null = null;
+
+  constructor(options: ProxyOptions, clock: Clock) {
+    const { config, snapshots, counters, suspect, log, worker = 0 } = options;
+    this.#limits = new ConnectionLimits(config, counters.refused, log);
+    this.#shared = {
+      config,
+      snapshots,
+      counters,
+      suspect,
+      access: options.access ?? ((fields, message) => log.info(fields, message)),
+      clock,
+      faults: new FaultLog(log),
+      tunnels: new Tunnels(config.tunnelTimeoutMs),
+      ids: new RequestIds(worker, clock.wallMs()),
+      random: seededRandom(process.pid ^ clock.wallMs()),
+      running: [],
+      inFlight: 0,
+      held: 0,
+      retryBudget: new RetryBudget(
+        config.retryBudgetPercent,
+        config.maxConnectionsPerReplica + config.maxQueue,
+      ),
+      draining: false,
+      date: '',
+      soonMs: 0,
+    };
+    // Late by an eighth of the shortest timeout at most.
+    const shortestMs = Math.min(
+      config.connectTimeoutMs,
+      config.responseTimeoutMs,
+      config.idleTimeoutMs,
+      config.clientIdleTimeoutMs,
+      config.tunnelTimeoutMs,
+    );
+    this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
+    const hasExpress = config.express === 'on';
+    const toExpress = (client: Client): void => this.#toExpress(client);
+    this.#http1 = new Http1Door(
+      this.#shared,
+      options.admin,
+      client => this.#renew(client),
+      hasExpress ? toExpress : null,
+    );
+    const toHttp1: ExpressDoor['toHttp1'] = (client, bytes) => this.#http1.take(client, bytes);
+    this.#express = hasExpress ? { shared: this.#shared, toHttp1 } : null;
+    this.#listener = new Listener({
+      config,
+      clock,
+      limits: this.#limits,
+      toDoors: (socket, peer) => this.#toDoors(socket, peer),
+    });
+    this.#sweepDeadlines();
+  }
+
+  listen(address: Address): Promise<void> {
+    this.#sweep ??= setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
+    return this.#listener.listen(address);
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    const { clock } = this.#shared;
+    const deadlineMs = clock.nowMs() + graceMs;
+    const lameDuckUntilMs = clock.nowMs() + Math.min(LAME_DUCK_MS, graceMs);
+    this.#shared.draining = true;
+    // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
+    await new Promise(resolve => setImmediate(resolve));
+    this.#listener.close();
+    while (this.#clients.size + this.#listener.arrivals.size > 0 && clock.nowMs() < deadlineMs) {
+      if (clock.nowMs() >= lameDuckUntilMs) {
+        this.#listener.arrivals.end();
+        this.#http1.server.closeIdleConnections();
+        for (const client of this.#clients)
+          if (client.lingering || isResting(client)) client.socket.destroy();
+      }
+      await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
+    }
+    this.#listener.arrivals.end();
+    for (const client of this.#clients) client.socket.destroy();
+    this.#http1.close();
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
+    this.#limits.sweep(Number.POSITIVE_INFINITY);
+  }
+
+  /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
+  #toDoors(socket: ClientSocket, peer: Peer): void {
+    const client = this.#adopt(socket, peer);
+    if (this.#express === null) this.#http1.take(client, NOTHING);
+    else new Express(this.#express, client);
+  }
+
+  #adopt(socket: ClientSocket, peer: Peer): Client {
+    const client = new Client(socket, peer, this.#shared.clock.nowMs());
+    socket.client = client;
+    socket.destroySoon = endSoon;
+    this.#clients.add(client);
+    // Whoever has it meanwhile (node:http takes its own away with a CONNECT), a reset must not find nobody.
+    socket.on('error', destroyed);
+    socket.on('end', () => this.#onHalfClosed(socket));
+    socket.on('close', () => {
+      if (this.#clients.delete(client)) this.#listener.left(peer);
+      tellClosed(socket);
+      client.gone();
+    });
+    return client;
+  }
+
+  /** Another Client for the connection, which keeps its place. */
+  #renew(before: Client): Client {
+    this.#clients.delete(before);
+    return this.#adopt(before.socket, before.peer);
+  }
+
+  #toExpress(before: Client): void {
+    release(before.socket);
+    const client = this.#renew(before);
+    client.idleSinceMs = before.idleSinceMs;
+    new Express(this.#express!, client);
+  }
+
+  #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
+    if (socket.destroyed || socket.client!.isTunnel) return;
+    const { bytesWritten } = socket;
+    const waitMs = Math.max(HALF_CLOSED_MS, waitedMs);
+    this.#shared.clock.after(waitMs, () => {
+      const client = socket.client!;
+      const isServed = socket.bytesWritten !== bytesWritten || socket.writableLength > 0;
+      // The answer of a control endpoint may take its time; what it may hold is bounded there.
+      if (isServed || client.control !== null) this.#onHalfClosed(socket);
+      else if (client.running[0]?.exchange.ping() === true || waitedMs === 0)
+        this.#onHalfClosed(socket, waitedMs + waitMs);
+      else if (!client.isTunnel) socket.destroy();
+    });
+  }
+
+  #sweepDeadlines(): void {
+    const { running, clock } = this.#shared;
+    const nowMs = clock.nowMs();
+    this.#shared.soonMs = nowMs + this.#sweepMs;
+    this.#shared.date = new Date(clock.wallMs()).toUTCString();
+    // Backwards, because one that expires may leave, and then the last takes its place.
+    for (let index = running.length - 1; index >= 0; index--) {
+      const exchange = running[index];
+      if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
+    }
+    this.#shared.counters.hotKeys?.tick(nowMs);
+    this.#shared.tunnels.sweep(nowMs);
+    this.#shared.faults.sweep(nowMs);
+    this.#limits.sweep(nowMs);
+    this.#listener.arrivals.sweep(nowMs);
+    const idleSinceMs = nowMs - this.#shared.config.clientIdleTimeoutMs;
+    const silentSinceMs = nowMs - this.#shared.config.headerTimeoutMs;
+    const restingSinceMs = nowMs - RESTING_MS;
+    for (const client of this.#clients) {
+      if (client.idleSinceMs < restingSinceMs) (client.socket as ClientSocket).express?.rest();
+      if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
+      // In the other lane node:http looks after them.
+      else if (client.isSilent(silentSinceMs) && isResting(client) && !client.refused)
+        this.#http1.refuse(client, 'REQUEST_TIMEOUT');
+    }
+  }
+}
+
+/** In the raw lane, and nothing is owed or on its way. */
+function isResting({ socket }: Client): boolean {
+  return (socket as ClientSocket).express?.isIdle === true && socket.writableLength === 0;
+}
+
+function destroyed(this: Socket): void {
+  this.destroy();
+}
+
+/**
+ * Node's way to close behind a last answer. A socket that is closed while its client still sends is reset, and with it
+ * goes the answer that the client has not read yet (RFC 9112 section 9.6): then only torc's half is closed, and what
+ * comes is dropped until the client closes too or has had an idle connection's time.
+ */
+function endSoon(this: ClientSocket): void {
+  if (this.client!.inStep) {
+    Socket.prototype.destroySoon.call(this);
+    return;
+  }
+  this.client!.lingering = true;
+  this.end();
+}
