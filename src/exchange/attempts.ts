@@ -8,7 +8,7 @@ import type { SlotCounters } from '../routing/counters.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
 import type { Snapshot } from '../routing/snapshot.ts';
 import type { Attempt, Carrier } from '../upstream/attempt.ts';
-import type { ResponseHead } from '../upstream/response-head.ts';
+import { type Framing, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { Failures, isIdempotent } from './attempt.ts';
 import type { Shared } from './shared.ts';
@@ -72,6 +72,10 @@ export abstract class Attempts implements Attempt {
   abstract onUpgraded(...tunnel: Parameters<Attempt['onUpgraded']>): void;
   /** No further attempt: the exchange ends with what went wrong last. */
   protected abstract fail(code: ProxyErrorCode, detail: string): void;
+
+  get framing(): Framing {
+    return this.upload === null ? NO_BODY : this.upload.framing;
+  }
 
   get wantsUpgrade(): boolean {
     return this.upgrade !== '';

@@ -3,6 +3,7 @@
 // beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
 
 import type { Carrier } from '../upstream/attempt.ts';
+import { BY_LENGTH, CHUNKED, type Framing } from '../upstream/response-head.ts';
 import type { Downstream } from './downstream.ts';
 import { trailersOf } from './field-lines.ts';
 
@@ -10,7 +11,7 @@ import { trailersOf } from './field-lines.ts';
 const SMALL_BODY_BYTES = 64 * 1024;
 
 export class Upload {
-  readonly #isChunked: boolean;
+  readonly framing: Framing;
   readonly #downstream: Downstream;
   bytes = 0;
   /** What was read of the body while it may have to be sent again; null once it is too much. */
@@ -23,7 +24,7 @@ export class Upload {
 
   constructor(downstream: Downstream, isChunked: boolean) {
     this.#downstream = downstream;
-    this.#isChunked = isChunked;
+    this.framing = isChunked ? CHUNKED : BY_LENGTH;
   }
 
   /** It can be sent once more from its beginning. */
@@ -60,17 +61,7 @@ export class Upload {
   }
 
   #write(connection: Carrier, chunk: Buffer): void {
-    let more: boolean;
-    if (this.#isChunked) {
-      connection.cork();
-      connection.write(`${chunk.length.toString(16)}\r\n`);
-      connection.write(chunk);
-      more = connection.write('\r\n');
-      connection.uncork();
-    } else {
-      more = connection.write(chunk);
-    }
-    if (more || this.ended) return;
+    if (connection.write(chunk) || this.ended) return;
     this.blocked = true;
     this.#downstream.pause();
   }
@@ -79,7 +70,7 @@ export class Upload {
   end(connection: Carrier): void {
     if (this.sent) return;
     this.sent = true;
-    if (this.#isChunked) connection.write(`0\r\n${trailersOf(this.#downstream.trailers)}\r\n`);
+    connection.end(trailersOf(this.#downstream.trailers));
   }
 
   /** The replica takes more; true where that was waited for. */

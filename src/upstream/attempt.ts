@@ -6,11 +6,14 @@ import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { ResponseSink } from './response.ts';
+import { type Framing, NO_BODY } from './response-head.ts';
 
 /** What an attempt may ask of the connection that carries it; each names itself, because others may be on it too. */
 export interface Carrier {
-  /** Bytes of the request's body. False: wait for `onWritable`. */
-  write(chunk: Buffer | string): boolean;
+  /** Bytes of the request's body, framed as its protocol has it. False: wait for `onWritable`. */
+  write(chunk: Buffer): boolean;
+  /** The body is over; `trailers` are lines with their CRLF, or empty. */
+  end(trailers: string): void;
   cork(): void;
   uncork(): void;
   /** Back-pressure: no more of the answer is read until `resume`. */
@@ -23,9 +26,11 @@ export interface Carrier {
 }
 
 export interface Attempt extends ResponseSink, Dispatcher.DispatchOptions, Dispatcher.DispatchHandler {
-  /** The whole request head, latin1. */
+  /** The whole request head, latin1; a small body may follow it as part of the text. */
   readonly head: string;
   readonly isHead: boolean;
+  /** How the end of the body that follows the head is known. */
+  readonly framing: Framing;
   readonly wantsUpgrade: boolean;
   /** The request may be sent again should the connection turn out to be stale. */
   readonly repeatable: boolean;
@@ -58,6 +63,7 @@ const NOBODY: Attempt = {
   method: 'GET',
   head: '',
   isHead: false,
+  framing: NO_BODY,
   wantsUpgrade: false,
   repeatable: true,
   mayPipeline: false,

@@ -4,10 +4,9 @@
 // `Content-Length`, and cannot say whether a failed request had left (docs/decisions/0004-upstream-client.md).
 //
 // A connection carries one attempt at a time, or several that left together (pipelining.ts); those are answered in order,
-// and whatever ends the connection before their turn sends them elsewhere. It reconnects by itself when the next attempt
-// comes; a socket is used again only while it is surely fresh: an idle connection that the replica is about to close loses
-// a request (RFC 9112 section 9.3.1), which is repaired by a retry for requests that may be sent again, and avoided for
-// others.
+// and whatever ends the connection before their turn sends them elsewhere. It reconnects when the next attempt comes. A
+// socket is used again only while it is surely fresh: one that the replica is about to close loses a request (RFC 9112
+// section 9.3.1), which a retry repairs for requests that may be sent again, and which is avoided for others.
 
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/clock.ts';
@@ -16,7 +15,7 @@ import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
 import { MOST_BEHIND } from './pipelining.ts';
 import { PoolMember } from './pool-member.ts';
 import type { ReplicaSocket, SocketUser, Target } from './replica-socket.ts';
-import { abandon, connectFault, handOver, openSocket } from './replica-socket.ts';
+import { abandon, connectFault, endBody, handOver, openSocket, writeBody } from './replica-socket.ts';
 import { ResponseParser } from './response.ts';
 import { coolLater, sendLater, type TurnMember } from './turn.ts';
 
@@ -61,10 +60,8 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
   #maxIdleMs = MAX_IDLE_MS;
   /** Bytes of the socket when `endIfSilent` looked last. */
   #seenBytes = -1;
-  /**
-   * Each read goes into this one, from the start. Node's own way allocates 64 KiB a read: those made V8 collect its whole
-   * heap all the time, a third of the cost of a 1 MiB answer (docs/benchmarks.md).
-   */
+  // Each read goes into this one, from the start. Node's own way allocates 64 KiB a read: those made V8 collect its whole
+  // heap all the time, a third of the cost of a 1 MiB answer (docs/benchmarks.md).
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
   constructor(origin: URL, target: Target, clock: Clock, owner: Owner) {
@@ -123,8 +120,12 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     return this.#socket !== null;
   }
 
-  write(chunk: Buffer | string): boolean {
-    return this.#socket === null ? true : this.#socket.write(chunk, 'latin1');
+  write(chunk: Buffer): boolean {
+    return this.#socket === null || writeBody(this.#socket, this.#attempt!.framing, chunk);
+  }
+
+  end(trailers: string): void {
+    if (this.#socket !== null) endBody(this.#socket, this.#attempt!.framing, trailers);
   }
 
   cork(): void {
@@ -164,7 +165,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     if (this.#paused) this.resume();
   }
 
-  protected override end(): void {
+  protected override leave(): void {
     // An answer that has begun, and what may not be sent twice, end as their connection does.
     if (this.#attempt === null || !this.#sent || (this.#attempt.repeatable && this.#parser.silent)) {
       this.#fail('RESET', 'the replica is gone');

@@ -19,7 +19,7 @@ export abstract class PoolMember extends Dispatcher {
 
   protected abstract readonly isIdle: boolean;
   /** Ends what can be sent again, and closes; what cannot goes on to its end. */
-  protected abstract end(): void;
+  protected abstract leave(): void;
   protected abstract dropSocket(): void;
 
   override close(): Promise<void>;
@@ -43,7 +43,7 @@ export abstract class PoolMember extends Dispatcher {
     const callback = typeof first === 'function' ? first : second;
     this.closed = true;
     this.destroyed = true;
-    this.end();
+    this.leave();
     if (callback === undefined) return Promise.resolve();
     queueMicrotask(callback);
     return undefined;

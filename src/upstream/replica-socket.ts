@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import { isSocketPath } from '../core/host-port.ts';
 import { isTlsFault, tlsFault } from '../core/trust.ts';
+import { CHUNKED, type Framing } from './response-head.ts';
 import type { TlsClient } from './tls-client.ts';
 
 export interface SocketUser {
@@ -69,6 +70,22 @@ export function connectFault({ tls }: Target, error: NodeJS.ErrnoException): [Pr
   if (tls === null || !isTlsFault(error)) return ['REFUSED', error.code ?? error.message];
   tls.forget();
   return ['TLS_FAILED', tlsFault(error)];
+}
+
+/** Bytes of a request's body; false where it is enough for now. */
+export function writeBody(socket: ReplicaSocket, framing: Framing, chunk: Buffer): boolean {
+  if (framing !== CHUNKED) return socket.write(chunk);
+  socket.cork();
+  socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+  socket.write(chunk);
+  const more = socket.write('\r\n', 'latin1');
+  socket.uncork();
+  return more;
+}
+
+/** Only the chunked coding says that a body is over, and has trailers (RFC 9112 section 7.1). */
+export function endBody(socket: ReplicaSocket, framing: Framing, trailers: string): void {
+  if (framing === CHUNKED) socket.write(`0\r\n${trailers}\r\n`, 'latin1');
 }
 
 /** It becomes an ordinary stream of somebody else. */

@@ -14,6 +14,9 @@ export const BY_LENGTH = 1;
 export const CHUNKED = 2;
 export const BY_CLOSE = 3;
 
+/** Of a request; an answer may end with its connection as well. */
+export type Framing = typeof NO_BODY | typeof BY_LENGTH | typeof CHUNKED;
+
 /** One response head. Reused for the next response of the connection: what must last longer is copied out. */
 export class ResponseHead {
   status = 0;

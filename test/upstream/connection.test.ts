@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Attempt } from '../../src/upstream/attempt.ts';
 import { Connection } from '../../src/upstream/connection.ts';
+import { NO_BODY } from '../../src/upstream/response-head.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -24,6 +25,7 @@ function attempt(told: Told): Attempt {
     method: 'POST',
     head: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n',
     isHead: false,
+    framing: NO_BODY,
     wantsUpgrade: false,
     repeatable: false,
     mayPipeline: false,

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { Attempt, Carrier } from '../../src/upstream/attempt.ts';
 import { MOST_BEHIND, Pipelining } from '../../src/upstream/pipelining.ts';
+import { NO_BODY } from '../../src/upstream/response-head.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 import { FakeClock } from '../sim/clock.ts';
 import { type Answer, type Origin, rawOrigin } from '../support/origin.ts';
@@ -41,6 +42,7 @@ function attempt(target: string, over: Partial<Attempt> = {}): Sent {
     method: 'GET',
     head: `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`,
     isHead: false,
+    framing: NO_BODY,
     wantsUpgrade: false,
     repeatable: true,
     mayPipeline: true,
