@@ -7,11 +7,18 @@ import type { ProxyErrorCode } from '../core/errors.ts';
 
 const MOST_DEATHS = 1;
 
+/** A replica that ended with the request in its hands. */
+export interface Ended {
+  /** It was told to stop before, so the request is not why. Perhaps that is heard of only now. */
+  readonly isLeaving: boolean;
+}
+
 /** Exchanges that may always be on a retry at once, however little credit there is. */
 const MIN_BUDGET = 3;
 
 export interface FailedAttempt {
   readonly code: ProxyErrorCode;
+  readonly replica: Ended;
   /** A used connection ended before it answered at all, as the replica may end idle ones. */
   readonly stale: boolean;
   /** Bytes of the request may have reached the replica. */
@@ -23,8 +30,11 @@ export interface FailedAttempt {
   readonly answered: boolean;
 }
 
-/** After a failure: the same replica on a new connection, the key's next choice, or an end. */
-export type Verdict = 'same' | 'other' | 'no budget' | 'end';
+/**
+ * After a failure: the same replica on a new connection, the key's next choice, an end, or a moment's wait for word of why
+ * those that had it ended (`another`).
+ */
+export type Verdict = 'same' | 'other' | 'no budget' | 'end' | 'doubt';
 
 /** One attempt that failed, for the log. */
 export interface Tried {
@@ -41,16 +51,23 @@ export class Failures {
   readonly log: Tried[] = [];
   /** Slot ids that are not to be picked again. */
   readonly tried: number[] = [];
-  /**
-   * Replicas that ended with this request in their hands. One may die by chance; a request that kills whoever has it must not
-   * have them all, so after a death it has one more try.
-   */
-  deaths = 0;
+  readonly #ended: Ended[] = [];
+  #wasDoubted = false;
   /** The last failure might have been repeated, but for TORC_RETRIES. */
   isSpent = false;
   #retries = 0;
   #staleRetried = false;
   #wasStale = false;
+
+  /**
+   * Replicas that died with this request in their hands. One may die by chance; a request that kills whoever has it must not
+   * have them all, so after a death it has one more try. How the connection ended says nothing of it: the kernel closes
+   * those of a program that crashed with the request as it does those of one that stopped (a FIN), and resets them where bytes were
+   * not read. Whether it was being stopped is known where torc stops it or the driver tells of it.
+   */
+  get deaths(): number {
+    return this.#ended.filter(replica => !replica.isLeaving).length;
+  }
 
   get isDeadly(): boolean {
     return this.deaths > MOST_DEATHS;
@@ -67,9 +84,20 @@ export class Failures {
       return 'same';
     }
     // Behind a connection that seemed stale nobody listens any more: it was a death.
-    if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED')) this.deaths++;
+    if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED'))
+      this.#ended.push(failed.replica);
     this.#wasStale = false;
-    if (this.isDeadly || !isWorthIt(code)) return 'end';
+    if (!isWorthIt(code)) return 'end';
+    if (this.isDeadly && !this.#wasDoubted) {
+      this.#wasDoubted = true;
+      return 'doubt';
+    }
+    return this.another(mostRetries, budget);
+  }
+
+  /** May another replica have it? Asked again after a doubt: what was to be heard was heard by then, or will not be. */
+  another(mostRetries: number, budget: RetryBudget): Verdict {
+    if (this.isDeadly) return 'end';
     this.isSpent = this.#retries >= mostRetries;
     if (this.isSpent) return 'end';
     if (!budget.take(this.#retries === 0)) return 'no budget';

@@ -10,11 +10,14 @@ import type { Snapshot } from '../routing/snapshot.ts';
 import type { Attempt, Carrier } from '../upstream/attempt.ts';
 import { type Framing, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { Failures, isIdempotent } from './attempt.ts';
+import { Failures, isIdempotent, type Verdict } from './attempt.ts';
 import type { Shared } from './shared.ts';
 import type { Upload } from './upload.ts';
 
 const NONE_TRIED: readonly number[] = [];
+
+/** For a driver's word that a replica is being stopped: it travels beside the replica's own end, 15 to 130 ms (docs/healing.md). */
+const DOUBT_MS = 250;
 
 /** Waits for a replica to be ready: none is, or none that was asked took it. The sweep looks after it. */
 export const HELD = -1;
@@ -49,6 +52,8 @@ export abstract class Attempts implements Attempt {
   protected isAlone = false;
   /** When waiting for a replica ends; 0 while it has not begun. */
   #heldUntilMs = 0;
+  /** Whose end is in doubt while it waits for that. */
+  #doubted: Upstream | null = null;
   cancelled = false;
   isFinished = false;
   /** null where the request has no body. */
@@ -137,16 +142,30 @@ export abstract class Attempts implements Attempt {
       this.fail(code, detail);
       return;
     }
-    shared.held++;
+    this.failures?.rest(shared.retryBudget);
+    this.#wait(0);
+  }
+
+  /** Nobody has it; the sweep `resume`s it. */
+  #wait(untilMs: number): void {
+    this.shared.held++;
     this.phase = HELD;
     this.upstream = null;
-    this.failures?.rest(shared.retryBudget);
-    this.deadlineMs = 0;
+    this.deadlineMs = untilMs;
   }
 
   /** Tries again when somebody is ready, or when there is no more time. */
   protected resume(): void {
     const { shared } = this;
+    const doubted = this.#doubted;
+    if (doubted !== null) {
+      this.#doubted = null;
+      this.release();
+      this.upstream = doubted;
+      const { code, detail } = this.failures!.log.at(-1)!;
+      this.#follow(this.failures!.another(shared.config.retries, shared.retryBudget), doubted, code, detail);
+      return;
+    }
     this.snapshot = shared.snapshots.current;
     if (this.snapshot.usableCount === 0 && !shared.draining && shared.soonMs < this.#heldUntilMs) return;
     this.release();
@@ -220,16 +239,30 @@ export abstract class Attempts implements Attempt {
     const failures = this.note(code, detail);
     const failed = {
       code,
+      replica: upstream,
       sent,
       stale,
       idempotent: this.#idempotent,
       replayable: this.upload === null || this.upload.isKept,
       answered: this.phase === ANSWERING,
     };
-    switch (failures.next(failed, shared.config.retries, shared.retryBudget)) {
+    this.#follow(failures.next(failed, shared.config.retries, shared.retryBudget), upstream, code, detail);
+  }
+
+  #follow(verdict: Verdict, upstream: Upstream, code: ProxyErrorCode, detail: string): void {
+    const { shared } = this;
+    switch (verdict) {
       case 'same':
         this.freshOnly = true;
         this.#dispatch(upstream);
+        return;
+      case 'doubt':
+        if (shared.held >= shared.config.maxQueue) {
+          this.#follow('end', upstream, code, detail);
+          return;
+        }
+        this.#doubted = upstream;
+        this.#wait(shared.soonMs + DOUBT_MS);
         return;
       case 'other':
         this.#retry(upstream, code, detail);
@@ -239,7 +272,7 @@ export abstract class Attempts implements Attempt {
         this.fail(code, `${detail}; the retry budget is used up`);
         return;
       default: {
-        const { isDeadly, deaths, isSpent } = failures;
+        const { isDeadly, deaths, isSpent } = this.failures!;
         if (isSpent) this.#hold(code, detail);
         else this.fail(code, isDeadly ? `${detail}; ${deaths} replicas died of it` : detail);
       }

@@ -30,6 +30,8 @@ export class Upstream implements Target {
   readonly tls: TlsClient | null;
   /** Requests and tunnels it has now, of this worker. */
   inFlight = 0;
+  /** It left routing before anything was wrong with it: what it closes from then on, it closes in order. */
+  isLeaving = false;
   /** Failures since the last whole answer, slow ones at their weight. */
   #failuresInRow = 0;
   /** When the control plane was last told that it misbehaves. */
@@ -112,6 +114,7 @@ export class Upstream implements Target {
   retire(): void {
     if (this.#retiring) return;
     this.#retiring = true;
+    this.isLeaving = true;
     if (this.inFlight === 0) this.#transport.close();
   }
 

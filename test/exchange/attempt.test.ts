@@ -13,6 +13,7 @@ import {
 const attempt = suite('attempt');
 const fine: FailedAttempt = {
   code: 'RESET',
+  replica: { isLeaving: false },
   sent: true,
   stale: false,
   idempotent: true,
@@ -49,8 +50,9 @@ attempt('after a death in its hands a request has one more try, never more', () 
   const failures = new Failures();
   assert.equal(
     [1, 2].map(() => verdict({}, 5, failures)),
-    ['other', 'end'],
+    ['other', 'doubt'],
   );
+  assert.is(failures.another(5, new RetryBudget(20, 50)), 'end');
   assert.is(failures.deaths, 2);
   // A connection that ended and nobody behind it: what seemed stale was a death.
   const kept = new Failures();
@@ -60,8 +62,9 @@ attempt('after a death in its hands a request has one more try, never more', () 
       verdict({ code: 'REFUSED', sent: false }, 5, kept),
       verdict({ stale: true }, 5, kept),
     ],
-    ['same', 'other', 'end'],
+    ['same', 'other', 'doubt'],
   );
+  assert.is(kept.another(5, new RetryBudget(20, 50)), 'end');
   // Nobody there at all is no death of anybody.
   const refused = new Failures();
   assert.equal(
@@ -70,11 +73,31 @@ attempt('after a death in its hands a request has one more try, never more', () 
   );
 });
 
+attempt('who was told to stop did not die of it, also where that is heard of later', () => {
+  const budget = new RetryBudget(20, 50);
+  const failures = new Failures();
+  const replica = { isLeaving: false };
+  assert.is(verdict({ replica }, 5, failures), 'other');
+  assert.is(verdict({}, 5, failures), 'doubt');
+  replica.isLeaving = true;
+  assert.is(failures.another(5, budget), 'other');
+  assert.is(failures.deaths, 1);
+  // It is doubted once, and TORC_RETRIES bounds it in any case.
+  assert.is(verdict({}, 5, failures), 'end');
+  const bounded = new Failures();
+  const leaving = { replica: { isLeaving: true } };
+  assert.equal(
+    [1, 2, 3].map(() => verdict(leaving, 2, bounded)),
+    ['other', 'other', 'end'],
+  );
+});
+
 attempt('a stale connection: the same replica once more, once, and it is no retry', () => {
   const failures = new Failures();
   assert.is(verdict({ stale: true }, 1, failures), 'same');
   assert.is(verdict({ stale: true }, 1, failures), 'other');
-  assert.is(verdict({ stale: true }, 1, failures), 'end');
+  assert.is(verdict({ stale: true }, 1, failures), 'doubt');
+  assert.is(failures.another(1, new RetryBudget(20, 50)), 'end');
   assert.is(verdict({ stale: true, idempotent: false }), 'end');
   assert.is(verdict({ stale: true, answered: true }), 'end');
 });

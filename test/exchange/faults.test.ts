@@ -45,6 +45,7 @@ async function withProxy(
 }
 
 const reset: Answer = (_request, socket) => void socket.resetAndDestroy();
+const closed: Answer = (_request, socket) => void socket.end();
 const silent: Answer = () => {};
 
 faults('a refused connection: any method goes to the next choice, nothing was sent', async () => {
@@ -196,9 +197,17 @@ faults('PUT with a body over the bound is not sent again', async () => {
 });
 
 faults('a request that ends whoever has it takes two replicas, not all, and the log says so', async () => {
-  const crash: Answer = (request, socket, ...rest) =>
-    request.target === '/boom' ? reset(request, socket, ...rest) : plain('well')(request, socket, ...rest);
-  for (const isWarm of [false, true]) {
+  // The kernel closes what a crashed program had read like what it closes itself, and resets what it had not.
+  const crashing =
+    (end: Answer): Answer =>
+    (request, socket) =>
+      request.target === '/boom' ? end(request, socket) : plain('well')(request, socket);
+  for (const [crash, isWarm] of [
+    [crashing(reset), false],
+    [crashing(reset), true],
+    [crashing(closed), false],
+    [crashing(closed), true],
+  ] as const) {
     await withProxy([crash, crash, crash], { RETRIES: '5' }, async (torc, origins) => {
       if (isWarm) assert.is((await ask(torc.port, get('/well'))).status, 200);
       const answer = await ask(torc.port, get('/boom'));
@@ -211,6 +220,32 @@ faults('a request that ends whoever has it takes two replicas, not all, and the 
     });
   }
 });
+
+for (const isTold of [true, false]) {
+  const what = isTold ? 'are stopped did not die of it' : 'are dead did';
+  faults(
+    `two that end with a request in their hands: those that ${what}, by what is heard behind`,
+    async () => {
+      await withProxy([closed, closed, plain('third')], {}, async (torc, origins) => {
+        const ports = origins.map(({ port }) => port);
+        const next = snapshotOf(2, ports, isTold ? {} : { lost: ['replica-1-0', 'replica-2-0'] });
+        // The word comes after the second one's end: in the turn after the worker has complained of it.
+        torc.hints.push = ({ slot }) => {
+          if (slot === '2')
+            setImmediate(() => torc.snapshots.apply({ ...next, upstreams: next.upstreams.slice(2) }));
+          return 0;
+        };
+        const { status, body } = await ask(torc.port, get('/a'));
+        assert.is(status, isTold ? 200 : 502);
+        if (isTold) assert.is(body, 'third');
+        assert.equal(
+          origins.map(({ requests }) => requests.length),
+          [1, 1, isTold ? 1 : 0],
+        );
+      });
+    },
+  );
+}
 
 faults('TORC_RETRIES bounds the attempts', async () => {
   await withProxy([reset, reset, plain('third')], { RETRIES: '1' }, async (torc, [first, second, third]) => {
