@@ -86,7 +86,7 @@ export const endpoints: readonly Endpoint[] = [
     ...change(
       'POST',
       '/admin/slots/{slot}/replace',
-      'Another replica for a slot, now; answers when it is ready',
+      'Another replica for a slot, now, proven before the old one drains; answers when the slot has it',
       null,
       schemas.slots,
     ),

@@ -155,6 +155,12 @@ export class Fleet {
     this.slots.remove(seat);
   }
 
+  /** Its slot gets no other replica after all. */
+  dropSeat(seat: Slot, cause: string): void {
+    this.slots.remove(seat);
+    if (seat.member) this.release(seat, seat.member, 'gone', cause, 'operator');
+  }
+
   #onStarted(slot: Slot, replica: Replica, version: Version | null): void {
     if (slot.removed) this.replacer.retire(newMember(replica, this.#nowMs(), 0), slot, 'gone');
     else if (this.#isClosed) slot.member = newMember(replica, this.#nowMs(), 0);

@@ -104,8 +104,9 @@ export class Operations {
   }
 
   /**
-   * Another replica for a slot, now: the one that fills it drains, and what heals a slot fills it again (a warm spare, or
-   * a new one); where that waits for its next try, it waits no longer. Resolves when the slot is ready.
+   * Another replica for a slot, now. Where the slot has one that is ready, the new one is started and proven beside it, in a
+   * seat like a roll-out's, then swapped in, and the old one drains: the slot is never out for it. Where it has none, what
+   * heals a slot fills it, and waits no longer for its next try. Resolves when the slot has its new replica.
    */
   replace(name: string): Promise<Outcome> {
     return this.#bounded(async () => {
@@ -114,20 +115,52 @@ export class Operations {
       if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
       if (this.#options.isAway())
         return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
-      // One that is just starting is the new one.
-      const before = slot.starting === null ? slot.generation : slot.generation - 1;
-      if (slot.member) this.#fleet.release(slot, slot.member, 'drain', 'to be replaced', 'operator');
-      slot.failureCount = 0;
-      slot.retryAtMs = 0;
-      this.#options.tick();
-      const isOver = (): boolean => slot.removed || slot.failureCount >= MOST_FAILURES || isFilled();
-      const isFilled = (): boolean => isReady(slot) && slot.generation > before;
-      await this.#options.waiters.until(isOver, CHANGE_WAIT_MS + WAIT_PER_REPLICA_MS);
-      if (isFilled()) return { ok: true };
-      if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
-      if (slot.removed) return refuse(409, `slot ${name} was removed meanwhile`);
-      return refuse(503, `slot ${name} is not ready yet: ${slot.failure?.cause ?? slot.change.cause}`);
+      return isReady(slot) ? this.#replaceBeside(slot) : this.#refill(slot);
     });
+  }
+
+  async #replaceBeside(slot: Slot): Promise<Outcome> {
+    const { slots, replacer } = this.#fleet;
+    if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
+    if (slots.seats().some(seat => seat.seatOf === slot))
+      return refuse(409, `a new replica of slot ${slot.name} is being started already`);
+    const seat = slots.addSeat(slot, slot.version, this.#fleet.change('to replace another', 'operator'));
+    // A start under way would find the slot filled.
+    const isProven = (): boolean => isReady(seat) && slot.starting === null;
+    const isOver = (): boolean => slot.removed || seat.failureCount >= MOST_FAILURES || isProven();
+    this.#options.tick();
+    await this.#options.waiters.until(isOver, SEAT_TIMEOUT_MS);
+    if (isProven() && !slot.removed && !this.#options.isStopped()) {
+      this.#fleet.swap(slot, seat, 'replaced');
+      this.#options.tick();
+      if (slot.member) replacer.assign(slot, slot.member);
+      return { ok: true };
+    }
+    const why = seat.failure?.cause ?? seat.change.cause;
+    this.#fleet.dropSeat(seat, 'its slot keeps the one it has');
+    this.#options.tick();
+    if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    if (slot.removed) return refuse(409, `slot ${slot.name} was removed meanwhile`);
+    return refuse(
+      503,
+      `slot ${slot.name} keeps its replica: a new one beside it did not become ready: ${why}; where two cannot run side by side (a fixed port, a locked file), end the old one yourself and torc fills its slot`,
+    );
+  }
+
+  async #refill(slot: Slot): Promise<Outcome> {
+    // One that is just starting is the new one.
+    const before = slot.starting === null ? slot.generation : slot.generation - 1;
+    if (slot.member) this.#fleet.release(slot, slot.member, 'drain', 'to be replaced', 'operator');
+    slot.failureCount = 0;
+    slot.retryAtMs = 0;
+    this.#options.tick();
+    const isOver = (): boolean => slot.removed || slot.failureCount >= MOST_FAILURES || isFilled();
+    const isFilled = (): boolean => isReady(slot) && slot.generation > before;
+    await this.#options.waiters.until(isOver, CHANGE_WAIT_MS + WAIT_PER_REPLICA_MS);
+    if (isFilled()) return { ok: true };
+    if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    if (slot.removed) return refuse(409, `slot ${slot.name} was removed meanwhile`);
+    return refuse(503, `slot ${slot.name} is not ready yet: ${slot.failure?.cause ?? slot.change.cause}`);
   }
 
   /**
@@ -153,8 +186,15 @@ export class Operations {
   #rolloutRefusal(): Outcome | null {
     if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
-    if (this.#rollout?.state !== 'running') return null;
-    return refuse(409, `a roll-out of ${this.#rollout.version.name} is under way: see GET /admin/rollout`);
+    if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
+    const [seat] = this.#fleet.slots.seats();
+    return seat
+      ? refuse(409, `slot ${seat.seatOf!.name} is getting another replica: try again when it has it`)
+      : null;
+  }
+
+  #underWay({ version }: Rollout): Outcome {
+    return refuse(409, `a roll-out of ${version.name} is under way: see GET /admin/rollout`);
   }
 
   async #rollOut(rollout: Rollout): Promise<Outcome> {

@@ -202,8 +202,7 @@ export class Rollout {
     const seat = this.#seat;
     if (seat === null) return;
     this.#seat = null;
-    this.#fleet.slots.remove(seat);
-    if (seat.member) this.#fleet.release(seat, seat.member, 'gone', 'its roll-out stopped', 'operator');
+    this.#fleet.dropSeat(seat, 'its roll-out stopped');
   }
 
   #announce(text: string): void {

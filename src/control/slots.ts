@@ -86,7 +86,7 @@ export interface Slot {
   readonly id: number;
   readonly name: string;
   readonly spare: boolean;
-  /** A seat: the one spare that is kept for this slot, and promoted into no other. */
+  /** A seat: the one spare that is kept for this slot, and promoted into no other; of a roll-out, or of a replacement. */
   readonly seatOf: Slot | null;
   /** What its next replica runs; null: what torc was configured with. */
   version: Version | null;
@@ -212,6 +212,10 @@ export class Slots {
 
   spares(): Slot[] {
     return [...this.#spares.values()];
+  }
+
+  seats(): Slot[] {
+    return this.spares().filter(({ seatOf }) => seatOf !== null);
   }
 
   /** Serving ones first: they are healed first. */

@@ -34,6 +34,7 @@ interface Tally {
   publishCount: number;
   crashCount: number;
   rolloutCount: number;
+  replacedCount: number;
   scaleCount: number;
 }
 
@@ -44,6 +45,7 @@ class Simulation {
   torc: Supervisor;
   #joiningCount = 0;
   #removingCount = 0;
+  #replacingCount = 0;
   #lastEpoch = 0;
   #seen = 0;
   #unjust: string | null = null;
@@ -152,6 +154,7 @@ class Simulation {
       this.#removingCount +
       this.spares +
       (this.torc.rolloutView()?.state === 'running' ? 1 : 0) +
+      this.#replacingCount +
       this.torc.leavingCount();
     const counted = this.world.running().filter(container => !container.stray).length;
     assert.ok(counted <= allowed, `${counted} replicas run, ${allowed} may`);
@@ -240,8 +243,9 @@ class Simulation {
     else if (roll < 0.6) await this.#stall();
     else if (roll < 0.7) this.#add();
     else if (roll < 0.8) this.#remove();
-    else if (roll < 0.84) this.#rollout();
-    else if (roll < 0.85) this.torc.stopRollout('somebody asked for it');
+    else if (roll < 0.83) this.#rollout();
+    else if (roll < 0.85) this.#replace();
+    else if (roll < 0.86) this.torc.stopRollout('somebody asked for it');
     else if (roll < 0.9 && victim) this.#complain(victim);
     else if (roll < 0.92 && !world.isAway) await this.#crash();
     else if (victim)
@@ -324,6 +328,22 @@ class Simulation {
     assert.not(this.torc.names().includes(name), 'a removed slot is still listed');
   }
 
+  #replace(): void {
+    const names = this.torc.names();
+    const name = names[Math.floor(this.world.random() * names.length)]!;
+    this.say(`-- replace ${name}`);
+    this.#replacingCount++;
+    const { torc } = this;
+    this.#call(
+      torc.replace(name).then(outcome => {
+        if (torc !== this.torc) return;
+        this.#replacingCount--;
+        if (outcome.ok) this.#tally.replacedCount++;
+        this.say(`-- replaced: ${JSON.stringify(outcome)}`);
+      }),
+    );
+  }
+
   #rollout(): void {
     const kind = VERSIONS[Math.floor(this.world.random() * VERSIONS.length)]!;
     this.say(`-- roll-out of ${kind}-${++this.#tally.rolloutCount}`);
@@ -350,6 +370,7 @@ class Simulation {
     this.say('-- torc is killed');
     this.#tally.crashCount++;
     this.#joiningCount = 0;
+    this.#replacingCount = 0;
     this.#removingCount = 0;
     this.#calls.clear();
     this.world.newRun();
@@ -412,6 +433,7 @@ class Simulation {
       [...names].sort(),
     );
     assert.is(this.#joiningCount, 0, 'an /add never ended');
+    assert.is(this.#replacingCount, 0, 'a replacement never ended');
     this.#checkVersions();
   }
 
@@ -456,6 +478,7 @@ sim('keeps its invariants', async () => {
     publishCount: 0,
     crashCount: 0,
     rolloutCount: 0,
+    replacedCount: 0,
     scaleCount: 0,
   };
   let seed = only === undefined ? 1 : Number(only);

@@ -49,14 +49,15 @@ export class Dialog {
   async foretell() {
     const { what, name, count } = this;
     const asked = ++this.asked;
-    this.plan = '…';
+    this.plan = what === 'replace' ? this.replacing() : '…';
     this.redraw();
+    if (what === 'replace') return;
     let plan;
     try {
       const slots = Object.keys(this.stats()?.slots ?? {}).length;
       const question = what === 'add' ? `n=${slots + count}` : `remove=${encodeURIComponent(name)}`;
       const answer = slots === 1 && what !== 'add' ? null : await ask('GET', `whatif?${question}`);
-      plan = what === 'replace' ? this.replacing(answer) : what === 'add' ? adding(answer) : removing(answer);
+      plan = what === 'add' ? adding(answer) : removing(answer);
     } catch (error) {
       plan = `What it moves cannot be said: ${/** @type {Error} */ (error).message}`;
     }
@@ -65,19 +66,13 @@ export class Dialog {
     this.redraw();
   }
 
-  /** @param {any} answer */
-  replacing(answer) {
-    const stats = this.stats();
-    const slot = stats?.slots[this.name];
-    if (stats === null || slot === undefined) return 'The slot is gone.';
-    const leaves =
-      slot.replica === ''
-        ? 'It has no replica: the next start is tried now.'
-        : `${slot.replica} gets no new requests, ends those that it has, and is stopped.`;
-    if (stats.spares.ready > 0) return `${leaves} A spare takes its place at once. No key moves.`;
-    const others = stats.replicas.ready - (slot.state === 'ready' ? 1 : 0);
-    if (others === 0) return `${leaves} No other replica is ready: until the new one is, requests get 503.`;
-    return `${leaves} Until the new one is ready, its ${percent(slot.share)} of the keys are lent to ${gainers(answer)}; then all come back.`;
+  replacing() {
+    const slot = this.stats()?.slots[this.name];
+    if (slot === undefined) return 'The slot is gone.';
+    if (slot.state === 'ready')
+      return `A new replica is started beside ${slot.replica} and proven; then it takes the slot, and ${slot.replica} ends the requests that it has and is stopped. The slot is never out for it, and no key moves.`;
+    const leaves = slot.replica === '' ? 'It has no replica' : `${slot.replica} is not ready and is stopped`;
+    return `${leaves}: a new one is started now. Its keys, lent meanwhile, come back when that is ready.`;
   }
 
   async go() {
