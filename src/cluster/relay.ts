@@ -36,12 +36,13 @@ interface Waiting {
 export interface RelayOptions {
   readonly send: (message: FromRelay) => void;
   readonly clock: Clock;
-  /** For the whole body of a control request. */
   readonly bodyTimeoutMs: number;
   readonly log: Log;
 }
 
 export class AdminRelay {
+  /** For the whole body of a control request. */
+  bodyTimeoutMs: number;
   readonly #options: RelayOptions;
   readonly #waiting = new Map<number, Waiting>();
   readonly #full: RareLine;
@@ -49,6 +50,7 @@ export class AdminRelay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.bodyTimeoutMs = options.bodyTimeoutMs;
     this.#full = new RareLine(options.clock, FULL_EVERY_MS, (refused, seconds) =>
       options.log.warn({ refused }, `${refused} more control requests found no place in ${seconds} s`),
     );
@@ -130,8 +132,8 @@ export class AdminRelay {
       this.#options.send({ type: 'admin-cancel', id });
       this.#refuse(request, response, status, why);
     };
-    waiting.deadline = this.#options.clock.after(this.#options.bodyTimeoutMs, () =>
-      fail(408, `the body did not arrive within ${this.#options.bodyTimeoutMs} ms`),
+    waiting.deadline = this.#options.clock.after(this.bodyTimeoutMs, () =>
+      fail(408, `the body did not arrive within ${this.bodyTimeoutMs} ms`),
     );
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;

@@ -37,10 +37,20 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
     access: processLog.access,
     worker: cluster.worker?.id ?? 0,
   });
+  const configure = (next: Config): void => {
+    const counts = next.hotKeys !== 'off';
+    if (counts !== (counters.hotKeys !== null))
+      counters.hotKeys = counts ? new HotKeys(systemClock.nowMs()) : null;
+    processLog.setLevel(next.log);
+    relay.bodyTimeoutMs = next.headerTimeoutMs;
+    proxy.configure(next);
+    snapshots.configure(next);
+  };
   const firstSnapshot = new Promise<void>(resolve => {
     process.on('message', (message: ToWorker) => {
       switch (message.type) {
         case 'publish':
+          if (message.settings !== null) configure(message.settings as Config);
           snapshots.apply(message.snapshot);
           send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
           resolve();

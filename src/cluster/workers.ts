@@ -26,6 +26,7 @@ const FORK_BACKOFF_MAX_MS = 5_000;
 const COLLECT_TIMEOUT_MS = 2_000;
 
 export interface WorkersOptions {
+  /** In force at the start. */
   readonly config: Config;
   readonly count: number;
   readonly clock: Clock;
@@ -42,6 +43,8 @@ export interface WorkersOptions {
 interface Member {
   readonly worker: Worker;
   readonly bornMs: number;
+  /** What it was told last. */
+  config: Config;
   tableVersion: number;
   applied: { epoch: number; checksum: number };
   listening: boolean;
@@ -76,15 +79,23 @@ const MAX_STDERR_BYTES = 256 * 1024;
 const WORKER_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
 /** Who may administer, and what replicas are told, is the primary's: workers get neither tokens nor a service's secrets. */
+const forWorkers = (config: Config): Config => ({
+  ...config,
+  adminToken: null,
+  adminTokenFile: null,
+  service: null,
+});
+
 const environmentFor = (config: Config): NodeJS.ProcessEnv => ({
   TORC_ADMIN_TOKEN: undefined,
   TORC_ADMIN_TOKEN_FILE: undefined,
-  [WORKER_CONFIG]: JSON.stringify({ ...config, adminToken: null, adminTokenFile: null, service: null }),
+  [WORKER_CONFIG]: JSON.stringify(config),
 });
 
 export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
   readonly #members = new Map<number, Member>();
+  #config: Config;
   #questionId = 0;
   #deathsInARow = 0;
   #stopping = false;
@@ -95,6 +106,7 @@ export class Workers implements DataPlane {
 
   constructor(options: WorkersOptions) {
     this.#options = options;
+    this.#config = forWorkers(options.config);
   }
 
   get restarts(): number {
@@ -120,6 +132,11 @@ export class Workers implements DataPlane {
       this.#askedMs = this.#options.clock.nowMs();
       this.#askForLife();
     });
+  }
+
+  /** With the next publish. */
+  configure(config: Config): void {
+    this.#config = forWorkers(config);
   }
 
   publish(snapshot: SnapshotMessage): void {
@@ -203,10 +220,11 @@ export class Workers implements DataPlane {
   }
 
   #fork(): void {
-    const worker = asOwnGroup(() => cluster.fork(environmentFor(this.#options.config)));
+    const worker = asOwnGroup(() => cluster.fork(environmentFor(this.#config)));
     const member: Member = {
       worker,
       bornMs: this.#options.clock.nowMs(),
+      config: this.#config,
       tableVersion: -1,
       applied: { epoch: -1, checksum: 0 },
       listening: false,
@@ -256,7 +274,13 @@ export class Workers implements DataPlane {
 
   #publishTo(member: Member, snapshot: SnapshotMessage): void {
     const known = member.tableVersion === snapshot.tableVersion;
-    this.#send(member, { type: 'publish', snapshot: known ? { ...snapshot, choices: null } : snapshot });
+    const settings = member.config === this.#config ? null : this.#config;
+    member.config = this.#config;
+    this.#send(member, {
+      type: 'publish',
+      snapshot: known ? { ...snapshot, choices: null } : snapshot,
+      settings,
+    });
     member.tableVersion = snapshot.tableVersion;
   }
 

@@ -6,7 +6,10 @@ import { flag, list, oneOf, row, text, whole } from './kinds.ts';
 export const controlFields = {
   adminToken: row(
     'TORC_ADMIN_TOKEN',
-    text(/^[!-~]{8,}$/, 'is too short or has spaces', 'at least 8 printable characters'),
+    {
+      ...text(/^[!-~]{8,}$/, 'is too short or has spaces', 'at least 8 printable characters'),
+      isSecret: true,
+    },
     null,
     '',
     'bearer token that opens the control endpoints; not as a flag, which every process list shows',

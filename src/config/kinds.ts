@@ -23,6 +23,8 @@ export interface Kind<T> {
   readonly allowed: string;
   /** Several values: commas in a variable, a list in the settings file; none where it is not set. */
   readonly isList?: true;
+  /** Shown to nobody. */
+  readonly isSecret?: true;
 }
 
 /** What can make replicas, or be given them. */
@@ -138,6 +140,7 @@ export const row = <T, F extends string | null>(
   schema: kind.schema,
   allowed: kind.allowed,
   isList: kind.isList === true,
+  isSecret: kind.isSecret === true,
   fallback,
   unit,
   meaning,

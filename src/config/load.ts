@@ -7,10 +7,20 @@ import { parseArgs } from 'node:util';
 import type { Note, Surroundings } from '../service/sources.ts';
 import { checkTogether, type Meant, meantBy } from './check.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
-import { readSettingsFile } from './file.ts';
+import { type FileSetting, readSettingsFile } from './file.ts';
 import { linkVariables } from './links.ts';
 import { shown, unknownName } from './names.ts';
-import { readReplica } from './replica.ts';
+import { type Replica, readReplica } from './replica.ts';
+
+/** Where a setting's value is from. */
+export interface Origin {
+  /** `derived`: from other settings, `where` says which. */
+  readonly from: 'default' | 'file' | 'environment' | 'flag' | 'derived';
+  /** "torc.yaml:3", the name of the variable or flag; '' for a default. */
+  readonly where: string;
+  /** As somebody would write it; null: not set. */
+  readonly text: string | null;
+}
 
 export interface Settings {
   /** Its `driver` is `auto` only where no other setting decides for one. */
@@ -21,6 +31,7 @@ export interface Settings {
   readonly passedOver: readonly string[];
   /** What became of a Compose service's words that are not the driver's. */
   readonly notes: readonly Note[];
+  readonly origins: ReadonlyMap<FieldKey, Origin>;
 }
 
 export type Loaded =
@@ -65,25 +76,36 @@ export function loadConfig(
     }
   }
   const around: Surroundings = { ...files, env };
-  const named = (key: FieldKey): string | undefined => {
+  const named = (key: FieldKey): Origin | null => {
     const { name } = fields[key];
-    return flags.get(key) ?? (links.has(name) || isUnset(key, env[name]) ? undefined : env[name]);
+    const flag = flags.get(key);
+    if (flag !== undefined) return { from: 'flag', where: flagOf(name), text: flag };
+    if (links.has(name) || isUnset(key, env[name])) return null;
+    return { from: 'environment', where: name, text: env[name]! };
   };
-  const file = readSettingsFile(named('configFile'), keyOfFlag, around, faults);
+  const file = readSettingsFile(named('configFile')?.text ?? undefined, keyOfFlag, around, faults);
   const config: Record<string, unknown> = {};
   const given: FieldKey[] = [];
+  const origins = new Map<FieldKey, Origin>();
   for (const key of keys) {
     const ofFile = file?.settings.get(key);
-    const text = named(key) ?? ofFile?.text;
-    if (!isUnset(key, text)) given.push(key);
-    const where = named(key) === undefined ? ofFile?.where : undefined;
+    const origin = named(key) ?? (ofFile === undefined ? DEFAULT : inFile(ofFile));
+    const text = origin.text ?? undefined;
+    const isGiven = !isUnset(key, text);
+    if (isGiven) given.push(key);
+    origins.set(key, isGiven ? origin : { ...DEFAULT, text: fields[key].fallback });
+    const where = origin.from === 'file' ? ofFile?.where : undefined;
     config[key] = readField(key, text, where ?? fields[key].name, faults);
   }
+  const read = { ...config };
   const replica = readReplica(config, new Set(given), file, around, faults);
   config.service = replica?.project ?? null;
   const meant = config.driver === 'auto' ? (replica?.meant ?? meantBy(given)) : null;
   if (meant !== null) config.driver = meant.driver;
   if (config.driver === 'follow') config.holdMs ??= FOLLOW_HOLD_MS;
+  for (const key of keys)
+    if (config[key] !== read[key])
+      origins.set(key, { from: 'derived', where: derivedFrom(key, meant, replica), text: `${config[key]}` });
   checkTogether(config as unknown as Config, given, meant, faults);
   if (faults.length > 0) return { kind: 'faults', faults };
   return {
@@ -92,7 +114,22 @@ export function loadConfig(
     meant,
     passedOver: [...links],
     notes: replica?.notes ?? [],
+    origins,
   };
+}
+
+const DEFAULT: Origin = { from: 'default', where: '', text: null };
+
+/** Its line, without the name that stands behind it. */
+const inFile = ({ text, where }: FileSetting): Origin => ({
+  from: 'file',
+  where: where.slice(0, where.lastIndexOf(': ')),
+  text,
+});
+
+function derivedFrom(key: FieldKey, meant: Meant | null, replica: Replica | null): string {
+  if (key === 'driver') return meant?.by ?? '';
+  return key === 'holdMs' ? fields.driver.name : (replica?.title ?? '');
 }
 
 const keyOfFlag: ReadonlyMap<string, FieldKey> = new Map(keys.map(key => [flagOf(fields[key].name), key]));

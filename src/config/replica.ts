@@ -13,6 +13,8 @@ import { type FieldKey, fields } from './fields.ts';
 import type { SettingsFile } from './file.ts';
 
 export interface Replica {
+  /** Where it is written: "compose.yaml: web". */
+  readonly title: string;
   readonly project: ServiceProject;
   readonly notes: readonly Note[];
   /** What decides for the driver. */
@@ -64,7 +66,7 @@ export function readReplica(
     config.image = taken.project.service.image;
   }
   const by = `the ${driver === 'docker' ? 'image' : 'command'} of ${title}`;
-  return { project: taken.project, notes: [...found.notes, ...taken.notes], meant: { driver, by } };
+  return { title, project: taken.project, notes: [...found.notes, ...taken.notes], meant: { driver, by } };
 }
 
 const numberIf = (isGiven: boolean, value: unknown): number | null =>

@@ -19,12 +19,16 @@ export interface Log {
 const nothing = (): void => {};
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
+
 export interface ProcessLog {
   readonly log: Log;
   /** Writes whatever the level says: the banner. */
   always(fields: object, message: string, level?: 'info' | 'warn'): void;
   /** Writes an access log line, whatever the level says. */
   access(fields: object, message: string): void;
+  /** From now on. */
+  setLevel(level: LogLevel): void;
   /** Lines that were dropped since the last call, because nobody read the log. */
   takeDropped(): number;
   /** The first reason why a line could not be written, or null. */
@@ -35,11 +39,7 @@ export interface ProcessLog {
 export const WORKER_LOG_FD = 4;
 
 /** Logs to `fd`: JSON lines, or readable lines where it is a terminal. */
-export function openLog(
-  level: 'silent' | 'error' | 'warn' | 'info' | 'debug',
-  role: string,
-  fd: number,
-): ProcessLog {
+export function openLog(level: LogLevel, role: string, fd: number): ProcessLog {
   let fault: string | null = null;
   const writer = new LogWriter(fd, {
     onFault(error) {
@@ -69,6 +69,9 @@ export function openLog(
     always(fields, message, bannerLevel = 'info') {
       if (isTerminal) writer.write(asBlock(fields, message));
       else unfiltered[bannerLevel](fields, message);
+    },
+    setLevel(next) {
+      logger.level = next;
     },
     access: (fields, message) => unfiltered.info(fields, message),
     takeDropped: () => writer.takeDropped(),

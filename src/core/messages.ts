@@ -49,8 +49,15 @@ export type FromRelay =
   | { readonly type: 'admin-pull'; readonly id: number }
   | { readonly type: 'admin-cancel'; readonly id: number };
 
+/** `settings`: null where the worker has them already. Both hold from one moment on. */
+export interface Publish {
+  readonly type: 'publish';
+  readonly snapshot: SnapshotMessage;
+  readonly settings: object | null;
+}
+
 export type ToWorker =
-  | { readonly type: 'publish'; readonly snapshot: SnapshotMessage }
+  | Publish
   | ToRelay
   | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }

@@ -129,16 +129,22 @@ const isWorthIt = (code: ProxyErrorCode): boolean =>
  * on (measured: 20 of 28,000 requests lost at 4 kills).
  */
 export class RetryBudget {
-  readonly #percent: number;
-  readonly #most: number;
+  #percent = 0;
+  #most = 0;
   /** Hundredths of a retry: whole numbers, so that a deposit allocates nothing. */
-  #credit: number;
+  #credit = 0;
   #retrying = 0;
 
   constructor(percent: number, burst: number) {
+    this.configure(percent, burst);
+  }
+
+  /** What was spent of the credit is spent of the new one. */
+  configure(percent: number, burst: number): void {
+    const spent = this.#most - this.#credit;
     this.#percent = percent;
     this.#most = percent === 0 ? 0 : burst * 100;
-    this.#credit = this.#most;
+    this.#credit = Math.max(0, this.#most - spent);
   }
 
   /** A request came. */

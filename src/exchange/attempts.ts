@@ -3,6 +3,7 @@
 // far the attempt is, until when it may take, and what follows from its failure. The answer and all ends are in
 // exchange.ts, which extends it: one request is one object, because each costs something.
 
+import type { Config } from '../config/fields.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SlotCounters } from '../routing/counters.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
@@ -36,6 +37,8 @@ export abstract class Attempts implements Attempt {
   /** The protocol to ask the replica for, or ''. */
   readonly upgrade: string;
   readonly #idempotent: boolean;
+  /** The settings that it began with, to its end. */
+  protected readonly config: Config;
   protected snapshot!: Snapshot;
   protected hash = 0;
   deadlineMs = 0;
@@ -61,6 +64,7 @@ export abstract class Attempts implements Attempt {
 
   constructor(shared: Shared, method: string, upgrade: string) {
     this.shared = shared;
+    this.config = shared.config;
     this.method = method;
     this.isHead = method === 'HEAD';
     this.upgrade = upgrade;
@@ -117,7 +121,7 @@ export abstract class Attempts implements Attempt {
     const shared = this.shared;
     const snapshot = this.snapshot;
     const tried = this.failures === null ? NONE_TRIED : this.failures.tried;
-    const slotId = pick(snapshot, this.hash, tried, shared.config.balanceFactor, shared.inFlight);
+    const slotId = pick(snapshot, this.hash, tried, this.config.balanceFactor, shared.inFlight);
     if (slotId === NO_SLOT) {
       this.#hold(lastCode, lastDetail);
       return;
@@ -135,7 +139,7 @@ export abstract class Attempts implements Attempt {
   /** Nobody can be asked now, and nothing is lost by asking later: `resume`d by the sweep, or failed if it may not wait. */
   #hold(code: ProxyErrorCode, detail: string): void {
     const { shared } = this;
-    const { holdMs, maxQueue } = shared.config;
+    const { holdMs, maxQueue } = this.config;
     if (this.#heldUntilMs === 0) this.#heldUntilMs = shared.soonMs + (holdMs ?? 0);
     const mayWait = !shared.draining && shared.held < maxQueue && shared.soonMs < this.#heldUntilMs;
     if (!mayWait) {
@@ -163,14 +167,23 @@ export abstract class Attempts implements Attempt {
       this.release();
       this.upstream = doubted;
       const { code, detail } = this.failures!.log.at(-1)!;
-      this.#follow(this.failures!.another(shared.config.retries, shared.retryBudget), doubted, code, detail);
+      this.#follow(this.failures!.another(this.config.retries, shared.retryBudget), doubted, code, detail);
       return;
     }
-    this.snapshot = shared.snapshots.current;
+    this.#lookAgain();
     if (this.snapshot.usableCount === 0 && !shared.draining && shared.soonMs < this.#heldUntilMs) return;
     this.release();
     this.attempt('NO_REPLICA', 'no slot was ready in time');
   }
+
+  /** By the routing of now; where a reload brought another ring, the key has another hash. */
+  #lookAgain(): void {
+    const { keyHash } = this.snapshot;
+    this.snapshot = this.shared.snapshots.current;
+    if (this.snapshot.keyHash !== keyHash) this.rehash();
+  }
+
+  protected abstract rehash(): void;
 
   /** It waits for no replica any more. */
   protected release(): void {
@@ -183,7 +196,7 @@ export abstract class Attempts implements Attempt {
     this.phase = QUEUED;
     this.attemptCount++;
     if (this.upload !== null) this.upload.blocked = false;
-    this.dueIn(this.shared.config.responseTimeoutMs);
+    this.dueIn(this.config.responseTimeoutMs);
     this.shared.inFlight++;
     this.slotCounters!.inFlight++;
     this.slotCounters!.queued++;
@@ -212,17 +225,17 @@ export abstract class Attempts implements Attempt {
     this.connection = connection;
     if (this.phase === QUEUED) this.slotCounters!.queued--;
     this.phase = CONNECTING;
-    this.dueIn(this.shared.config.connectTimeoutMs);
+    this.dueIn(this.config.connectTimeoutMs);
   }
 
   onSent(): void {
     this.phase = WAITING;
-    this.dueIn(this.shared.config.responseTimeoutMs);
+    this.dueIn(this.config.responseTimeoutMs);
     const upload = this.upload;
     if (upload === null) return;
-    if (upload.bytes > 0) this.dueIn(this.shared.config.idleTimeoutMs);
+    if (upload.bytes > 0) this.dueIn(this.config.idleTimeoutMs);
     upload.begin(this.connection!);
-    if (upload.sent) this.dueIn(this.shared.config.responseTimeoutMs);
+    if (upload.sent) this.dueIn(this.config.responseTimeoutMs);
   }
 
   /** undici's pool says so when it is closed already: nothing was sent. */
@@ -246,7 +259,7 @@ export abstract class Attempts implements Attempt {
       replayable: this.upload === null || this.upload.isKept,
       answered: this.phase === ANSWERING,
     };
-    this.#follow(failures.next(failed, shared.config.retries, shared.retryBudget), upstream, code, detail);
+    this.#follow(failures.next(failed, this.config.retries, shared.retryBudget), upstream, code, detail);
   }
 
   #follow(verdict: Verdict, upstream: Upstream, code: ProxyErrorCode, detail: string): void {
@@ -283,7 +296,7 @@ export abstract class Attempts implements Attempt {
     this.shared.counters.retries++;
     this.freshOnly = false;
     // What was true at the first attempt may be why it failed: its replica is perhaps out of routing by now.
-    this.snapshot = this.shared.snapshots.current;
+    this.#lookAgain();
     // A slot that has another replica by now was not tried: a warm spare is there some milliseconds after a death.
     if (this.snapshot.upstreams[failed.slotId] === failed) this.failures!.tried.push(failed.slotId);
     this.attempt(code, detail);
@@ -317,7 +330,7 @@ export abstract class Attempts implements Attempt {
     const upload = this.upload;
     if (upload === null || this.isFinished || (this.phase === ANSWERING && upload.sent)) return;
     const isSending = this.phase >= WAITING;
-    if (this.phase === WAITING) this.dueIn(this.shared.config.idleTimeoutMs);
+    if (this.phase === WAITING) this.dueIn(this.config.idleTimeoutMs);
     upload.data(chunk, isSending ? this.connection : null);
   }
 
@@ -327,12 +340,11 @@ export abstract class Attempts implements Attempt {
     upload.ended = true;
     if (this.isFinished || this.phase < WAITING || this.connection === null) return;
     upload.end(this.connection);
-    if (this.phase === WAITING) this.dueIn(this.shared.config.responseTimeoutMs);
+    if (this.phase === WAITING) this.dueIn(this.config.responseTimeoutMs);
   }
 
   onWritable(): void {
-    if (this.upload?.unblock() === true && this.phase === WAITING)
-      this.dueIn(this.shared.config.idleTimeoutMs);
+    if (this.upload?.unblock() === true && this.phase === WAITING) this.dueIn(this.config.idleTimeoutMs);
   }
 
   /** Gives the attempt up, if there is one, without a word to it. */

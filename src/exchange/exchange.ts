@@ -75,7 +75,7 @@ export class Exchange extends Attempts implements Swept {
       return;
     }
     const hasBody = head.chunked || head.contentLength > head.body.length;
-    if (this.method === 'TRACE' && !this.shared.config.trace) {
+    if (this.method === 'TRACE' && !this.config.trace) {
       this.#refuse('TRACE_REFUSED', hasBody);
       return;
     }
@@ -96,7 +96,7 @@ export class Exchange extends Attempts implements Swept {
 
   #findKey(rawHeaders: readonly string[], address: string): void {
     const key = foundKey;
-    if (findKey(this.shared.config.key, this.path, rawHeaders, address, key)) {
+    if (findKey(this.config.key, this.path, rawHeaders, address, key)) {
       this.#keyText = key.text;
       this.#keyStart = key.start;
       this.#keyEnd = key.end;
@@ -109,29 +109,34 @@ export class Exchange extends Attempts implements Swept {
     }
   }
 
+  protected override rehash(): void {
+    if (this.#keyEnd !== -1) this.hash = this.snapshot.keyHash(this.#keyText, this.#keyStart, this.#keyEnd);
+  }
+
   // ---- the answer: replica -> client
 
   onInformation(head: ResponseHead): void {
-    const { soonMs, config } = this.shared;
+    const { config } = this;
+    const { soonMs } = this.shared;
     // Each is a sign of life, but there has to be an end.
     this.#interimUntilMs ||= soonMs + config.responseTimeoutMs * MOST_WAITS;
     this.deadlineMs = Math.min(soonMs + config.responseTimeoutMs, this.#interimUntilMs);
-    this.#answer.interim(head, this.shared.config);
+    this.#answer.interim(head, config);
   }
 
   onHead(head: ResponseHead): void {
     const shared = this.shared;
     this.phase = ANSWERING;
-    if (shared.config.accessLog) this.#firstByteMs = this.now - this.startedMs;
-    this.dueIn(shared.config.idleTimeoutMs);
+    if (this.config.accessLog) this.#firstByteMs = this.now - this.startedMs;
+    this.dueIn(this.config.idleTimeoutMs);
     this.slotCounters!.answered(head.status, this.#keyText, this.#keyStart, this.#keyEnd);
-    if (head.status === 404 && shared.config.compat === 'assignment') {
+    if (head.status === 404 && this.config.compat === 'assignment') {
       this.#replaced = true;
       return;
     }
     // Those that wait behind this one were accepted too: the last of them says that it is over.
     const isLast = (shared.draining && !this.#downstream.hasWaiting) || this.#mayKeepBody;
-    this.#answer.begin(head, shared.config, this.upstream!.slot, shared.date, isLast);
+    this.#answer.begin(head, this.config, this.upstream!.slot, shared.date, isLast);
   }
 
   /** The client waits to be told to send its body, and will not be: it may send it or not. */
@@ -145,7 +150,7 @@ export class Exchange extends Attempts implements Swept {
 
   onBody(chunk: Buffer): void {
     if (this.#replaced) return;
-    this.dueIn(this.shared.config.idleTimeoutMs);
+    this.dueIn(this.config.idleTimeoutMs);
     const taken = this.#answer.body(chunk);
     if (taken === LEFT) return;
     const connection = this.connection!;
@@ -163,7 +168,7 @@ export class Exchange extends Attempts implements Swept {
   drained(): void {
     if (!this.#answer.isPaused) return;
     this.#answer.isPaused = false;
-    this.dueIn(this.shared.config.idleTimeoutMs);
+    this.dueIn(this.config.idleTimeoutMs);
     this.connection?.resume();
   }
 
@@ -196,13 +201,13 @@ export class Exchange extends Attempts implements Swept {
     upstream.carry(socket);
     counters.tunnels++;
     const { bytesRead, bytesWritten } = socket;
-    this.shared.tunnels.open(client, socket, rest, () => {
+    this.shared.tunnels.open(client, socket, rest, this.config.tunnelTimeoutMs, () => {
       this.shared.inFlight--;
       counters.inFlight--;
       counters.tunnels--;
       upstream.end();
       answer.bytes = socket.bytesRead - bytesRead + rest.length;
-      if (this.shared.config.accessLog) this.#logAccess(socket.bytesWritten - bytesWritten);
+      if (this.config.accessLog) this.#logAccess(socket.bytesWritten - bytesWritten);
     });
   }
 
@@ -220,7 +225,7 @@ export class Exchange extends Attempts implements Swept {
       case CONNECTING:
         // Nothing was sent, so another replica may still serve it.
         this.connection!.abort(this);
-        this.onFault('CONNECT_TIMEOUT', `${this.shared.config.connectTimeoutMs} ms`, false, false);
+        this.onFault('CONNECT_TIMEOUT', `${this.config.connectTimeoutMs} ms`, false, false);
         return;
       case WAITING:
         if (this.isUploading && !this.upload!.blocked)
@@ -331,7 +336,7 @@ export class Exchange extends Attempts implements Swept {
     this.#downstream.finished();
     this.upload?.forget();
     // A tunnel is told at its end, with what it carried.
-    if (shared.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? this.#bytesIn);
+    if (this.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? this.#bytesIn);
   }
 
   #logAccess(bytesIn: number): void {

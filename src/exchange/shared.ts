@@ -1,5 +1,6 @@
 // What all exchanges of a worker share: settings, the current snapshot, counters, and the few numbers that the sweep keeps
-// for them. Made once by the data plane (front/data-plane.ts).
+// for them. Made once by the data plane (front/data-plane.ts); a reload swaps the settings, never this object, because every
+// exchange holds it.
 
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
@@ -30,7 +31,8 @@ export function leave(running: Swept[], one: Swept): void {
 }
 
 export interface Shared {
-  readonly config: Config;
+  /** In force now, swapped whole by a reload; an exchange keeps the one that it began with. */
+  config: Config;
   readonly snapshots: SnapshotHolder;
   readonly counters: Counters;
   readonly suspect: (hint: SuspectHint) => void;

@@ -17,6 +17,7 @@ const MIN_LOOK_MS = 10;
 export class Tunnel {
   readonly client: Socket;
   readonly replica: Socket;
+  readonly #timeoutMs: number;
   readonly #onEnd: () => void;
   #open = 2;
   /** Bytes of both directions when they were last looked at, and when they were seen to change. */
@@ -24,23 +25,29 @@ export class Tunnel {
   #movedAtMs = 0;
 
   /** `onEnd` is called once both sides ended. */
-  constructor(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void) {
+  constructor(client: Socket, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void) {
     this.client = client;
     this.replica = replica;
+    this.#timeoutMs = timeoutMs;
     this.#onEnd = onEnd;
     if (rest.length > 0) client.write(rest);
     this.#carry(client, replica);
     this.#carry(replica, client);
   }
 
-  /** True when no byte came from either side for `timeoutMs`. */
-  isSilent(nowMs: number, timeoutMs: number): boolean {
+  /** How often it is to be looked at. */
+  get lookMs(): number {
+    return Math.max(MIN_LOOK_MS, this.#timeoutMs / LOOKS);
+  }
+
+  /** True when no byte came from either side for its timeout. */
+  isSilent(nowMs: number): boolean {
     const bytes = this.client.bytesRead + this.replica.bytesRead;
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;
       this.#movedAtMs = nowMs;
     }
-    return nowMs - this.#movedAtMs >= timeoutMs;
+    return nowMs - this.#movedAtMs >= this.#timeoutMs;
   }
 
   destroy(): void {
@@ -63,27 +70,27 @@ export class Tunnel {
 
 /** All tunnels of a worker. */
 export class Tunnels {
-  readonly #timeoutMs: number;
   readonly #open = new Set<Tunnel>();
   #nextLookMs = 0;
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
-  }
-
-  /** Carries bytes both ways until both sides ended; `onEnd` is called once. */
-  open(client: Socket, replica: Socket, rest: Buffer, onEnd: () => void): void {
-    const tunnel = new Tunnel(client, replica, rest, () => {
+  /** Carries bytes both ways until both sides ended, or neither had one for `timeoutMs`; `onEnd` is called once. */
+  open(client: Socket, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void): void {
+    const tunnel = new Tunnel(client, replica, rest, timeoutMs, () => {
       this.#open.delete(tunnel);
       onEnd();
     });
     this.#open.add(tunnel);
+    this.#nextLookMs = 0; // its timeout may be shorter than all others'
   }
 
   /** Ends those that were silent for too long. */
   sweep(nowMs: number): void {
     if (nowMs < this.#nextLookMs) return;
-    this.#nextLookMs = nowMs + Math.max(MIN_LOOK_MS, this.#timeoutMs / LOOKS);
-    for (const tunnel of this.#open) if (tunnel.isSilent(nowMs, this.#timeoutMs)) tunnel.destroy();
+    let everyMs = Number.POSITIVE_INFINITY;
+    for (const tunnel of this.#open) {
+      everyMs = Math.min(everyMs, tunnel.lookMs);
+      if (tunnel.isSilent(nowMs)) tunnel.destroy();
+    }
+    this.#nextLookMs = nowMs + everyMs;
   }
 }

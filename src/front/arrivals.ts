@@ -7,7 +7,7 @@ import type { Peer } from './peer.ts';
 
 export class Arrivals {
   readonly #peers = new Map<Socket, Peer>();
-  readonly #timeoutMs: number;
+  #timeoutMs: number;
   readonly #onClose: (this: Socket) => void;
 
   /** `left`: one is closed without having come to the doors. */
@@ -19,6 +19,11 @@ export class Arrivals {
       peers.delete(this);
       left(peer);
     };
+  }
+
+  configure(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    for (const peer of this.#peers.values()) peer.judge();
   }
 
   get size(): number {

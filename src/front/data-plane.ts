@@ -58,6 +58,8 @@ export interface ProxyOptions {
 export interface DataPlane {
   /** For each address on its own. */
   listen(address: Address): Promise<void>;
+  /** Other settings, from the next request on; those under way keep theirs. */
+  configure(config: Config): void;
   /** Resolves when every connection is closed, at the latest after the grace. */
   drain(graceMs: number): Promise<void>;
 }
@@ -67,12 +69,11 @@ export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer
 class ProxyServer implements DataPlane {
   readonly #listener: Listener;
   readonly #http1: Http1Door;
-  /** null where node:http reads everything. */
-  readonly #express: ExpressDoor | null;
+  readonly #express: ExpressDoor;
   readonly #shared: Shared;
   readonly #limits: ConnectionLimits;
   readonly #clients = new Set<Client>();
-  readonly #sweepMs: number;
+  #sweepMs: number;
   #sweep: NodeJS.Timeout | null = null;
 
   constructor(options: ProxyOptions, clock: Clock) {
@@ -86,39 +87,26 @@ class ProxyServer implements DataPlane {
       access: options.access ?? ((fields, message) => log.info(fields, message)),
       clock,
       faults: new FaultLog(log),
-      tunnels: new Tunnels(config.tunnelTimeoutMs),
+      tunnels: new Tunnels(),
       ids: new RequestIds(worker, clock.wallMs()),
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: [],
       inFlight: 0,
       held: 0,
-      retryBudget: new RetryBudget(
-        config.retryBudgetPercent,
-        config.maxConnectionsPerReplica + config.maxQueue,
-      ),
+      retryBudget: new RetryBudget(config.retryBudgetPercent, burstOf(config)),
       draining: false,
       date: '',
       soonMs: 0,
     };
-    // Late by an eighth of the shortest timeout at most.
-    const shortestMs = Math.min(
-      config.connectTimeoutMs,
-      config.responseTimeoutMs,
-      config.idleTimeoutMs,
-      config.clientIdleTimeoutMs,
-      config.tunnelTimeoutMs,
-    );
-    this.#sweepMs = Math.min(250, Math.max(5, shortestMs / 8));
-    const hasExpress = config.express === 'on';
-    const toExpress = (client: Client): void => this.#toExpress(client);
+    this.#sweepMs = sweepMsOf(config);
     this.#http1 = new Http1Door(
       this.#shared,
       options.admin,
       client => this.#renew(client),
-      hasExpress ? toExpress : null,
+      client => this.#toExpress(client),
     );
     const toHttp1: ExpressDoor['toHttp1'] = (client, bytes) => this.#http1.take(client, bytes);
-    this.#express = hasExpress ? { shared: this.#shared, toHttp1 } : null;
+    this.#express = { shared: this.#shared, toHttp1 };
     this.#listener = new Listener({
       config,
       clock,
@@ -131,6 +119,19 @@ class ProxyServer implements DataPlane {
   listen(address: Address): Promise<void> {
     this.#sweep ??= setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
     return this.#listener.listen(address);
+  }
+
+  configure(config: Config): void {
+    this.#shared.config = config;
+    this.#shared.retryBudget.configure(config.retryBudgetPercent, burstOf(config));
+    this.#limits.configure(config);
+    this.#listener.configure(config);
+    this.#http1.configure(config);
+    for (const client of this.#clients) client.peer.judge();
+    this.#sweepMs = sweepMsOf(config);
+    if (this.#sweep === null) return;
+    clearInterval(this.#sweep);
+    this.#sweep = setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
   }
 
   async drain(graceMs: number): Promise<void> {
@@ -161,7 +162,7 @@ class ProxyServer implements DataPlane {
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
   #toDoors(socket: ClientSocket, peer: Peer): void {
     const client = this.#adopt(socket, peer);
-    if (this.#express === null) this.#http1.take(client, NOTHING);
+    if (this.#shared.config.express === 'off') this.#http1.take(client, NOTHING);
     else new Express(this.#express, client);
   }
 
@@ -191,7 +192,7 @@ class ProxyServer implements DataPlane {
     release(before.socket);
     const client = this.#renew(before);
     client.idleSinceMs = before.idleSinceMs;
-    new Express(this.#express!, client);
+    new Express(this.#express, client);
   }
 
   #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
@@ -235,6 +236,22 @@ class ProxyServer implements DataPlane {
         this.#http1.refuse(client, 'REQUEST_TIMEOUT');
     }
   }
+}
+
+/** What one replica can have in flight fails in one moment when it dies. */
+const burstOf = ({ maxConnectionsPerReplica, maxQueue }: Config): number =>
+  maxConnectionsPerReplica + maxQueue;
+
+/** Late by an eighth of the shortest timeout at most. */
+function sweepMsOf(config: Config): number {
+  const shortestMs = Math.min(
+    config.connectTimeoutMs,
+    config.responseTimeoutMs,
+    config.idleTimeoutMs,
+    config.clientIdleTimeoutMs,
+    config.tunnelTimeoutMs,
+  );
+  return Math.min(250, Math.max(5, shortestMs / 8));
 }
 
 /** In the raw lane, and nothing is owed or on its way. */

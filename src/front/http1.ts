@@ -34,22 +34,22 @@ export class Http1Door {
   readonly #shared: Shared;
   readonly #admin: AdminGateway;
   readonly #errors: ClientErrors;
-  readonly #toExpress: ((client: Client) => void) | null;
+  readonly #toExpress: (client: Client) => void;
 
   /**
-   * `renew`: the connection of this Client gets another one. `toExpress`: takes it back into the raw lane; null where there
-   * is none.
+   * `renew`: the connection of this Client gets another one. `toExpress`: takes it back into the raw lane.
    */
   constructor(
     shared: Shared,
     admin: AdminGateway,
     renew: (client: Client) => Client,
-    toExpress: ((client: Client) => void) | null,
+    toExpress: (client: Client) => void,
   ) {
     this.#shared = shared;
     this.#admin = admin;
     this.#toExpress = toExpress;
-    this.server = makeServer(shared.config);
+    this.server = makeServer(shared);
+    this.configure(shared.config);
     this.#errors = new ClientErrors(this.server, shared, renew);
     const { server } = this;
     server.on('request', (request, response) => this.#onRequest(request, response));
@@ -61,6 +61,13 @@ export class Http1Door {
       else this.#errors.refuseInTurn(socket as ClientSocket, 'CONNECT_REFUSED');
     });
     server.on('clientError', (error, socket) => this.#errors.onError(error, socket as ClientSocket));
+  }
+
+  /** Node looks at the timeouts of heads at an interval, which it sets when its server "listens"; this one is given its connections. */
+  configure({ headerTimeoutMs }: Config): void {
+    const connectionsCheckingInterval = Math.min(1000, Math.ceil(headerTimeoutMs / 4));
+    Object.assign(this.server, { headersTimeout: headerTimeoutMs, connectionsCheckingInterval });
+    this.server.emit('listening');
   }
 
   /** Reads the connection from here on, `bytes` first. */
@@ -86,7 +93,7 @@ export class Http1Door {
 
   /** A request was answered: is there anything left that the raw lane could not do? Looked at when the bytes have left. */
   answered(client: Client): void {
-    if (this.#toExpress !== null) setImmediate(goBack, client.socket, this.#toExpress);
+    if (this.#shared.config.express === 'on') setImmediate(goBack, client.socket, this.#toExpress);
   }
 
   #onRequest(request: ProxyRequest, response: ProxyResponse): void {
@@ -172,7 +179,7 @@ export class Http1Door {
   }
 }
 
-function makeServer(config: Config): Server<typeof ProxyRequest, typeof ProxyResponse> {
+function makeServer(shared: Shared): Server<typeof ProxyRequest, typeof ProxyResponse> {
   const server = createServer({
     IncomingMessage: ProxyRequest,
     ServerResponse: ProxyResponse,
@@ -180,21 +187,18 @@ function makeServer(config: Config): Server<typeof ProxyRequest, typeof ProxyRes
     // A missing host is refused with all other faults of a head, in torc's own words.
     requireHostHeader: false,
     maxHeaderSize: MAX_HEAD_BYTES,
-    headersTimeout: config.headerTimeoutMs,
     requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(1000, Math.ceil(config.headerTimeoutMs / 4)),
     // Swept with all other deadlines: Node would set and clear a timer per request.
     keepAliveTimeout: 0,
     noDelay: true,
     optimizeEmptyRequests: true,
     // A control path is torc's whatever it is to become.
-    shouldUpgradeCallback: request => mayUpgrade(request) && !isControl(request.url!, config.adminPaths),
+    shouldUpgradeCallback: request =>
+      mayUpgrade(request) && !isControl(request.url!, shared.config.adminPaths),
   });
   server.maxHeadersCount = 0;
   // @types/node does not know it; without it an answer is cut for a client that has said all it had to say.
   Object.assign(server, { httpAllowHalfOpen: true });
-  // Node's server begins to look at the timeouts of heads when it listens; this one is given its connections.
-  server.emit('listening');
   return server;
 }
 

@@ -13,8 +13,8 @@ import type { RefusalReason } from '../routing/counters.ts';
 const TELL_EVERY_MS = 60_000;
 
 export class ConnectionLimits {
-  readonly #total: number;
-  readonly #perClient: number;
+  #total: number;
+  #perClient: number;
   readonly #log: Log;
   /** The worker's counters, and since the last line. */
   readonly #refused: Record<RefusalReason, number>;
@@ -30,6 +30,12 @@ export class ConnectionLimits {
     this.#perClient = config.maxConnectionsPerClient;
     this.#refused = refused;
     this.#log = log;
+  }
+
+  /** Connections that are there stay, and count if they were counted when they came. */
+  configure({ maxConnections, maxConnectionsPerClient }: Config): void {
+    this.#total = maxConnections;
+    this.#perClient = maxConnectionsPerClient;
   }
 
   /** What the client is counted as; '' where nothing is counted. */

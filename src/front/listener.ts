@@ -44,6 +44,11 @@ export class Listener {
     this.arrivals = new Arrivals(config.headerTimeoutMs, peer => this.left(peer));
   }
 
+  configure(config: Config): void {
+    this.#rules.configure(config);
+    this.arrivals.configure(config.headerTimeoutMs);
+  }
+
   listen(address: Address): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.#accepted(socket, address),

@@ -9,12 +9,16 @@ import { type IpRange, isWithin, parseRanges } from '../core/ip-ranges.ts';
 import { trimOws } from '../core/ows.ts';
 import type { Sender } from '../exchange/headers.ts';
 
-/** What settings say of all peers; made once per worker. */
+/** What settings say of all peers; made once per worker, and all peers read it here, also after a reload. */
 export class PeerRules {
-  readonly trusted: readonly IpRange[];
-  readonly passesUnderscores: boolean;
+  trusted: readonly IpRange[] = [];
+  passesUnderscores = false;
 
-  constructor({ trustedProxies, underscoreFields }: Pick<Config, 'trustedProxies' | 'underscoreFields'>) {
+  constructor(config: Pick<Config, 'trustedProxies' | 'underscoreFields'>) {
+    this.configure(config);
+  }
+
+  configure({ trustedProxies, underscoreFields }: Pick<Config, 'trustedProxies' | 'underscoreFields'>): void {
     this.trusted = parseRanges(trustedProxies);
     this.passesUnderscores = underscoreFields === 'pass';
   }
@@ -42,6 +46,11 @@ export class Peer implements Sender {
 
   hasAddress(address: string): void {
     this.ip = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+    this.judge();
+  }
+
+  /** By the rules of now. */
+  judge(): void {
     this.trusted = isWithin(this.ip, this.rules.trusted);
   }
 

@@ -201,8 +201,8 @@ export class Counters {
   budgetRefusals = 0;
   logDropped = 0;
   readonly refused: Record<RefusalReason, number> = { total: 0, client: 0 };
-  /** null where TORC_HOT_KEYS is off. */
-  readonly hotKeys: HotKeys | null;
+  /** null where TORC_HOT_KEYS is off; a reload may turn it on and off. */
+  hotKeys: HotKeys | null;
   readonly #errors: ErrorCount[] = [];
   readonly #all = new Set<SlotCounters>();
   /** Those of the slots' replicas of now, by slot id, so that the hot path needs no map. */

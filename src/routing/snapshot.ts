@@ -49,7 +49,7 @@ export function ownerOf({ table, names }: Snapshot, hash: number): string {
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;
-  readonly #settings: UpstreamSettings;
+  #settings: UpstreamSettings;
   readonly #log: Log;
   readonly #clock: Clock;
   #tableVersion = -1;
@@ -60,6 +60,12 @@ export class SnapshotHolder {
     this.#settings = settings;
     this.#log = log;
     this.#clock = clock;
+  }
+
+  /** A reload, before the snapshot that came with it: what is in flight keeps its connections. */
+  configure(settings: UpstreamSettings): void {
+    this.#settings = settings;
+    for (const upstream of this.#upstreams.values()) upstream.configure(settings);
   }
 
   apply(message: SnapshotMessage): void {

@@ -10,6 +10,10 @@ export interface UpstreamSettings {
   readonly pipelining: 'auto' | 'off';
 }
 
+/** Whether what was made by one can go on by the other. */
+export const isSameTransport = (one: UpstreamSettings, other: UpstreamSettings): boolean =>
+  one.maxConnectionsPerReplica === other.maxConnectionsPerReplica && one.pipelining === other.pipelining;
+
 export interface Transport {
   /** Reads, or bytes, that came from the replica: only more or not is of interest. */
   readonly reads: number;
@@ -17,7 +21,7 @@ export interface Transport {
   dispatch(attempt: Attempt, inFlight: number): void;
   /** An answer was complete at `nowMs`, so long after its request came. */
   took(ms: number, nowMs: number): void;
-  /** Nothing is in flight, and nothing more comes. */
+  /** Nothing more comes; what is in flight goes on to its end. */
   close(): void;
   /** What waits for an answer and may be sent again fails now; what may not, and an answer that has begun, goes on. */
   destroy(): void;

@@ -12,7 +12,7 @@ import type { Attempt } from './attempt.ts';
 import { Http1Pool } from './http1-pool.ts';
 import type { Target } from './replica-socket.ts';
 import { TlsClient } from './tls-client.ts';
-import type { Transport, UpstreamSettings } from './transport.ts';
+import { isSameTransport, type Transport, type UpstreamSettings } from './transport.ts';
 
 /** Long enough for what a replica sent before its end, and for a machine that is busy with replacing it. */
 const LAST_BYTES_MS = 100;
@@ -37,13 +37,16 @@ export class Upstream implements Target {
   /** When the control plane was last told that it misbehaves. */
   #suspectedAtMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
-  readonly #transport: Transport;
+  #transport: Transport;
+  /** By settings of before, with what they had under way. */
+  #older: readonly Transport[] = [];
+  #olderReads = 0;
   #answers = 0;
   /** The replica's ends of tunnels, and how much came when they were last looked at. */
   readonly #tunnels = new Map<Socket, number>();
   /** Of tunnels that are over. */
   #tunnelBytes = 0;
-  readonly #limit: number;
+  #settings: UpstreamSettings;
   #retiring = false;
   #isCut = false;
   #waiting: (() => void)[] = [];
@@ -55,13 +58,30 @@ export class Upstream implements Target {
     this.host = spec.host;
     this.port = spec.port;
     this.tls = spec.tls ? new TlsClient(spec.tls, clock) : null;
-    this.#limit = settings.maxConnectionsPerReplica + settings.maxQueue;
+    this.#settings = settings;
     this.#clock = clock;
     this.#transport = new Http1Pool(this, settings, clock);
   }
 
+  /** A reload: what is under way goes on over the connections of before, which close behind it. */
+  configure(settings: UpstreamSettings): void {
+    const isSame = isSameTransport(settings, this.#settings);
+    this.#settings = settings;
+    if (isSame || this.#retiring) return;
+    this.#older = [...this.#older, this.#transport];
+    this.#transport.close();
+    this.#transport = new Http1Pool(this, settings, this.#clock);
+    if (this.inFlight === 0) this.#forgetOlder();
+  }
+
+  #forgetOlder(): void {
+    for (const { reads } of this.#older) this.#olderReads += reads;
+    this.#older = [];
+  }
+
   get full(): boolean {
-    return this.inFlight >= this.#limit;
+    const { maxConnectionsPerReplica, maxQueue } = this.#settings;
+    return this.inFlight >= maxConnectionsPerReplica + maxQueue;
   }
 
   /** The attempt counts as in flight until `end`. */
@@ -97,7 +117,8 @@ export class Upstream implements Target {
 
   /** What came from the replica so far. Bytes of tunnels count as reads: only more or not is of interest. */
   signs(): VitalSigns {
-    let reads = this.#tunnelBytes + this.#transport.reads;
+    let reads = this.#tunnelBytes + this.#olderReads + this.#transport.reads;
+    for (const older of this.#older) reads += older.reads;
     for (const socket of this.#tunnels.keys()) reads += socket.bytesRead;
     return { reads, answers: this.#answers };
   }
@@ -106,6 +127,7 @@ export class Upstream implements Target {
   end(): void {
     this.inFlight--;
     if (this.inFlight > 0) return;
+    if (this.#older.length > 0) this.#forgetOlder();
     if (this.#retiring) this.#transport.close();
     this.#tellDrained();
   }
@@ -122,6 +144,7 @@ export class Upstream implements Target {
   destroy(): void {
     this.#retiring = true;
     this.#transport.destroy();
+    for (const older of this.#older) older.destroy();
   }
 
   /**
@@ -138,6 +161,7 @@ export class Upstream implements Target {
   /** Again until none is left. The poll between timer and immediate reads what was there already when we were late. */
   #endSilent(): void {
     let left = this.#transport.endIfSilent();
+    for (const older of this.#older) left += older.endIfSilent();
     for (const [socket, bytesRead] of this.#tunnels) {
       if (socket.bytesRead === bytesRead && !socket.isPaused()) socket.destroy();
       else left++;
