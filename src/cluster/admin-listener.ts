@@ -56,7 +56,7 @@ const OWNER_ONLY = 0o177;
 export class AdminListener {
   readonly #server: Server;
   readonly #hub: AdminHub;
-  readonly #relay: AdminRelay;
+  readonly #relay: AdminRelay<ServerResponse>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #dropped: RareLine;
@@ -78,7 +78,7 @@ export class AdminListener {
         `${refused} more connections to the control side's listener were refused in ${seconds} s`,
       ),
     );
-    const relay = new AdminRelay({
+    const relay = new AdminRelay<ServerResponse>({
       send: message => this.#hub.onMessage(message),
       clock,
       bodyTimeoutMs: timeoutMs,

@@ -4,13 +4,13 @@
 // nothing for a while loses its connection: what a slow reader pins is one piece. Used by each worker for the public
 // port, and by the primary for the listener of the control endpoints alone (admin-listener.ts).
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../core/clock.ts';
 import { announcesBody } from '../core/field-syntax.ts';
 import type { Log } from '../core/log.ts';
 import type { AdminReplyHead, FromRelay, ToRelay } from '../core/messages.ts';
 import { RareLine } from '../core/rare-line.ts';
+import type { AdminGateway, ControlRequest, ControlResponse } from '../front/control.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** Control requests of one relay that have no complete answer yet, streams included; half of them of one address. */
@@ -24,9 +24,9 @@ const LINGER_MS = 1_000;
 /** Events that wait for their reader; it comes back with Last-Event-ID instead of filling our memory. */
 const LONGEST_BACKLOG_BYTES = 1024 * 1024;
 
-interface Waiting {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+interface Waiting<Response> {
+  readonly request: ControlRequest;
+  readonly response: Response;
   readonly peer: string;
   /** Of the body, then of the answer. */
   deadline: Timer | null;
@@ -40,11 +40,12 @@ export interface RelayOptions {
   readonly log: Log;
 }
 
-export class AdminRelay {
+/** `Response`: what its answers are, where only one kind comes. */
+export class AdminRelay<Response extends ControlResponse = ControlResponse> implements AdminGateway {
   /** For the whole body of a control request. */
   bodyTimeoutMs: number;
   readonly #options: RelayOptions;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, Waiting<Response>>();
   readonly #full: RareLine;
   #nextId = 0;
 
@@ -57,7 +58,7 @@ export class AdminRelay {
   }
 
   /** `peer` is the address that the connection came from, '' where it has none. */
-  handle(request: IncomingMessage, response: ServerResponse, peer: string): void {
+  handle(request: ControlRequest, response: Response, peer: string): void {
     if (!this.#hasRoomFor(peer)) {
       if (this.#full.isDue())
         this.#options.log.warn(
@@ -98,8 +99,8 @@ export class AdminRelay {
   }
 
   /** The last answer that the connection is owed; null where it is owed none. */
-  lastAnswerOf(socket: Socket): ServerResponse | null {
-    let last: ServerResponse | null = null;
+  lastAnswerOf(socket: Socket): Response | null {
+    let last: Response | null = null;
     for (const { request, response } of this.#waiting.values())
       if (request.socket === socket) last = response;
     return last;
@@ -123,7 +124,7 @@ export class AdminRelay {
     return count < WAITING_LIMIT_PER_PEER;
   }
 
-  #readBody(id: number, waiting: Waiting): void {
+  #readBody(id: number, waiting: Waiting<Response>): void {
     const { request, response } = waiting;
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -149,7 +150,7 @@ export class AdminRelay {
     if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
   }
 
-  #reply(id: number, waiting: Waiting, { status, headers, piece, more }: AdminReplyHead): void {
+  #reply(id: number, waiting: Waiting<Response>, { status, headers, piece, more }: AdminReplyHead): void {
     const { request, response } = waiting;
     this.#letGo(request, response);
     this.#watch(waiting);
@@ -164,14 +165,14 @@ export class AdminRelay {
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, status: number, why: string): void {
+  #refuse(request: ControlRequest, response: ControlResponse, status: number, why: string): void {
     this.#letGo(request, response);
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(`${JSON.stringify({ message: `<Error> ${why}`, status: 'failure' }, null, 2)}\n`);
   }
 
   /** Says when all is taken: a page's next piece is made then. Events come unasked and wait only so far. */
-  #write(id: number, { response }: Waiting, chunk: string): void {
+  #write(id: number, { response }: Waiting<Response>, chunk: string): void {
     if (response.writableLength > LONGEST_BACKLOG_BYTES) {
       response.destroy();
       return;
@@ -182,7 +183,7 @@ export class AdminRelay {
   }
 
   /** Ends an answer of which nothing was taken between two looks, while there was something to take. */
-  #watch(waiting: Waiting): void {
+  #watch(waiting: Waiting<Response>): void {
     const { response } = waiting;
     waiting.deadline?.cancel();
     waiting.unread = 0;
@@ -199,11 +200,12 @@ export class AdminRelay {
    * An answer before the end of its request is the last of its connection. A close while the client still sends would
    * reset it and take the answer away again (RFC 9112 section 9.6): what comes is dropped for a moment first.
    */
-  #letGo(request: IncomingMessage, response: ServerResponse): void {
+  #letGo(request: ControlRequest, response: ControlResponse): void {
     if (request.complete || !announcesBody(request.rawHeaders)) return;
     const { socket } = request;
     response.shouldKeepAlive = false;
     request.resume();
+    if (socket === null) return;
     socket.destroySoon = () => socket.end();
     const timer = this.#options.clock.after(LINGER_MS, () => socket.destroy());
     socket.once('close', () => timer.cancel());

@@ -13,6 +13,14 @@ export const frontFields = {
     'restart',
   ),
   port: row('PORT', whole(1, 65535), '5000', '', 'port of the public listener', 'restart'),
+  http2: row(
+    'TORC_HTTP2',
+    oneOf('on', 'off'),
+    'on',
+    '',
+    'HTTP/2 for clients that ask for it: by ALPN, or by prior knowledge on a plain port',
+    'live',
+  ),
   trustedProxies: row(
     'TORC_TRUSTED_PROXIES',
     list(parseCidr, 'a list of CIDRs or addresses'),

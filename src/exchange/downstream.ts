@@ -6,7 +6,7 @@
 // The exchange calls back through this interface. Heads are text: a status line and fields, each with its CRLF, without
 // the empty line, one character per byte.
 
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Of what was put, nothing waits: all of it left, and the chunk's memory is the caller's again. */
 export const LEFT = 0;
@@ -49,8 +49,8 @@ export interface Downstream {
   flush(): void;
   /** `trailers` are lines with their CRLF, or empty. */
   putEnd(trailers: string): void;
-  /** After this head (a 101) the connection speaks another protocol and is the caller's. */
-  becomeTunnel(head: string): Socket;
+  /** After this head (a 101) the connection, or the request's part of it, speaks another protocol and is the caller's. */
+  becomeTunnel(head: string): Duplex;
   /** Ends the connection in the middle of an answer, so that it cannot pass for a whole one. */
   cut(): void;
   /** The exchange is over, but for the answer's last bytes. What the client still sends of its request is dropped. */

@@ -27,6 +27,9 @@ export interface HeadRules {
   readonly passesUnderscores: boolean;
 }
 
+/** In which version it came to torc. */
+export type HttpVersion = '1.0' | '1.1' | '2.0';
+
 /** What the head said about the request; reused, so what must last is copied out. */
 export class RequestHead {
   text = '';
@@ -51,12 +54,13 @@ export function buildRequestHead(
   method: string,
   target: string,
   rawHeaders: readonly string[],
-  isHttp11: boolean,
+  version: HttpVersion,
   upgrade: string,
   client: Sender,
   fallbackHost: string,
   head: RequestHead,
 ): string {
+  const isHttp11 = version !== '1.0';
   head.chunked = false;
   head.contentLength = 0;
   head.body = '';
@@ -161,7 +165,7 @@ export function buildRequestHead(
   if (!hasForwardedHost && host) fields += `X-Forwarded-Host: ${host}\r\n`;
   fields += client.fields;
   if (upgrade !== '') fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${isHttp11 ? '1.1' : '1.0'} torc\r\n\r\n`;
+  head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${version} torc\r\n\r\n`;
   return '';
 }
 

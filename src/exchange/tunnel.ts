@@ -1,4 +1,5 @@
-// A tunnel: after a 101 the two sockets speak another protocol (WebSocket or any other), and torc only carries bytes.
+// A tunnel: after a 101 the two sides speak another protocol (WebSocket or any other), and torc only carries bytes. The
+// client's side is a socket of its own or a stream of a connection (HTTP/2).
 // Back-pressure is `pipe`'s; a half-close is passed on as a half-close, because protocols that say "I am done" that way
 // still wait for the rest; an error or close of one side ends the other. What came right behind the 101 goes first.
 //
@@ -6,7 +7,8 @@
 // fail. TCP keep-alive finds out when its machine is gone; the timeout ends what is silent and still there. It is looked
 // at by the sweep of all deadlines: a timer per tunnel, set again with every chunk, would cost each chunk.
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** The first probe on a silent connection; then Node's one a second, ten times (Go's servers have the same 15 s). */
 const KEEP_ALIVE_MS = 15_000;
@@ -15,7 +17,7 @@ const LOOKS = 8;
 const MIN_LOOK_MS = 10;
 
 export class Tunnel {
-  readonly client: Socket;
+  readonly client: Duplex;
   readonly replica: Socket;
   readonly #timeoutMs: number;
   readonly #onEnd: () => void;
@@ -25,7 +27,7 @@ export class Tunnel {
   #movedAtMs = 0;
 
   /** `onEnd` is called once both sides ended. */
-  constructor(client: Socket, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void) {
+  constructor(client: Duplex, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void) {
     this.client = client;
     this.replica = replica;
     this.#timeoutMs = timeoutMs;
@@ -42,7 +44,7 @@ export class Tunnel {
 
   /** True when no byte came from either side for its timeout. */
   isSilent(nowMs: number): boolean {
-    const bytes = this.client.bytesRead + this.replica.bytesRead;
+    const bytes = this.replica.bytesRead + this.replica.bytesWritten;
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;
       this.#movedAtMs = nowMs;
@@ -55,9 +57,11 @@ export class Tunnel {
     this.replica.destroy();
   }
 
-  #carry(from: Socket, to: Socket): void {
-    from.setTimeout(0);
-    from.setKeepAlive(true, KEEP_ALIVE_MS);
+  #carry(from: Duplex, to: Duplex): void {
+    if (from instanceof Socket) {
+      from.setTimeout(0);
+      from.setKeepAlive(true, KEEP_ALIVE_MS);
+    }
     from.pipe(to);
     from.on('error', () => to.destroy());
     from.on('close', () => {
@@ -74,7 +78,7 @@ export class Tunnels {
   #nextLookMs = 0;
 
   /** Carries bytes both ways until both sides ended, or neither had one for `timeoutMs`; `onEnd` is called once. */
-  open(client: Socket, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void): void {
+  open(client: Duplex, replica: Socket, rest: Buffer, timeoutMs: number, onEnd: () => void): void {
     const tunnel = new Tunnel(client, replica, rest, timeoutMs, () => {
       this.#open.delete(tunnel);
       onEnd();

@@ -29,6 +29,15 @@ export interface RawLane {
   ended(): void;
 }
 
+/** What a connection of HTTP/2 is told (http2-connection.ts). */
+export interface Http2Lane {
+  /** Nothing will be asked or answered any more. */
+  readonly isOver: boolean;
+  sweep(nowMs: number, idleSinceMs: number, silentSinceMs: number): void;
+  announceEnd(): void;
+  close(): void;
+}
+
 /** A client's socket knows its Client, and its lane where that is the raw one: nothing is looked up per request. */
 export interface ClientSocket extends Socket {
   client?: Client;
@@ -52,6 +61,8 @@ export class Client {
   readonly waiting: Waiting[] = [];
   /** The answer to a control request that is at work. */
   control: ProxyResponse | null = null;
+  /** null where HTTP/1.1 is spoken. */
+  http2: Http2Lane | null = null;
   /** A tunnel carries another protocol: none of HTTP's rules for connections hold. */
   isTunnel = false;
   /** A method that the parser does not know, until its request is there (request-line.ts). */
@@ -106,10 +117,13 @@ export class Client {
     return false;
   }
 
+  get hasSpoken(): boolean {
+    return this.idleSinceMs !== Number.POSITIVE_INFINITY || this.running.length > 0;
+  }
+
   /** It has not said anything since `sinceMs`, when it was there already. */
   isSilent(sinceMs: number): boolean {
-    const hasSpoken = this.idleSinceMs !== Number.POSITIVE_INFINITY || this.running.length > 0;
-    return !hasSpoken && this.openedMs <= sinceMs;
+    return !this.hasSpoken && this.openedMs <= sinceMs;
   }
 
   gone(): void {

@@ -20,12 +20,15 @@ import { Tunnels } from '../exchange/tunnel.ts';
 import type { Counters } from '../routing/counters.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
 import { Client, type ClientSocket } from './client.ts';
+import type { AdminGateway } from './control.ts';
 import { Express, type ExpressDoor } from './express.ts';
-import { type AdminGateway, Http1Door } from './http1.ts';
+import { Http1Door } from './http1.ts';
+import { Http2Door } from './http2.ts';
 import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
 import { Listener } from './listener.ts';
 import type { Peer } from './peer.ts';
+import { judge, Preface, type Verdict } from './preface.ts';
 import { tellClosed } from './wire.ts';
 
 const LAME_DUCK_MS = 500;
@@ -69,6 +72,7 @@ export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer
 class ProxyServer implements DataPlane {
   readonly #listener: Listener;
   readonly #http1: Http1Door;
+  readonly #http2: Http2Door;
   readonly #express: ExpressDoor;
   readonly #shared: Shared;
   readonly #limits: ConnectionLimits;
@@ -105,7 +109,8 @@ class ProxyServer implements DataPlane {
       client => this.#renew(client),
       client => this.#toExpress(client),
     );
-    const toHttp1: ExpressDoor['toHttp1'] = (client, bytes) => this.#http1.take(client, bytes);
+    this.#http2 = new Http2Door(this.#shared, options.admin);
+    const toHttp1: ExpressDoor['toHttp1'] = (client, bytes) => this.#leaveRaw(client, bytes);
     this.#express = { shared: this.#shared, toHttp1 };
     this.#listener = new Listener({
       config,
@@ -142,12 +147,15 @@ class ProxyServer implements DataPlane {
     // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
     await new Promise(resolve => setImmediate(resolve));
     this.#listener.close();
+    for (const client of this.#clients) client.http2?.announceEnd();
     while (this.#clients.size + this.#listener.arrivals.size > 0 && clock.nowMs() < deadlineMs) {
       if (clock.nowMs() >= lameDuckUntilMs) {
         this.#listener.arrivals.end();
         this.#http1.server.closeIdleConnections();
-        for (const client of this.#clients)
-          if (client.lingering || isResting(client)) client.socket.destroy();
+        for (const client of this.#clients) {
+          client.http2?.close();
+          if (client.lingering || client.http2?.isOver || isResting(client)) client.socket.destroy();
+        }
       }
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
     }
@@ -162,8 +170,20 @@ class ProxyServer implements DataPlane {
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
   #toDoors(socket: ClientSocket, peer: Peer): void {
     const client = this.#adopt(socket, peer);
-    if (this.#shared.config.express === 'off') this.#http1.take(client, NOTHING);
+    if (this.#shared.config.express === 'off') this.#leaveRaw(client, NOTHING);
     else new Express(this.#express, client);
+  }
+
+  /** `bytes` are more than the raw lane knows, or there is none. */
+  #leaveRaw(client: Client, bytes: Buffer): void {
+    const take = (verdict: Verdict, read: Buffer): void => {
+      if (verdict === 'http2') this.#http2.take(client, read);
+      else this.#http1.take(client, read);
+    };
+    const mayBeHttp2 = this.#shared.config.http2 === 'on' && !client.hasSpoken;
+    const verdict = mayBeHttp2 ? judge(bytes) : 'http1';
+    if (verdict === 'more') new Preface(client, bytes, take);
+    else take(verdict, bytes);
   }
 
   #adopt(socket: ClientSocket, peer: Peer): Client {
@@ -230,7 +250,8 @@ class ProxyServer implements DataPlane {
     const restingSinceMs = nowMs - RESTING_MS;
     for (const client of this.#clients) {
       if (client.idleSinceMs < restingSinceMs) (client.socket as ClientSocket).express?.rest();
-      if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
+      if (client.http2 !== null) client.http2.sweep(nowMs, idleSinceMs, silentSinceMs);
+      else if (client.isIdle(idleSinceMs, nowMs)) client.socket.destroy();
       // In the other lane node:http looks after them.
       else if (client.isSilent(silentSinceMs) && isResting(client) && !client.refused)
         this.#http1.refuse(client, 'REQUEST_TIMEOUT');

@@ -56,7 +56,7 @@ export function readFields(
     }
     raw.push(name, value);
   }
-  if (buildRequestHead('GET', '/', raw, true, '', peer, 'torc', head) !== '') return null;
+  if (buildRequestHead('GET', '/', raw, '1.1', '', peer, 'torc', head) !== '') return null;
   const needsRaw = peer.trusted || sources.some(({ kind }) => kind === 'header' || kind === 'cookie');
   return {
     bytes: Buffer.from(bytes.subarray(at, emptyLineAt + 4)),

@@ -2,7 +2,7 @@
 // admin gateway and makes an exchange of each other one. Here is what node:http does its own way with requests: pipelining,
 // upgrades, expectations; with answers, http1-downstream.ts.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Config } from '../config/fields.ts';
 import { isControl } from '../core/control-path.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
@@ -11,6 +11,7 @@ import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket, Waiting } from './client.ts';
 import { ClientErrors } from './client-errors.ts';
+import type { AdminGateway } from './control.ts';
 import { hasLength, ProxyRequest, ProxyResponse } from './http-messages.ts';
 import { Http1Downstream } from './http1-downstream.ts';
 import { give, isAhead, isBetweenMessages, packetsOf } from './lane.ts';
@@ -19,12 +20,6 @@ import { give, isAhead, isBetweenMessages, packetsOf } from './lane.ts';
 const MAX_HEAD_BYTES = 32 * 1024;
 
 const LF = 10;
-
-/** Where control requests go. */
-export interface AdminGateway {
-  /** `peer` is the address that the connection came from. */
-  handle(request: ProxyRequest, response: ServerResponse, peer: string): void;
-}
 
 // Filled and read within one call: no two requests are ever in it at once.
 const requestHead = new RequestHead();
@@ -115,11 +110,11 @@ export class Http1Door {
   #begin(client: Client, request: ProxyRequest, response: ProxyResponse, upgrade: string): void {
     const { rawHeaders } = request;
     const target = request.url!;
-    const isHttp11 = request.httpVersionMinor === 1;
+    const version = request.httpVersionMinor === 1 ? '1.1' : '1.0';
     const head = requestHead;
     const method = request.method!;
     const { peer } = client;
-    let fault = buildRequestHead(method, target, rawHeaders, isHttp11, upgrade, peer, 'torc', head);
+    let fault = buildRequestHead(method, target, rawHeaders, version, upgrade, peer, 'torc', head);
     if (!isWhole(request)) fault = 'not HTTP/1.1, or its body is broken';
     const downstream = new Http1Downstream(this.#shared, this, client, request, response, upgrade);
     client.running.push(downstream);

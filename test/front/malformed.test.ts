@@ -85,7 +85,6 @@ for (const [name, request] of [
   ['version 0.9', 'GET / HTTP/0.9\r\nHost: a\r\n\r\n'],
   ['version 2.0', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n'],
   ['lower-case version', 'GET / http/1.1\r\nHost: a\r\n\r\n'],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['TLS on the plain port', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
 ] as const) {
   malformed(`${name}: 400 and the end`, async () => {
