@@ -3,6 +3,10 @@
 
 import { flag, list, oneOf, parseCidr, row, text, whole } from './kinds.ts';
 
+/** Not one that HTTP, torc or a tracer has a use for. */
+const REQUEST_ID =
+  /^(?!(?:x-forwarded-.*|x-served-by|forwarded|via|host|connection|keep-alive|proxy-.*|te|trailer|upgrade|http2-settings|content-.*|transfer-encoding|expect|max-forwards|cookie|set-cookie|authorization|date|traceparent|tracestate)$)[A-Za-z][A-Za-z0-9-]{0,63}$/i;
+
 export const frontFields = {
   host: row(
     'HOST',
@@ -26,8 +30,24 @@ export const frontFields = {
     list(parseCidr, 'a list of CIDRs or addresses'),
     null,
     '',
-    'peers whose X-Forwarded-* is kept and appended to; of all others it is replaced',
+    'peers whose X-Forwarded-* or Forwarded is kept and appended to; of all others it is replaced',
     'live',
+  ),
+  forwarded: row(
+    'TORC_FORWARDED',
+    oneOf('x', 'standard', 'both'),
+    'x',
+    '',
+    'what replicas hear of the client: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239), or both',
+    'live',
+  ),
+  requestId: row(
+    'TORC_REQUEST_ID',
+    text(REQUEST_ID, 'is no field that torc may set', 'the name of a field (letters, digits, -), or off'),
+    'x-request-id',
+    '',
+    'field that names a request, to the replica, back to the client, and as id in the log: a trusted peer names it, else torc does',
+    'restart',
   ),
   underscoreFields: row(
     'TORC_UNDERSCORE_FIELDS',

@@ -7,6 +7,8 @@ import type { Config } from '../config/fields.ts';
 import { BY_LENGTH, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import { withoutClaims } from './claims.ts';
 import type { Downstream, Taken } from './downstream.ts';
+import type { RequestIds } from './request-id.ts';
+import type { Shared } from './shared.ts';
 
 export class Answer {
   readonly #downstream: Downstream;
@@ -27,20 +29,27 @@ export class Answer {
   }
 
   /** `isLast`: the client's connection ends after it, whatever the two sides would like. */
-  begin(head: ResponseHead, config: Config, slot: string, date: string, isLast: boolean): void {
+  begin(
+    head: ResponseHead,
+    config: Config,
+    { ids, date }: Shared,
+    slot: string,
+    idLine: string,
+    isLast: boolean,
+  ): void {
     this.status = head.status;
     const { isHttp11 } = this.#downstream;
     const isPlain = isHttp11 && !isLast && this.#downstream.keepAlive;
     if (isPlain && head.prepared !== '') {
-      this.#head = head.prepared;
+      this.#head = head.prepared + idLine;
       return;
     }
-    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config)}`;
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config, ids)}`;
     if (config.servedBy) text += `x-served-by: ${slot}\r\n`;
     if (!head.hasDate && head.status >= 200) text += `Date: ${date}\r\n`;
     text += 'Via: 1.1 torc\r\n';
     if (head.status === 101) {
-      this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+      this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${idLine}`;
       return;
     }
     // What it would have to ask for (RFC 9110 section 15.5.22).
@@ -52,18 +61,18 @@ export class Answer {
     if (isLast || (isUnknownLength && !isHttp11)) this.#downstream.keepAlive = false;
     if (!this.#downstream.keepAlive) text += 'Connection: close\r\n';
     else if (!isHttp11) text += 'Connection: keep-alive\r\n';
-    this.#head = text;
     if (isPlain && head.hasDate && head.framing === BY_LENGTH) {
-      this.#head = flat(text);
-      head.prepared = this.#head;
+      text = flat(text);
+      head.prepared = text;
     }
+    this.#head = text + idLine;
   }
 
-  interim(head: ResponseHead, config: Config): void {
+  interim(head: ResponseHead, config: Config, ids: RequestIds): void {
     // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
     if (!this.#downstream.isHttp11 || this.isPut) return;
     if (head.status === 100) this.#downstream.putContinue();
-    else this.#downstream.putInterim(head.status, fieldsOf(head, config));
+    else this.#downstream.putInterim(head.status, fieldsOf(head, config, ids));
   }
 
   /** torc's own in the place of a replica's; `head` without the line about the connection. HEAD gets no body. */
@@ -118,8 +127,8 @@ export class Answer {
   }
 }
 
-const fieldsOf = (head: ResponseHead, config: Config): string =>
-  head.hasClaims ? withoutClaims(head.fields, config.servedBy) : head.fields;
+const fieldsOf = ({ fields, hasClaims }: ResponseHead, config: Config, ids: RequestIds): string =>
+  ids.without(hasClaims ? withoutClaims(fields, config.servedBy) : fields);
 
 /** In one piece: what is put together from parts is put together again by each that writes it. */
 const flat = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');

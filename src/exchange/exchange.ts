@@ -42,6 +42,8 @@ export class Exchange extends Attempts implements Swept {
   /** The assignment's answer goes out instead of the replica's. */
   #replaced = false;
   #isTunnel = false;
+  /** The field with its name, for the replica and for the client; '' where there is none. */
+  #idLine = '';
   #id = '';
   /** How torc ended it itself. */
   #code: ProxyErrorCode | null = null;
@@ -70,6 +72,8 @@ export class Exchange extends Attempts implements Swept {
     address: string,
   ): void {
     this.#target = target;
+    const { ids } = this.shared;
+    if (ids.hasField) this.#idLine = ids.lineOf(head.requestId === '' ? ids.next() : head.requestId);
     if (fault !== '') {
       this.#refuse('BAD_REQUEST', true);
       return;
@@ -80,7 +84,7 @@ export class Exchange extends Attempts implements Swept {
       return;
     }
     this.path = head.target;
-    this.head = head.body === '' ? head.text : head.text + head.body;
+    this.head = `${head.text}${this.#idLine}\r\n${head.body}`;
     this.#bytesIn = head.body.length;
     this.isAlone = head.body !== '';
     if (head.maxForwards === 0) {
@@ -121,7 +125,7 @@ export class Exchange extends Attempts implements Swept {
     // Each is a sign of life, but there has to be an end.
     this.#interimUntilMs ||= soonMs + config.responseTimeoutMs * MOST_WAITS;
     this.deadlineMs = Math.min(soonMs + config.responseTimeoutMs, this.#interimUntilMs);
-    this.#answer.interim(head, config);
+    this.#answer.interim(head, config, this.shared.ids);
   }
 
   onHead(head: ResponseHead): void {
@@ -136,7 +140,7 @@ export class Exchange extends Attempts implements Swept {
     }
     // Those that wait behind this one were accepted too: the last of them says that it is over.
     const isLast = (shared.draining && !this.#downstream.hasWaiting) || this.#mayKeepBody;
-    this.#answer.begin(head, this.config, this.upstream!.slot, shared.date, isLast);
+    this.#answer.begin(head, this.config, shared, this.upstream!.slot, this.#idLine, isLast);
   }
 
   /** The client waits to be told to send its body, and will not be: it may send it or not. */
@@ -309,7 +313,7 @@ export class Exchange extends Attempts implements Swept {
 
   /** Ends it with an answer of torc's own. */
   #reply(status: number, head: string, body: string): void {
-    this.#answer.own(status, head, body, this.isHead);
+    this.#answer.own(status, head + this.#idLine, body, this.isHead);
     this.#finish();
     this.#answer.end('');
   }
@@ -320,7 +324,8 @@ export class Exchange extends Attempts implements Swept {
   }
 
   #idOf(): string {
-    if (this.#id === '') this.#id = this.shared.ids.next();
+    const { ids } = this.shared;
+    if (this.#id === '') this.#id = this.#idLine === '' ? ids.next() : ids.idIn(this.#idLine);
     return this.#id;
   }
 

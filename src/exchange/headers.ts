@@ -4,34 +4,14 @@
 // (X-Forwarded-*, framing) or added (Via). Anything ambiguous is a fault: one request in is one request out, or a 400.
 
 import { trimOws } from '../core/ows.ts';
-
-/** Who sent it. */
-export interface Sender {
-  /** The peer's address. */
-  readonly ip: string;
-  /** Its word on X-Forwarded-* counts. */
-  readonly trusted: boolean;
-  /** How it came to torc. */
-  readonly scheme: 'http' | 'https';
-  /**
-   * Lines with their CRLF that torc says of its connection (a client certificate). Their names begin with X-Forwarded-, so
-   * that no peer who is not trusted says one of them; of one who is, those go that torc says itself.
-   */
-  readonly fields: string;
-  readonly rules: HeadRules;
-}
-
-/** What settings say of every head. */
-export interface HeadRules {
-  /** Fields with `_` in their names go on (TORC_UNDERSCORE_FIELDS). */
-  readonly passesUnderscores: boolean;
-}
+import { forwardingLines, type HeadRules, joined, type Sender } from './forwarded.ts';
 
 /** In which version it came to torc. */
 export type HttpVersion = '1.0' | '1.1' | '2.0';
 
 /** What the head said about the request; reused, so what must last is copied out. */
 export class RequestHead {
+  /** Without the empty line; the request's id goes before that. */
   text = '';
   /** The target as the replica gets it: origin form, or `*`. */
   target = '';
@@ -42,9 +22,13 @@ export class RequestHead {
   expectsContinue = false;
   /** Max-Forwards of a TRACE or OPTIONS, or -1. */
   maxForwards = -1;
+  /** As a trusted sender named it, or ''. */
+  requestId = '';
 }
 
 const TARGET = /^[!-~]+$/;
+/** What may be told further, quoted in JSON and searched for in logs without a thought: no space, quote or comma. */
+const REQUEST_ID = /^[A-Za-z0-9._~:;=@+/-]{1,200}$/;
 /** A host, and a port that is digits or nothing (RFC 9110 section 7.2, RFC 3986 section 3.2). */
 const AUTHORITY = /^(?:\[[A-Za-z0-9\-._~!$&'()*+,;=:%]*\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::[0-9]*)?$/;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)([^#]*)$/i;
@@ -66,7 +50,9 @@ export function buildRequestHead(
   head.body = '';
   head.expectsContinue = false;
   head.maxForwards = -1;
+  head.requestId = '';
   head.target = target;
+  const { rules } = client;
   const authority = normalizeTarget(method, head);
   if (authority === false) return 'a target that is neither a path nor an http URL';
   let fields = '';
@@ -75,14 +61,21 @@ export function buildRequestHead(
   let lengths = 0;
   let connection = '';
   let acceptsTrailers = false;
+  let ids = 0;
+  let forwarded = '';
   let forwardedFor = '';
-  let hasForwardedHost = false;
-  let hasForwardedProto = false;
+  let forwardedHost = '';
+  let forwardedProto = '';
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!;
     let value = rawHeaders[index + 1]!;
-    if (name.includes('_') && !mayUnderscore(name, client.rules.passesUnderscores)) continue;
+    if (name.includes('_') && !mayUnderscore(name, rules)) continue;
     if (name.charCodeAt(1) === 0x2d && !mayTell(client, name)) continue;
+    if (name.length === rules.requestId.length && isName(name, rules.requestId)) {
+      // Two of them are none.
+      if (client.trusted) head.requestId = ids++ === 0 && REQUEST_ID.test(value) ? value : '';
+      continue;
+    }
     switch (name.length) {
       case 2:
         if (isName(name, 'te')) {
@@ -106,6 +99,12 @@ export function buildRequestHead(
         break;
       case 7:
         if (isName(name, 'upgrade')) continue;
+        break;
+      case 9:
+        if (isName(name, 'forwarded')) {
+          if (client.trusted) forwarded = joined(forwarded, value);
+          continue;
+        }
         break;
       case 10:
         if (isName(name, 'connection')) {
@@ -135,13 +134,16 @@ export function buildRequestHead(
         break;
       case 15:
         if (isName(name, 'x-forwarded-for')) {
-          if (value !== '') forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
+          forwardedFor = joined(forwardedFor, value);
           continue;
         }
         break;
       case 16:
         if (isName(name, 'proxy-connection')) continue;
-        if (isName(name, 'x-forwarded-host')) hasForwardedHost = true;
+        if (isName(name, 'x-forwarded-host')) {
+          forwardedHost = joined(forwardedHost, value);
+          continue;
+        }
         break;
       case 17:
         if (isName(name, 'transfer-encoding')) {
@@ -149,7 +151,10 @@ export function buildRequestHead(
             return 'a transfer coding that is not chunked';
           head.chunked = true;
           value = 'chunked';
-        } else if (isName(name, 'x-forwarded-proto')) hasForwardedProto = true;
+        } else if (isName(name, 'x-forwarded-proto')) {
+          forwardedProto = joined(forwardedProto, value);
+          continue;
+        }
     }
     fields += `${name}: ${value}\r\n`;
   }
@@ -160,12 +165,16 @@ export function buildRequestHead(
   // The replica speaks HTTP/1.1, where a host is a must; a client of HTTP/1.0 may have sent none.
   if (hosts === 0) fields = `Host: ${host ?? fallbackHost}\r\n${fields}`;
   if (acceptsTrailers && upgrade === '') fields += 'TE: trailers\r\nConnection: TE\r\n';
-  fields += `X-Forwarded-For: ${forwardedFor === '' ? client.ip : `${forwardedFor}, ${client.ip}`}\r\n`;
-  if (!hasForwardedProto) fields += `X-Forwarded-Proto: ${client.scheme}\r\n`;
-  if (!hasForwardedHost && host) fields += `X-Forwarded-Host: ${host}\r\n`;
+  if (client.trusted || rules.forwarded !== 'x' || client.ip === '') {
+    const told = { for: forwardedFor, proto: forwardedProto, host: forwardedHost, forwarded };
+    fields += forwardingLines(client, told, host ?? '');
+  } else {
+    fields += `X-Forwarded-For: ${client.ip}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
+    if (host) fields += `X-Forwarded-Host: ${host}\r\n`;
+  }
   fields += client.fields;
   if (upgrade !== '') fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${version} torc\r\n\r\n`;
+  head.text = `${method} ${head.target} HTTP/1.1\r\n${fields}Via: ${version} torc\r\n`;
   return '';
 }
 
@@ -174,7 +183,7 @@ export function buildRequestHead(
  * further on may merge them into the head (RFC 9110 section 6.5.1).
  */
 const NO_TRAILER =
-  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*|x-served-by)$/i;
+  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*|x-served-by|x-request-id)$/i;
 
 export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
 
@@ -182,8 +191,11 @@ export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
  * CGI and its kin read `_` and `-` as one (RFC 9110 section 17.10): a field that is one of torc's own under another spelling
  * never goes on, and of the others none unless they are asked for.
  */
-const mayUnderscore = (name: string, passes: boolean): boolean =>
-  passes && !OWN.test(name.replaceAll('_', '-'));
+function mayUnderscore(name: string, { passesUnderscores, requestId }: HeadRules): boolean {
+  if (!passesUnderscores) return false;
+  const known = name.replaceAll('_', '-');
+  return !OWN.test(known) && known.toLowerCase() !== requestId;
+}
 
 /** What torc says itself, or takes out. */
 const OWN =
@@ -226,14 +238,7 @@ function isPlainConnection(connection: string): boolean {
 }
 
 /** Fields that a client may not have dropped by naming them: they say who it is and where the request ends. */
-const KEPT = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'via',
-]);
+const KEPT = new Set(['host', 'content-length', 'transfer-encoding', 'via']);
 
 function withoutNominated(fields: string, connection: string): string {
   const names = new Set(connection.toLowerCase().split(',').map(trimOws));

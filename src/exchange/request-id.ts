@@ -1,17 +1,70 @@
-// Names one request of one worker, for whoever looks for it in the log: worker, start of the process, counter. Made only
-// where it is told (torc's own answer, an access log line), because nearly every request needs none, and from a counter
-// instead of random bytes, because it says which worker it was and costs a short text.
+// Names each request, for whoever looks for it: in the logs of torc, of the replica and of the client, which all see the same
+// field (TORC_REQUEST_ID). A worker's name drawn at random, and a counter: as unique as a UUID, says which worker it was, and
+// costs a fraction of one (docs/decisions/0020-who-called.md). The counter is scrambled, because else every client could
+// read from two of its answers how many requests the worker had in between. The line of the head is made at once: that is
+// what request and answer need; the name itself only logs do.
+
+import type { Random } from '../core/random.ts';
+
+/** Letters and digits of the random part: 60 bits. */
+const RANDOM_LENGTH = 12;
+/** So many bits are small integers to V8, whose digits it has quickly. */
+const COUNTER_MASK = 0x3fff_ffff;
 
 export class RequestIds {
-  readonly #prefix: string;
+  /** Without a field it is made only where it is told. */
+  readonly hasField: boolean;
+  readonly #worker: number;
+  readonly #random: Random;
+  readonly #field: string;
+  /** Finds the field in lines of others. */
+  readonly #line: RegExp;
+  #prefix = '';
+  #key = 0;
   #next = 0;
 
-  /** The start keeps a worker that is forked again, or torc started again, from repeating ids. */
-  constructor(worker: number, startedAtMs: number) {
-    this.#prefix = `${worker}-${startedAtMs.toString(36)}-`;
+  /** `field` is '' where none carries it. */
+  constructor(field: string, worker: number, random: Random) {
+    this.hasField = field !== '';
+    this.#worker = worker;
+    this.#random = random;
+    this.#field = `${field}: `;
+    this.#line = new RegExp(`(^|\\r\\n)(?:${field}:[^\\r]*\\r\\n)+`, 'gi');
+    this.#draw();
   }
 
   next(): string {
-    return this.#prefix + (this.#next++).toString(36);
+    if (this.#next > COUNTER_MASK) this.#draw();
+    return this.#prefix + scramble(this.#next++, this.#key).toString(36);
   }
+
+  /** The field, with its CRLF. */
+  lineOf(id: string): string {
+    return `${this.#field}${id}\r\n`;
+  }
+
+  idIn(line: string): string {
+    return line.slice(this.#field.length, -2);
+  }
+
+  /** Lines of a replica without the field: it may say what it heard, or another, and there is one answer to who is right. */
+  without(lines: string): string {
+    return this.hasField ? lines.replace(this.#line, '$1') : lines;
+  }
+
+  #draw(): void {
+    let drawn = '';
+    while (drawn.length < RANDOM_LENGTH) drawn += Math.floor(this.#random() * 36).toString(36);
+    this.#prefix = `${this.#worker}-${drawn}-`;
+    this.#key = Math.floor(this.#random() * (COUNTER_MASK + 1));
+    this.#next = 0;
+  }
+}
+
+/** Each count gets a number of its own: every step can be undone (the finalizer of MurmurHash3, on 30 bits). */
+function scramble(count: number, key: number): number {
+  let mixed = count ^ key;
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) & COUNTER_MASK;
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35) & COUNTER_MASK;
+  return mixed ^ (mixed >>> 15);
 }

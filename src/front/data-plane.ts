@@ -10,7 +10,7 @@ import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { seededRandom } from '../core/random.ts';
+import { seededRandom, systemRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import { RetryBudget } from '../exchange/attempt.ts';
 import { FaultLog } from '../exchange/fault-log.ts';
@@ -92,7 +92,7 @@ class ProxyServer implements DataPlane {
       clock,
       faults: new FaultLog(log),
       tunnels: new Tunnels(),
-      ids: new RequestIds(worker, clock.wallMs()),
+      ids: new RequestIds(config.requestId === 'off' ? '' : config.requestId, worker, systemRandom),
       random: seededRandom(process.pid ^ clock.wallMs()),
       running: [],
       inFlight: 0,

@@ -14,9 +14,11 @@ export const MAX_FIELDS_BYTES = 16 * 1024;
 export interface Fields {
   /** As they came, with the empty line. */
   readonly bytes: Buffer;
-  /** What follows the target in the replica's head, and that head's end. */
+  /** What follows the target in the replica's head. */
   readonly tail: string;
   readonly contentLength: number;
+  /** As a trusted client named the request, or ''. */
+  readonly requestId: string;
   /** The client wants the connection to go on. */
   readonly keepAlive: boolean;
   /** Name, value, name, value; empty where no key is read from fields. */
@@ -62,6 +64,7 @@ export function readFields(
     bytes: Buffer.from(bytes.subarray(at, emptyLineAt + 4)),
     tail: head.text.slice('GET /'.length),
     contentLength: head.contentLength,
+    requestId: head.requestId,
     keepAlive,
     raw: needsRaw ? raw : NOTHING,
     address: peer.trusted ? peer.addressOf(raw) : peer.ip,

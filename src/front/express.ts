@@ -141,6 +141,7 @@ export class Express implements Downstream, Running {
     const head = requestHead;
     head.target = target;
     head.text = `${method} ${target}${fields.tail}`;
+    head.requestId = fields.requestId;
     head.body = fields.contentLength === 0 ? '' : rest.toString('latin1', bodyAt, end);
     this.#rest = end === rest.length ? null : rest;
     this.#at = end;

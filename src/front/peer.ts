@@ -6,21 +6,37 @@
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import { type IpRange, isWithin, parseRanges } from '../core/ip-ranges.ts';
-import { trimOws } from '../core/ows.ts';
-import type { Sender } from '../exchange/headers.ts';
+import {
+  clientOf,
+  type ForwardedStyle,
+  type HeadRules,
+  hopsOf,
+  joined,
+  type Sender,
+} from '../exchange/forwarded.ts';
+
+type Settings = Pick<Config, 'trustedProxies' | 'underscoreFields' | 'forwarded' | 'requestId'>;
 
 /** What settings say of all peers; made once per worker, and all peers read it here, also after a reload. */
-export class PeerRules {
+export class PeerRules implements HeadRules {
   trusted: readonly IpRange[] = [];
   passesUnderscores = false;
+  forwarded: ForwardedStyle = 'x';
+  readonly requestId: string;
 
-  constructor(config: Pick<Config, 'trustedProxies' | 'underscoreFields'>) {
+  constructor(config: Settings) {
+    this.requestId = config.requestId === 'off' ? '' : config.requestId.toLowerCase();
     this.configure(config);
   }
 
-  configure({ trustedProxies, underscoreFields }: Pick<Config, 'trustedProxies' | 'underscoreFields'>): void {
+  configure({ trustedProxies, underscoreFields, forwarded }: Settings): void {
     this.trusted = parseRanges(trustedProxies);
     this.passesUnderscores = underscoreFields === 'pass';
+    this.forwarded = forwarded;
+  }
+
+  isTrusted(address: string): boolean {
+    return isWithin(address, this.trusted);
   }
 }
 
@@ -51,21 +67,18 @@ export class Peer implements Sender {
 
   /** By the rules of now. */
   judge(): void {
-    this.trusted = isWithin(this.ip, this.rules.trusted);
+    this.trusted = this.rules.isTrusted(this.ip);
   }
 
-  /** Who asks: the last hop of X-Forwarded-For that is no trusted proxy, where the peer is one. */
+  /** Who asks: the last hop that is no trusted proxy, where the peer is one. */
   addressOf(rawHeaders: readonly string[]): string {
-    const hops: string[] = [];
+    let forwardedFor = '';
+    let forwarded = '';
     for (let index = 0; index < rawHeaders.length; index += 2) {
-      const name = rawHeaders[index]!;
-      if (name.length === 15 && name.toLowerCase() === 'x-forwarded-for')
-        hops.push(...rawHeaders[index + 1]!.split(','));
+      const name = rawHeaders[index]!.toLowerCase();
+      if (name === 'x-forwarded-for') forwardedFor = joined(forwardedFor, rawHeaders[index + 1]!);
+      else if (name === 'forwarded') forwarded = joined(forwarded, rawHeaders[index + 1]!);
     }
-    for (let index = hops.length - 1; index >= 0; index--) {
-      const hop = trimOws(hops[index]!);
-      if (!isWithin(hop, this.rules.trusted)) return hop === '' ? this.ip : hop;
-    }
-    return this.ip;
+    return clientOf(hopsOf(forwardedFor, forwarded), this.rules)?.address || this.ip;
   }
 }
