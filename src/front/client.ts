@@ -23,6 +23,7 @@ export interface RawLane {
   /** Nothing was read that is not answered. */
   readonly isIdle: boolean;
   rest(): void;
+  forget(): void;
   received(chunk: Buffer): void;
   /** The client has taken what it was given. */
   taken(): void;

@@ -132,7 +132,10 @@ class ProxyServer implements DataPlane {
     this.#limits.configure(config);
     this.#listener.configure(config);
     this.#http1.configure(config);
-    for (const client of this.#clients) client.peer.judge();
+    for (const { socket, peer } of this.#clients) {
+      peer.judge();
+      (socket as ClientSocket).express?.forget();
+    }
     this.#sweepMs = sweepMsOf(config);
     if (this.#sweep === null) return;
     clearInterval(this.#sweep);

@@ -79,7 +79,11 @@ export class Express implements Downstream, Running {
 
   /** Idle for a while: a connection that rests holds nothing that can be made again. */
   rest(): void {
-    if (this.#isBusy) return;
+    if (!this.#isBusy) this.forget();
+  }
+
+  /** What was made of a head holds no longer: settings or the peer's trust are others. */
+  forget(): void {
     this.#fields = null;
   }
 

@@ -47,6 +47,7 @@ export class Preface implements RawLane {
   }
 
   rest(): void {}
+  forget(): void {}
   taken(): void {}
 
   #leave(verdict: 'http1' | 'http2'): void {
