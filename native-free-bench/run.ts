@@ -17,6 +17,7 @@ import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
 import { hotKeys } from './hot-keys.ts';
 import { latency } from './latency.ts';
+import { page } from './page.ts';
 import { pipelining } from './pipelining.ts';
 import { profile } from './profile.ts';
 import { ring } from './ring.ts';
@@ -43,6 +44,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   ring,
   histogram,
   'hot-keys': hotKeys,
+  page,
 };
 /** Here --only has words of their own. */
 const OWN_WORDS = ['heal', 'ring'];

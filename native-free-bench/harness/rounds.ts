@@ -30,7 +30,7 @@ export interface Sample extends LoadResult {
   readonly cpuUsPerRequest: number;
 }
 
-/** The replicas: one process, three ports. */
+/** The replicas: one process, a port for each. */
 export class Origin {
   readonly ports: readonly number[];
   readonly #child: ChildProcess;
@@ -40,8 +40,8 @@ export class Origin {
     this.ports = ports;
   }
 
-  static async start(): Promise<Origin> {
-    const child = fork(join(import.meta.dirname, 'origin.ts'), [String(SMALL_BYTES)], {
+  static async start(count = 3): Promise<Origin> {
+    const child = fork(join(import.meta.dirname, 'origin.ts'), [String(SMALL_BYTES), String(count)], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     const [line] = (await once(createInterface(child.stdout!), 'line')) as [string];

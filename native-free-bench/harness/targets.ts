@@ -32,7 +32,8 @@ const root = join(import.meta.dirname, '..', '..');
 const onPath = (program: string): boolean => spawnSync('which', [program]).status === 0;
 
 async function answering(url: string, child: ChildProcess): Promise<void> {
-  for (let i = 0; i < 400; i++) {
+  // A thousand replicas take their time.
+  for (let i = 0; i < 2_400; i++) {
     if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} ended with ${child.exitCode}`);
     try {
       const response = await fetch(`${url}/request?request_id=1`);

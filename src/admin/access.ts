@@ -67,6 +67,25 @@ export function judge(rules: AccessRules, request: AdminRequest, need: Need): Ca
 export const mayRead = (rules: AccessRules, request: AdminRequest): boolean =>
   !isRefusal(callerOf(rules, request, 'read'));
 
+/** What who reads may do besides: the page shows nothing that would be refused. */
+export interface Rights {
+  readonly name: string;
+  /** May change something. */
+  readonly operate: boolean;
+  /** May name a command, too. */
+  readonly command: boolean;
+}
+
+export function rightsOf(rules: AccessRules, request: AdminRequest): Rights {
+  const caller = callerOf(rules, request, 'read');
+  const operate = !isRefusal(callerOf(rules, request, 'operate'));
+  return {
+    name: isRefusal(caller) ? '' : caller.who,
+    operate,
+    command: operate && commandRefusal(rules) === null,
+  };
+}
+
 /**
  * Whoever names a command runs it as torc's user. On loopback that would lend this user's rights to every other user of
  * the machine, so it needs a token (or TORC_ADMIN_OPEN) there too.

@@ -1,17 +1,21 @@
-// `/admin/hot-keys`: the busiest keys of now, over all workers, and who serves each. Keys are shown by the rule of
+// `/admin/hot-keys`, and what the page is told of them: the busiest keys of now, over all workers, and who serves each. Keys are shown by the rule of
 // /requests/ID (requests.ts): what may be a credential is a keyed hash unless TORC_SHOW_KEYS, and with TORC_HOT_KEYS=hash
 // all are. They are never a label of a metric: each would be a time series, and stay for years. Pure.
 
+import type { z } from 'zod';
 import type { Config } from '../config/fields.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { HALF_LIFE_S, type HotKey, type HotKeysReport, mergeHotKeys } from '../routing/hot-keys.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
 import { pickableOf } from './explain.ts';
 import { hashOf, keyView } from './requests.ts';
+import type { hotKeys as schema } from './schemas.ts';
 import { round } from './views.ts';
 
-const DEFAULT_COUNT = 20;
+export const DEFAULT_COUNT = 20;
 export const MOST_HOT_KEYS = 100;
+
+export type HotKeysView = z.infer<typeof schema>;
 
 /** A string says what is wrong. */
 export function readCount(query: URLSearchParams): number | string {
@@ -26,7 +30,7 @@ export function hotKeysView(
   reports: readonly HotKeysReport[],
   count: number,
   secret: Buffer,
-): object {
+): HotKeysView {
   const { all, keylessPerS, keys } = mergeHotKeys(reports, count);
   const isPlain = mode === 'on' && keyView(sources, true, showKeys) === 'all';
   const pickable = pickableOf(snapshot);

@@ -20,6 +20,7 @@ import {
   mayRead,
   type Need,
   type Refusal,
+  rightsOf,
 } from './access.ts';
 import type { Audit } from './audit.ts';
 import { EventStreams, type Past } from './events.ts';
@@ -110,7 +111,9 @@ const routes: readonly Route[] = [
   look(/^\/admin$/, page, 'page'),
   look(/^\/admin\/$/, page, 'page'),
   look(/^\/admin\/page\/(.+)$/, page, 'page'),
-  look(/^\/admin\/stats$/, ({ stats }, { request, channel }) => stats.answer(request, channel)),
+  look(/^\/admin\/stats$/, ({ stats }, { request, channel, rules }) =>
+    stats.answer(request, channel, rightsOf(rules, request)),
+  ),
   look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
   change('POST', /^\/admin\/slots\/([^/]+)\/replace$/, (admin, asked) => admin.replace(asked)),
   look(/^\/admin\/status$/, admin => admin.shared('status', () => admin.status())),

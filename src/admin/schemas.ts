@@ -194,6 +194,9 @@ export const stats = z.strictObject({
   at: time,
   version: z.string(),
   startedAt: time,
+  caller: z
+    .strictObject({ name: z.string(), operate: z.boolean(), command: z.boolean() })
+    .meta({ description: 'who reads this, whether they may change something, and name a command' }),
   driver: z.strictObject({
     name: z.string(),
     creates: z.boolean().meta({ description: 'false where the replicas are given' }),

@@ -16,7 +16,9 @@ import { rolloutView, slotView } from './views.ts';
 /** Latencies are those of the last 10 to 20 s: buckets of ten seconds that began within this time. */
 const LATENCY_WINDOW_MS = 20_000;
 
-export type StatsDocument = z.infer<typeof stats>;
+/** What a reader is told first: the document, and who the reader is, which never changes. */
+export type StatsAnswer = z.infer<typeof stats>;
+export type StatsDocument = Omit<StatsAnswer, 'caller'>;
 
 /** Counts since the start, at one moment. */
 export interface Sample {

@@ -3,7 +3,14 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type AccessRules, isLoopback, isRefusal, judge, type Need } from '../../src/admin/access.ts';
+import {
+  type AccessRules,
+  isLoopback,
+  isRefusal,
+  judge,
+  type Need,
+  rightsOf,
+} from '../../src/admin/access.ts';
 import { parseTokens, type Token } from '../../src/admin/tokens.ts';
 import type { AdminRequest } from '../../src/core/messages.ts';
 
@@ -50,6 +57,25 @@ access('a local listener is open, any other needs more', () => {
   assert.is(status(everywhere, asked()), 403);
   assert.is(status({ ...everywhere, adminOpen: true }, asked()), 200);
   assert.is(status(everywhere, asked(), 'nothing'), 200, 'what everybody may read');
+});
+
+access('a reader is told what it may do besides, and that is what it is judged by', () => {
+  const rules = { ...local, tokens: tokensOf('viewer read viewer-viewer\nops operate ops-ops-ops') };
+  const cases = [
+    [rules, 'viewer-viewer', { name: 'viewer', operate: false, command: false }],
+    [rules, 'ops-ops-ops', { name: 'ops', operate: true, command: true }],
+    [local, '', { name: 'this machine', operate: true, command: false }],
+    [
+      { ...everywhere, adminOpen: true },
+      '',
+      { name: 'anybody (TORC_ADMIN_OPEN)', operate: true, command: true },
+    ],
+  ] as const;
+  for (const [asking, token, rights] of cases) {
+    const request = asked(token === '' ? {} : { authorization: `Bearer ${token}` });
+    assert.equal(rightsOf(asking, request), rights);
+    assert.is(status(asking, request, 'operate') === 200, rights.operate);
+  }
 });
 
 access('a token that is set is asked for on every listener, and beats TORC_ADMIN_OPEN', () => {

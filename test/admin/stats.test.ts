@@ -8,8 +8,7 @@ import { ownershipOf } from '../../src/admin/lent.ts';
 import { type JsonObject, mergePatch } from '../../src/admin/merge-patch.ts';
 // The page's own reader of patches, so that both sides are tried together.
 import { applyPatch } from '../../src/admin/page/model.js';
-import { stats as statsSchema } from '../../src/admin/schemas.ts';
-import type { StatsDocument } from '../../src/admin/stats-view.ts';
+import { hotKeys as hotKeysSchema, stats as statsSchema } from '../../src/admin/schemas.ts';
 import type { SnapshotMessage } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { slotsOf } from '../support/healing.ts';
@@ -126,6 +125,20 @@ test('as a stream: rates come with the load, a death and its heal at once, and t
   }
 });
 
+test('the hot keys come with the stream, and to who joins it at once', async () => {
+  const first = await followStats(torc);
+  try {
+    await sendMany(index => `${torc.url}/request?request_id=${index % 2 ? 7 : index}`, 200, 4);
+    await waitFor(() => first.hotKeys?.keys[0]?.key === '7', { timeoutMs: 20_000, what: 'the busiest key' });
+    hotKeysSchema.parse(first.hotKeys);
+    const second = await followStats(torc);
+    await waitFor(() => second.hotKeys !== null, { timeoutMs: 20_000, what: 'the keys of the moment' });
+    second.close();
+  } finally {
+    first.close();
+  }
+});
+
 test('a reader that comes back is told what it missed, by the number of the last event', async () => {
   const first = await followStats(torc);
   await waitFor(() => first.entries.length > 0, { timeoutMs: 10_000, what: 'the past' });
@@ -155,7 +168,7 @@ test('a hundred readers, and one more is told to come back', async () => {
     const { status, text } = await torc.get('/admin/stats', { accept: 'text/event-stream' });
     assert.is(status, 503);
     assert.match(text, '100 readers');
-    const documents: StatsDocument[] = streams.map(({ document }) => document);
+    const documents = streams.map(({ document }) => document);
     assert.ok(documents.every(({ replicas }) => replicas.of === 3));
   } finally {
     for (const stream of streams) stream.close();

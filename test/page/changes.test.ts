@@ -1,6 +1,7 @@
 // What the page changes, in a real browser: slots come, go and get other replicas, a roll-out begins and stops, each with what
 // it does said before; a refusal stands where the question was; and a page that is cut off says so and comes back.
 
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
@@ -9,6 +10,7 @@ import { temporaryState } from '../support/state.ts';
 import { freePort, startTorc, type Torc } from '../support/torc.ts';
 
 const TOKEN = 'correct-horse-battery';
+const READ_TOKEN = 'only-looking-around';
 const replica = join(import.meta.dirname, '..', '..', 'docker', 'replica.ts');
 
 browserSuite('page changes', (test, open) => {
@@ -17,10 +19,13 @@ browserSuite('page changes', (test, open) => {
   let page: Page;
 
   test.before(async () => {
+    const tokens = join(temporaryState(), 'tokens');
+    writeFileSync(tokens, `viewer read ${READ_TOKEN}\n`);
     torc = await startTorc({
       TORC_REPLICAS: '3',
       TORC_WORKERS: '2',
       TORC_ADMIN_TOKEN: TOKEN,
+      TORC_ADMIN_TOKEN_FILE: tokens,
       TORC_DRAIN_TIMEOUT_MS: '2000',
     });
     screen = await open(`${torc.url}/admin/`);
@@ -84,6 +89,27 @@ browserSuite('page changes', (test, open) => {
     // The request that began it says so too.
     screen.clean(/503/);
     await screen.says('#verdict', /All 3 replicas are ready/, 30_000);
+  });
+
+  test('a token that may only read is offered nothing that would be refused, and told why', async () => {
+    const other = await open(`${torc.url}/admin/`);
+    try {
+      await other.page.fill('#token', READ_TOKEN);
+      await other.page.press('#token', 'Enter');
+      await other.says('#verdict', /All 3 replicas are ready/);
+      await other.says('#read-only', /^viewer may only read\. .* role “operate”/);
+      await other.says('.rollout', /viewer may only read/);
+      const named = await other.page.getByRole('button').allInnerTexts();
+      assert.equal(
+        named.filter(name => /add|replace|remove|begin|stop/i.test(name)),
+        [],
+      );
+      assert.is(await other.page.locator('#rollout-version').count(), 0);
+      assert.equal(await accessibilityFaults(other.page), []);
+      other.clean();
+    } finally {
+      await other.close();
+    }
   });
 
   test('a cut stream says since when it is stale, and comes back by itself', async () => {

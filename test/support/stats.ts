@@ -1,14 +1,17 @@
 // A reader of /admin/stats as a stream: keeps the document by its patches, and what was seen on the way.
 
+import type { HotKeysView } from '../../src/admin/hot-keys.ts';
 import { applyPatch } from '../../src/admin/page/model.js';
-import type { StatsDocument } from '../../src/admin/stats-view.ts';
+import type { StatsAnswer } from '../../src/admin/stats-view.ts';
 import type { ControlEvent } from '../../src/control/journal.ts';
 import type { Torc } from './torc.ts';
 
 export interface StatsStream {
   /** Of now. */
-  readonly document: StatsDocument;
+  readonly document: StatsAnswer;
   readonly entries: readonly ControlEvent[];
+  /** As told last. */
+  hotKeys: HotKeysView | null;
   /** Slots that were not ready in some document. */
   readonly seenOut: ReadonlySet<string>;
   /** The largest share of all keys that a slot was seen to lend. */
@@ -25,8 +28,9 @@ export async function followStats(torc: Torc, headers: Record<string, string> = 
   });
   if (response.status !== 200) throw new Error(`status ${response.status}`);
   const stream = {
-    document: {} as StatsDocument,
+    document: {} as StatsAnswer,
     entries: [] as ControlEvent[],
+    hotKeys: null as HotKeysView | null,
     seenOut: new Set<string>(),
     seenLent: new Map<string, number>(),
     close: () => abort.abort(),
@@ -34,7 +38,8 @@ export async function followStats(torc: Torc, headers: Record<string, string> = 
   const { promise: begun, resolve } = Promise.withResolvers<void>();
   void read(response, (event, data) => {
     if (event === 'journal') stream.entries.push(data as ControlEvent);
-    else if (event === 'stats') stream.document = data as StatsDocument;
+    else if (event === 'hot-keys') stream.hotKeys = data as HotKeysView;
+    else if (event === 'stats') stream.document = data as StatsAnswer;
     else applyPatch(stream.document, data as object);
     if (event === 'stats') resolve();
     for (const { name, state, lent = [] } of Object.values(stream.document.slots)) {

@@ -6,7 +6,7 @@ import { Dialog } from './dialog.js';
 import { events } from './events.js';
 import { Explain } from './explain.js';
 import { byName } from './format.js';
-import { HotKeys } from './keys.js';
+import { hotKeys } from './keys.js';
 import { Link, token } from './link.js';
 import { html, nothing, render } from './lit/lit-html.js';
 import { applyPatch, History } from './model.js';
@@ -25,6 +25,7 @@ const MOST_ENTRIES = 500;
 const state = {
   link: { kind: 'connecting', sinceMs: Date.now(), why: '' },
   stats: null,
+  hotKeys: null,
   entries: [],
   chosen: '',
   hasToken: token.get() !== '',
@@ -53,7 +54,6 @@ const dialog = new Dialog(redraw, stats);
 const explain = new Explain(redraw);
 const whatIf = new WhatIf(redraw, stats);
 const rollout = new Rollout(redraw);
-const hotKeys = new HotKeys(redraw, () => state.link.kind === 'live', choose);
 const slots = new SlotTable(redraw, {
   choose,
   act: (what, name) => dialog.open(what, name),
@@ -64,9 +64,10 @@ const link = new Link({
   onEvent: (event, data) => {
     state.link = { kind: 'live', sinceMs: Date.now(), why: '' };
     if (event === 'journal') note(data);
+    else if (event === 'hot-keys') state.hotKeys = data;
     else if (event === 'stats') state.stats = data;
     else if (state.stats !== null) applyPatch(state.stats, data);
-    if (state.stats !== null && event !== 'journal') history.add(state.stats);
+    if (state.stats !== null && (event === 'stats' || event === 'patch')) history.add(state.stats);
     redraw();
   },
   onState: next => {
@@ -134,7 +135,7 @@ function panels(now) {
         state.chosen = name;
         redraw();
       })}</div>
-      <div>${hotKeys.view()}${explain.view()}</div>
+      <div>${hotKeys(state.hotKeys, choose)}${explain.view()}</div>
       <div>${whatIf.view(now)}${rollout.view(now)}</div>
     </div>`;
 }

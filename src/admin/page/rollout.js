@@ -39,17 +39,18 @@ export class Rollout {
   }
 
   /** @param {Stats} stats */
-  view({ rollout, driver, slots }) {
+  view({ rollout, driver, slots, caller }) {
     const isRunning = rollout.state === 'running';
     const word = driver.name === 'process' ? 'command' : 'image';
     const count = Object.keys(slots).length;
+    const refusal = whyNot(driver, caller);
     return html`<section class="rollout" aria-labelledby="rollout-title">
       <h2 id="rollout-title">Roll-out</h2>
       ${rollout.state === 'none' ? nothing : progress(rollout)}
-      ${isRunning ? html`<button id="rollout-stop" @click=${() => void this.stop()}>Stop it here</button>` : nothing}
-      ${!driver.creates ? html`<p class="empty">The replicas are given: torc cannot replace them.</p>` : nothing}
+      ${isRunning && caller.operate ? html`<button id="rollout-stop" @click=${() => void this.stop()}>Stop it here</button>` : nothing}
+      ${refusal === '' ? nothing : html`<p class="empty">${refusal}</p>`}
       ${
-        driver.creates && !isRunning
+        refusal === '' && !isRunning
           ? html`<form @submit=${(/** @type {any} */ event) => {
               event.preventDefault();
               void this.begin(word, String(new FormData(event.target).get('version')).trim());
@@ -63,6 +64,14 @@ export class Rollout {
       ${this.fault === '' ? nothing : html`<p class="fault" role="alert">${this.fault}</p>`}
     </section>`;
   }
+}
+
+/** What would be refused is not offered. @param {Stats['driver']} driver @param {Stats['caller']} caller */
+function whyNot(driver, caller) {
+  if (!driver.creates) return 'The replicas are given: torc cannot replace them.';
+  if (!caller.operate) return `${caller.name} may only read: to begin or stop one needs the role “operate”.`;
+  if (driver.name !== 'process' || caller.command) return '';
+  return 'A command is run as the user of torc, so naming one needs TORC_ADMIN_TOKEN, also on loopback.';
 }
 
 /** @param {Stats['rollout']} rollout */

@@ -57,6 +57,8 @@ export class SlotTable {
       .sort(orders[this.order]);
     const shown = this.isWhole ? found : found.slice(0, MOST);
     const atMs = Date.parse(stats.at);
+    const { operate } = stats.caller;
+    const may = { remove: operate, replace: operate && stats.driver.creates };
     return html`<section class="slots" aria-labelledby="slots-title">
       <div class="bar">
         <h2 id="slots-title">Slots <small>${found.length === all.length ? whole(all.length) : `${whole(found.length)} of ${whole(all.length)}`}</small></h2>
@@ -64,8 +66,9 @@ export class SlotTable {
         <label>Order <select id="slot-order" @change=${(/** @type {any} */ event) => this.set({ order: event.target.value })}>
           ${Object.keys(orders).map(name => html`<option value=${name} ?selected=${name === this.order}>${name}</option>`)}
         </select></label>
-        ${stats.driver.creates ? html`<button id="add" @click=${this.on.add}>Add slots …</button>` : nothing}
+        ${may.replace ? html`<button id="add" @click=${this.on.add}>Add slots …</button>` : nothing}
       </div>
+      ${may.remove ? nothing : html`<p class="hint" id="read-only">${stats.caller.name} may only read. To add, replace or remove slots, forget the token and give one of the role “operate”.</p>`}
       <table role="table" aria-labelledby="slots-title">
         <thead role="rowgroup"><tr role="row">
           ${[
@@ -80,7 +83,7 @@ export class SlotTable {
             'p99',
             'Errors/s',
             'Last change',
-            'Actions',
+            ...(may.remove ? ['Actions'] : []),
           ].map(
             (name, index) =>
               html`<th role="columnheader" scope="col" class=${index >= 4 && index <= 9 && index !== 5 ? 'number' : ''}>${name}</th>`,
@@ -89,8 +92,7 @@ export class SlotTable {
         <tbody role="rowgroup">${repeat(
           shown,
           ({ name }) => name,
-          slot =>
-            this.row(slot, history.get(slot.name) ?? [], chosen === slot.name, stats.driver.creates, atMs),
+          slot => this.row(slot, history.get(slot.name) ?? [], chosen === slot.name, may, atMs),
         )}</tbody>
       </table>
       ${spares(stats, atMs)}
@@ -98,8 +100,8 @@ export class SlotTable {
     </section>`;
   }
 
-  /** @param {Slot} slot @param {number[]} values @param {boolean} isChosen @param {boolean} creates @param {number} atMs */
-  row(slot, values, isChosen, creates, atMs) {
+  /** @param {Slot} slot @param {number[]} values @param {boolean} isChosen @param {{ remove: boolean, replace: boolean }} may @param {number} atMs */
+  row(slot, values, isChosen, may, atMs) {
     const { name, failing } = slot;
     const errors = slot.errorsPerSecond ?? 0;
     return html`<tr role="row" class="slot ${slot.state} ${isChosen ? 'chosen' : ''}" data-slot=${name}>
@@ -114,15 +116,19 @@ export class SlotTable {
         <td role="cell" class="number" data-label="p99">${latency(slot.p99Us)}</td>
         <td role="cell" class="number ${errors > 0 ? 'bad' : ''}" data-label="err/s">${rate(slot.errorsPerSecond)}</td>
         <td role="cell" class="change"><time datetime=${slot.lastChange.at}>${clock(Date.parse(slot.lastChange.at))}</time> ${slot.lastChange.cause}</td>
-        <td role="cell" class="actions">
-          ${creates ? html`<button class="quiet" aria-label="Replace slot ${name}" @click=${() => this.on.act('replace', name)}>Replace</button>` : nothing}
+        ${
+          may.remove
+            ? html`<td role="cell" class="actions">
+          ${may.replace ? html`<button class="quiet" aria-label="Replace slot ${name}" @click=${() => this.on.act('replace', name)}>Replace</button>` : nothing}
           <button class="quiet" aria-label="Remove slot ${name}" @click=${() => this.on.act('remove', name)}>Remove</button>
-        </td>
+        </td>`
+            : nothing
+        }
       </tr>
       ${
         failing === undefined
           ? nothing
-          : html`<tr role="row" class="failing"><td role="cell" colspan="12">
+          : html`<tr role="row" class="failing"><td role="cell" colspan=${may.remove ? 12 : 11}>
         <p><strong>${failing.failureCount === 1 ? 'One failure' : `${failing.failureCount} failures in a row`}</strong>: ${failing.cause}${failing.retryInMs > 0 ? `; next try in ${duration(failing.retryInMs)}` : ''}</p>
         ${failing.output === '' ? nothing : html`<pre aria-label="What the last replica of slot ${name} printed">${failing.output}</pre>`}
       </td></tr>`

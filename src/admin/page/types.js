@@ -1,7 +1,8 @@
 // The words of the page as types. The document is the server's own (stats-view.ts), so that what the page reads cannot
 // drift from what is sent. Nothing here runs.
 
-/** @typedef {import('../stats-view.ts').StatsDocument} Stats */
+/** @typedef {import('../stats-view.ts').StatsAnswer} Stats */
+/** @typedef {import('../hot-keys.ts').HotKeysView} HotKeys */
 /** @typedef {Stats['slots'][string]} Slot */
 /** @typedef {Stats['spares']['each'][string]} Spare */
 /** @typedef {import('../../control/journal.ts').JournalEntry} Entry */
@@ -18,6 +19,7 @@
  * @typedef {object} State
  * @property {LinkState} link
  * @property {Stats | null} stats
+ * @property {HotKeys | null} hotKeys
  * @property {Entry[]} entries newest first
  * @property {string} chosen a slot's name, or ''
  * @property {boolean} hasToken
