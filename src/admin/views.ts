@@ -31,14 +31,14 @@ export function slotsView(
 }
 
 export function slotView(slot: SlotView) {
-  const { name, state, generation, label, image, version, host, port, change, failing } = slot;
+  const { name, state, generation, label, image, version, address, change, failing } = slot;
   return {
     name,
     state,
     generation,
     replica: label,
     ...(image === '' ? {} : { image, version }),
-    address: port === 0 ? '' : `${host}:${port}`,
+    address,
     lastChange: { at: new Date(change.atMs).toISOString(), cause: change.cause, source: change.source },
     ...(failing === null ? {} : { failing }),
   };

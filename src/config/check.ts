@@ -3,6 +3,7 @@
 // read is a fault, because it would be ignored without a word. A setting that could not be read is undefined here and
 // contradicts nothing.
 
+import { isSocketPath } from '../core/host-port.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
 import type { DriverName } from './kinds.ts';
 
@@ -94,13 +95,16 @@ function checkHeartbeats(
       );
 }
 
-function checkUpstreams({ driver, upstreams, upstreamsFile }: Config, faults: string[]): void {
+function checkUpstreams({ driver, upstreams, upstreamsFile, heartbeatPort }: Config, faults: string[]): void {
   if (driver === 'static' && upstreams?.length === 0 && upstreamsFile === null)
     faults.push(
       'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,... or TORC_UPSTREAMS_FILE',
     );
   if (upstreams?.length > 0 && typeof upstreamsFile === 'string')
     faults.push('TORC_UPSTREAMS_FILE: TORC_UPSTREAMS is set too; allowed: unset one of the two');
+  const socket = upstreams?.find(({ host }) => isSocketPath(host));
+  if (socket !== undefined && typeof heartbeatPort === 'number')
+    faults.push(`TORC_HEARTBEAT_PORT: unix:${socket.host} has no port; allowed: unset it`);
 }
 
 function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: string[]): void {

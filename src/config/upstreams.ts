@@ -1,29 +1,31 @@
-// Given upstreams as people write them, one at a time: `host:port`, `dns:NAME:PORT` (each of its addresses is a replica),
-// `srv:NAME`; behind each `;name=`. The same words in TORC_UPSTREAMS, with commas, and in a file, a line each. A slot is
-// hashed by its name, so what is one name only by another spelling is made one here: letter case, forms of IPv6.
+// Given upstreams as people write them, one at a time: `host:port`, `https://host:port`, `unix:PATH`, `dns:NAME:PORT` (each
+// of its addresses is a replica), `srv:NAME`; behind each `;name=`, behind https `;ca=` and `;sni=`. The same words in
+// TORC_UPSTREAMS, with commas, and in a file, a line each. A slot is hashed by its name, so what is one name only by another
+// spelling is made one here: letter case, forms of IPv6, a scheme's own port.
 
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { hostPort } from '../core/host-port.ts';
+import { hostPort, isSocketPath } from '../core/host-port.ts';
+import type { ReplicaAddress } from '../core/types.ts';
 import type { Kind } from './kinds.ts';
 
-export interface GivenUpstream {
-  /** `host`: one replica, also where its name has several addresses. */
+export interface GivenUpstream extends ReplicaAddress {
+  /** `host`: one replica, also where its name has several addresses; `port` is 0 for `srv`, whose answers bring them. */
   readonly kind: 'host' | 'dns' | 'srv';
-  readonly host: string;
-  /** 0 for `srv`, whose answers bring ports. */
-  readonly port: number;
   /** The slot's name, or what its slots' names begin with. */
   readonly name: string;
 }
 
 export const UPSTREAM_FORMS =
-  'host:port, dns:NAME:PORT or srv:NAME, each with ;name=NAME behind it if wanted';
+  'host:port, http://host, https://host:port (;ca=FILE ;sni=NAME), unix:/PATH, dns:NAME:PORT or srv:NAME, each with ;name=NAME behind it if wanted';
 
 /** More in a list are a mistake: no ring holds so many. */
 const MOST = 1000;
 const LONGEST_SHOWN = 80;
+/** What the kernel has room for (unix(7)), less its closing zero. */
+const LONGEST_PATH_BYTES = 107;
 const HOST = /^[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?$/i;
 /** Stands in a URL (/requests/NAME), a header and a metric as it is. */
 const SLOT_NAME = /^[a-z0-9_[]([a-z0-9_.:~[\]-]{0,253}[a-z0-9_\]])?$/i;
@@ -31,41 +33,114 @@ const SLOT_NAME = /^[a-z0-9_[]([a-z0-9_.:~[\]-]{0,253}[a-z0-9_\]])?$/i;
 /** Whether a slot that somebody else fills may be called so. */
 export const isGivenName = (name: string): boolean => SLOT_NAME.test(name);
 
-/** `10.0.0.1:80`, `[::1]:80`. */
+/** `10.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock`. */
 export const addressName = (host: string, port: number): string => hostPort(withoutDot(host), port);
 
 /** "web." is looked up without search domains, and is the same name. */
 export const withoutDot = (host: string): string => host.replace(/\.$/, '');
 
-/** One upstream; a string says what is wrong with it. */
-export function parseUpstream(text: string): GivenUpstream | string {
-  const [target = '', ...attributes] = text.split(';').map(part => part.trim());
-  let given: string | null = null;
-  for (const attribute of attributes) {
-    const [key, ...value] = attribute.split('=');
-    if (key !== 'name') return `has "${shown(attribute)}" behind it, where only ;name= can be`;
-    if (given !== null) return 'has two names';
-    given = value.join('=');
-    if (!isGivenName(given))
-      return `has the name "${shown(given)}", which is not of letters, digits and inner _ . : ~ -`;
-  }
-  const kind = /^(dns|srv):/i.exec(target)?.[1]?.toLowerCase();
-  if (kind === 'srv') {
-    const host = hostOf(target.slice('srv:'.length));
-    return host === null ? 'is no srv:NAME' : { kind, host, port: 0, name: given ?? withoutDot(host) };
-  }
-  const address = addressOf(kind === 'dns' ? target.slice('dns:'.length) : target);
-  if (typeof address === 'string') return address;
-  if (kind !== 'dns')
-    return { kind: 'host', ...address, name: given ?? addressName(address.host, address.port) };
-  if (isIP(address.host) !== 0) return `looks up ${address.host}, which is an address: leave dns: out`;
-  return { kind: 'dns', ...address, name: given ?? addressName(address.host, address.port) };
+interface Attributes {
+  name?: string;
+  ca?: string;
+  sni?: string;
 }
 
-function addressOf(text: string): { host: string; port: number } | string {
+type Target = Omit<GivenUpstream, 'name'>;
+
+/** One upstream; a string says what is wrong with it. */
+export function parseUpstream(text: string): GivenUpstream | string {
+  const [target = '', ...rest] = text.split(';').map(part => part.trim());
+  const parsed = targetOf(target);
+  if (typeof parsed === 'string') return parsed;
+  const attributes = attributesOf(rest, parsed.tls !== undefined);
+  if (typeof attributes === 'string') return attributes;
+  const { ca, sni, name = nameOf(parsed) } = attributes;
+  if (!parsed.tls) return { ...parsed, name };
+  const serverName = sni ?? parsed.tls.serverName;
+  return { ...parsed, name, tls: { serverName, ca: ca === undefined ? null : resolve(ca) } };
+}
+
+function targetOf(text: string): Target | string {
+  const [, scheme = '', rest = text] = /^(unix|dns|srv|https?):(.*)$/i.exec(text) ?? [];
+  switch (scheme.toLowerCase()) {
+    case 'unix':
+      return socketOf(rest);
+    case 'srv': {
+      const host = hostOf(rest);
+      return host === null ? 'is no srv:NAME' : { kind: 'srv', host, port: 0 };
+    }
+    case 'dns': {
+      const address = addressOf(rest);
+      if (typeof address === 'string') return address;
+      if (isIP(address.host) !== 0) return `looks up ${address.host}, which is an address: leave dns: out`;
+      return { kind: 'dns', ...address };
+    }
+    case 'http':
+    case 'https':
+      if (rest.startsWith('//')) return urlOf(scheme.toLowerCase(), rest.slice(2));
+  }
+  if (text.includes('://')) return 'has another scheme than http:// and https://';
+  const address = addressOf(text);
+  return typeof address === 'string' ? address : { kind: 'host', ...address };
+}
+
+function socketOf(path: string): Target | string {
+  if (!isSocketPath(path)) return 'is no unix:/PATH: the path of a socket begins with "/"';
+  if (path.includes('\0') || path.endsWith('/')) return 'is no path of a socket';
+  if (Buffer.byteLength(path) > LONGEST_PATH_BYTES)
+    return `has a path of more than ${LONGEST_PATH_BYTES} bytes, which no socket can have`;
+  return { kind: 'host', host: path, port: 0 };
+}
+
+function urlOf(scheme: string, rest: string): Target | string {
+  const authority = rest.replace(/\/$/, '');
+  if (/[/?#]/.test(authority)) return 'has a path, and requests keep their own: give host and port alone';
+  if (authority.includes('@')) return 'has a user, whom torc has no use for: leave it out';
+  const address = addressOf(authority, scheme === 'https' ? 443 : 80);
+  if (typeof address === 'string') return address;
+  if (scheme === 'http') return { kind: 'host', ...address };
+  const serverName = isIP(address.host) === 0 ? withoutDot(address.host) : '';
+  return { kind: 'host', ...address, tls: { serverName, ca: null } };
+}
+
+const HINTS: Readonly<Record<keyof Attributes, string>> = {
+  name: 'of letters, digits and inner _ . : ~ -',
+  ca: 'a path',
+  sni: 'a host name',
+};
+
+function attributesOf(parts: readonly string[], isTls: boolean): Attributes | string {
+  const attributes: Attributes = {};
+  for (const part of parts) {
+    const [key = '', ...more] = part.split('=');
+    const value = more.join('=');
+    if (key !== 'name' && key !== 'ca' && key !== 'sni')
+      return `has "${shown(part)}" behind it, where only ;name=, and with https:// ;ca= and ;sni=, can be`;
+    if (key !== 'name' && !isTls) return `has ;${key}=, which is read with https:// alone`;
+    if (attributes[key] !== undefined) return `has two ;${key}=`;
+    if (!isWell(key, value)) return `has the ${key} "${shown(value)}", which is not ${HINTS[key]}`;
+    attributes[key] = value;
+  }
+  return attributes;
+}
+
+function isWell(key: keyof Attributes, value: string): boolean {
+  if (key === 'name') return isGivenName(value);
+  return key === 'ca' ? /^[^\0]+$/.test(value) : HOST.test(value) && isIP(value) === 0;
+}
+
+/** What it is called where nobody said. A path's `/` would end a name in a URL. */
+function nameOf({ kind, host, port }: Target): string {
+  if (kind === 'srv') return withoutDot(host);
+  if (!isSocketPath(host)) return addressName(host, port);
+  return `unix${host.replaceAll('/', ':').replace(/[^a-z0-9_.:~-]/gi, '_')}`;
+}
+
+/** `schemePort`: where none is given; absent: one must be. */
+function addressOf(text: string, schemePort?: number): { host: string; port: number } | string {
   const match = /^(\[[^\]]*\]|[^:[\]]*)(?::([^:]*))?$/.exec(text);
   if (!match) return 'is no host:port (an IPv6 address stands in brackets: [::1]:80)';
-  const [, bracketed = '', digits = ''] = match;
+  const [, bracketed = '', digits = schemePort === undefined ? '' : `${schemePort}`] = match;
   const inner = bracketed.replace(/^\[|\]$/g, '');
   if (bracketed.startsWith('[') && !ipaddr.IPv6.isValid(inner))
     return `has no IPv6 address in ${shown(bracketed)}`;
@@ -92,7 +167,8 @@ export function listFaults(upstreams: readonly GivenUpstream[]): string[] {
   for (const { kind, host, port, name } of upstreams) {
     const target = `${kind === 'host' ? '' : `${kind}:`}${kind === 'srv' ? host : addressName(host, port)}`;
     if (targets.has(target)) faults.push(`names ${target} twice: one slot each is enough`);
-    else if (names.has(`${kind} ${name}`.toLowerCase())) faults.push(`has two upstreams of the name ${name}`);
+    else if (names.has(`${kind} ${name}`.toLowerCase()))
+      faults.push(`has two upstreams of the name ${name}: give one of them another, ;name=NAME`);
     targets.add(target);
     names.add(`${kind} ${name}`.toLowerCase());
   }

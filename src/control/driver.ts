@@ -9,7 +9,7 @@ import type { ReplicaAddress } from '../core/types.ts';
 
 /** A replica as the driver sees it. Addresses are only meaningful while `running` (a dead one's may be reused). */
 export interface Replica extends ReplicaAddress {
-  /** Container id, `pid:starttime`, or `host:port`: names this run of this replica and no other, ever. */
+  /** Container id, `pid:starttime`, or what was given (`host:port`): names this run of this replica and no other, ever. */
   readonly id: string;
   readonly slot: string;
   readonly generation: number;

@@ -4,6 +4,7 @@
 // Who comes is proven by its heartbeat before it routes, and serves in its predecessor's place only then (make before
 // break); who goes is drained. An empty list is taken for a mistake: it changes nothing, and no list empties the table.
 
+import { hostPort } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
 import type { RingAlgorithm } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
@@ -129,7 +130,7 @@ const stateInWords = ({ status, ended }: Replica): string =>
 const isSame = (a: Replica, b: Replica): boolean => a.id === b.id && a.host === b.host && a.port === b.port;
 
 const movedInWords = ({ name }: Slot, { slot, host, port }: Replica): string =>
-  name === slot ? `its address became ${host}:${port}` : `it is listed as slot ${slot} now`;
+  name === slot ? `its address became ${hostPort(host, port)}` : `it is listed as slot ${slot} now`;
 
 export interface FollowerOptions {
   readonly fleet: Fleet;

@@ -3,7 +3,7 @@
 // then the container's own HEALTHCHECK, then the page that every site has; the first that is answered well is the one. Only a
 // "no such thing here" leads on to the next: who answers 503 to /heartbeat has been asked the right question.
 
-import { hostPort } from '../core/host-port.ts';
+import { addressInWords } from '../core/host-port.ts';
 import type { ProbeResult, Question, Replica } from './driver.ts';
 
 export interface QuestionSettings {
@@ -40,8 +40,8 @@ export function inWords({ mode, method, path }: Question): string {
   return mode === 'tcp' ? 'a connection' : `${method} ${path}`;
 }
 
-export function addressOf({ host, port }: Replica, question: Question): string {
-  return hostPort(host, question.port ?? port);
+export function addressOf({ host, port, tls }: Replica, question: Question): string {
+  return addressInWords({ host, port: question.port ?? port, ...(tls && { tls }) });
 }
 
 /** It was answered that there is no such thing: not what 408, 425 and 429 say. */

@@ -4,6 +4,7 @@
 // under way is an expectation on the slot. Few starts at once, serving slots before spares, so that the first one back
 // serves soonest (STARTS_AT_ONCE).
 
+import { hostPort } from '../core/host-port.ts';
 import type { Random } from '../core/random.ts';
 import type { Replica } from './driver.ts';
 import type { Signal } from './inbox.ts';
@@ -99,7 +100,7 @@ function difference(believed: Replica, listed: Replica | undefined): Pick<Signal
   if (listed.status === 'stopped') return { kind: 'gone', cause: listed.ended ?? 'it is stopped' };
   if (listed.status === 'paused') return { kind: 'suspect', cause: 'it is paused' };
   if (listed.host === believed.host && listed.port === believed.port) return null;
-  return { kind: 'going', cause: `its address became ${listed.host}:${listed.port}` };
+  return { kind: 'going', cause: `its address became ${hostPort(listed.host, listed.port)}` };
 }
 
 /** What may be taken over at the first list: of each slot the newest running replica, slots in a natural order. */

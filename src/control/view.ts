@@ -1,6 +1,7 @@
 // Slots as people see them, for /admin/slots and the table of what is failing: plain data, copied, so that a reader
 // cannot touch what the supervisor decides by.
 
+import { addressInWords } from '../core/host-port.ts';
 import type { ReplicaState } from '../core/types.ts';
 import { type Change, type Slot, stateOf } from './slots.ts';
 
@@ -10,14 +11,13 @@ export interface SlotView {
   readonly id: number;
   readonly state: ReplicaState;
   readonly generation: number;
-  /** Empty, and port 0, where no replica fills the slot. */
+  /** Empty, as the address is, where no replica fills the slot. */
   readonly replicaId: string;
   readonly label: string;
   /** '' where the driver knows none. */
   readonly image: string;
   readonly version: string;
-  readonly host: string;
-  readonly port: number;
+  readonly address: string;
   readonly change: Change;
   /** Since its replica first answered; null before. */
   readonly readyForMs: number | null;
@@ -44,8 +44,7 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
     label: replica?.label ?? '',
     image: replica?.image ?? '',
     version: replica?.version ?? '',
-    host: replica?.host ?? '',
-    port: replica?.port ?? 0,
+    address: replica ? addressInWords(replica) : '',
     change: slot.change,
     readyForMs: readySinceMs === null ? null : nowMs - readySinceMs,
     failing: isFailing

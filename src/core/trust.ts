@@ -4,7 +4,8 @@
 // images), because who installs an authority on a machine means all of its programs (RFC 9110 section 4.3.4).
 
 import { readFileSync } from 'node:fs';
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { type ConnectionOptions, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import type { ReplicaTls } from './types.ts';
 
 const LOOK_MS = 10_000;
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----';
@@ -54,8 +55,15 @@ class Authorities {
 const files = new Map<string, Authorities>();
 let system: SecureContext | null = null;
 
-/** `ca`: a file, which is read now or was lately; null: the system's. */
-export function trustIn(ca: string | null, nowMs: number): SecureContext {
+/** For `tls.connect`; the file of authorities is read now, or was lately. */
+export const verifying = ({ serverName, ca }: ReplicaTls, nowMs: number): ConnectionOptions => ({
+  secureContext: trustIn(ca, nowMs),
+  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+  rejectUnauthorized: true,
+  servername: serverName,
+});
+
+function trustIn(ca: string | null, nowMs: number): SecureContext {
   if (ca === null) {
     system ??= createSecureContext({ ca: systemAuthorities(), minVersion: 'TLSv1.2' });
     return system;
@@ -72,38 +80,37 @@ function systemAuthorities(): string[] {
 
 const UNKNOWN = 'its certificate is from an unknown authority: give the file of that authority as ;ca=FILE';
 
-const words: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'its certificate has expired: renew it there',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet: compare the clocks of both machines',
-  CERT_REVOKED: 'its certificate is revoked: renew it there',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed: give that certificate as ;ca=FILE',
-  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN,
-  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+/** By code, or by OpenSSL's words, which node:tls puts behind EPROTO or makes codes of. */
+const words: readonly (readonly [RegExp, string])[] = [
+  [/cert_has_expired/, 'its certificate has expired: renew it there'],
+  [/cert_not_yet_valid/, 'its certificate is not valid yet: compare the clocks of both machines'],
+  [/depth_zero_self_signed/, 'its certificate is self-signed: give that certificate as ;ca=FILE'],
+  [/self_signed_cert_in_chain|unable_to_get_issuer/, UNKNOWN],
+  [
+    /unable_to_verify_leaf/,
     'its certificate is from an unknown authority, or it leaves an intermediate out: add that there, or give ;ca=FILE',
-  INVALID_PURPOSE: 'its certificate is none for servers: give it another there',
-  EPROTO: 'it does not speak TLS on this port: give the port that does, or http:// instead of https://',
-  ERR_SSL_WRONG_VERSION_NUMBER:
+  ],
+  [/invalid_purpose/, 'its certificate is none for servers: give it another there'],
+  [
+    /wrong_version_number|packet_length_too_long|http_request/,
     'it does not speak TLS on this port: give the port that does, or http:// instead of https://',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG:
-    'it does not speak TLS on this port: give the port that does, or http:// instead of https://',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'it speaks no TLS from 1.2 on: renew its program',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'it speaks no TLS from 1.2 on: renew its program',
-  ERR_SSL_TLSV1_UNRECOGNIZED_NAME:
-    'it has no certificate for the name it is asked for: give another as ;sni=NAME',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    'it asks for a client certificate, and torc has none for replicas',
-  ECONNRESET: 'it closed the connection within the TLS handshake: is this its port for TLS?',
-};
+  ],
+  [/protocol_version|unsupported_protocol/, 'it speaks no TLS from 1.2 on: renew its program'],
+  [/unrecognized_name/, 'it has no certificate for the name it is asked for: give another as ;sni=NAME'],
+  [
+    /certificate_required|handshake_failure/,
+    'it refuses the handshake: does it ask for a client certificate? torc has none',
+  ],
+  [/econnreset/, 'it closed the connection within the TLS handshake: is this its port for TLS?'],
+];
 
 /** What the handshake ended with, and what to do about it. */
-export function tlsFault({ code = '', message, ...error }: NodeJS.ErrnoException): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const { reason } = error as { reason?: string };
-    return `its certificate is for others: ${reason ?? message} Give one of its names as ;sni=NAME`;
-  }
-  return words[code] ?? `${code === '' ? '' : `${code}: `}${message}`;
+export function tlsFault(error: NodeJS.ErrnoException & { readonly reason?: string }): string {
+  const { code = '', message, reason = message } = error;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is for others (${reason.replace(/[\s.:]+$/, '')}): give one of its names as ;sni=NAME`;
+  const text = `${code} ${message}`.toLowerCase().replaceAll(' ', '_');
+  return words.find(([pattern]) => pattern.test(text))?.[1] ?? `${code === '' ? '' : `${code}: `}${message}`;
 }
 
 /** Not the way there: what was said on it. */

@@ -23,6 +23,8 @@ export interface SocketUser {
 export interface ReplicaSocket extends Socket {
   /** null: its events concern nobody any more. */
   user?: SocketUser | null;
+  /** Of node:tls. */
+  readonly secureConnecting?: boolean;
 }
 
 /** Where to connect to, and how. */
@@ -120,6 +122,8 @@ function onBytes(this: ReplicaSocket, count: number, buffer: Uint8Array): boolea
   return true;
 }
 function onEnd(this: ReplicaSocket): void {
+  // Within the handshake node:tls makes an error of it, which comes next.
+  if (this.secureConnecting) return;
   this.user?.ended();
 }
 function onDrain(this: ReplicaSocket): void {

@@ -4,7 +4,7 @@
 
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
-import { trustIn } from '../core/trust.ts';
+import { verifying } from '../core/trust.ts';
 import type { ReplicaTls } from '../core/types.ts';
 
 export class TlsClient {
@@ -19,13 +19,9 @@ export class TlsClient {
 
   /** `protocols`: what may be spoken inside, for ALPN. */
   connect(options: ConnectionOptions, protocols: readonly string[]): TLSSocket {
-    const { serverName, ca } = this.#tls;
     const socket = connect({
       ...options,
-      secureContext: trustIn(ca, this.#clock.nowMs()),
-      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
-      rejectUnauthorized: true,
-      ...(serverName !== '' && { servername: serverName }),
+      ...verifying(this.#tls, this.#clock.nowMs()),
       ALPNProtocols: [...protocols],
       session: this.#session,
     });

@@ -1,7 +1,7 @@
 // Certificates for a test, made by openssl: an authority, a server's for 127.0.0.1 and a client's, valid for a day.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Writes ca.pem, cert.pem and key.pem (the client's), server-cert.pem and server-key.pem into `directory`. */
@@ -26,3 +26,59 @@ export function makeCertificates(directory: string): void {
     );
   }
 }
+
+/** An authority for servers, with P-256 keys: what it issues is for `names` (DNS:... or IP:...), `days` from now, or before. */
+export class Authority {
+  readonly #directory: string;
+  readonly path: string;
+  #count = 0;
+
+  constructor(directory: string) {
+    mkdirSync(directory, { recursive: true });
+    this.#directory = directory;
+    this.path = join(directory, 'authority.pem');
+    this.#openssl(
+      'req',
+      '-x509',
+      ...P256,
+      '-days',
+      '1',
+      '-subj',
+      '/CN=an authority',
+      '-keyout',
+      'ca.key',
+      '-out',
+      this.path,
+    );
+  }
+
+  issue(names: readonly string[], days = 1): { readonly key: string; readonly cert: string } {
+    const name = `${++this.#count}`;
+    this.#openssl(
+      'req',
+      ...P256,
+      '-subj',
+      `/CN=server ${name}`,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+    );
+    writeFileSync(join(this.#directory, `${name}.ext`), `subjectAltName=${names.join()}\n`);
+    this.#openssl(
+      ...['x509', '-req', '-in', `${name}.csr`, '-CA', this.path, '-CAkey', 'ca.key', '-CAcreateserial'],
+      ...['-days', `${days}`, '-extfile', `${name}.ext`, '-out', `${name}.pem`],
+    );
+    return { key: this.#read(`${name}.key`), cert: this.#read(`${name}.pem`) };
+  }
+
+  #read(name: string): string {
+    return readFileSync(join(this.#directory, name), 'utf8');
+  }
+
+  #openssl(...args: string[]): void {
+    execFileSync('openssl', args, { cwd: this.#directory, stdio: 'pipe' });
+  }
+}
+
+const P256 = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];

@@ -1,8 +1,9 @@
 // A replica made of a raw socket: it keeps the very bytes that arrived, and answers with the very bytes it is told, so
 // that a test sees what a polite HTTP library would hide.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { parseChunks } from './raw.ts';
+import { listen, replicaServer } from './way.ts';
 
 export interface OriginRequest {
   /** Request line and fields, without the empty line. */
@@ -34,7 +35,7 @@ export interface Origin {
 }
 
 export async function rawOrigin(answer: Answer, { atHead = false, port = 0 } = {}): Promise<Origin> {
-  const server: Server = createServer({ noDelay: true, allowHalfOpen: true });
+  const { server, event } = replicaServer({ noDelay: true, allowHalfOpen: true });
   const origin: Origin = {
     port: 0,
     requests: [],
@@ -49,9 +50,12 @@ export async function rawOrigin(answer: Answer, { atHead = false, port = 0 } = {
         server.close(() => resolve());
       }),
   };
-  server.on('connection', socket => serve(origin, socket));
-  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
-  return Object.assign(origin, { port: (server.address() as { port: number }).port });
+  server.on(event, (socket: Socket) => {
+    // Only TCP has a reset.
+    if (event !== 'connection' || socket.remoteFamily === undefined) socket.resetAndDestroy = socket.destroy;
+    serve(origin, socket);
+  });
+  return Object.assign(origin, { port: await listen(server, port) });
 }
 
 function serve(origin: Origin, socket: Socket): void {

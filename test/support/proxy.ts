@@ -10,6 +10,7 @@ import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { Counters, type CountersDelta } from '../../src/routing/counters.ts';
 import { SnapshotHolder } from '../../src/routing/snapshot.ts';
 import { freePort } from './torc.ts';
+import { addressFor } from './way.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -90,8 +91,7 @@ export function snapshotOf(
       slot: String(slotId + 1),
       generation,
       replicaId: `replica-${slotId + 1}-${generation}`,
-      host: '127.0.0.1',
-      port,
+      ...addressFor(port),
       state: states[slotId] ?? 'ready',
     })),
     lost,

@@ -5,12 +5,15 @@
 // A plain host name is resolved anew by each connection; names.ts says when its old addresses are to be left.
 
 import { isIP } from 'node:net';
-import { addressName, type GivenUpstream } from '../../config/upstreams.ts';
+import { addressName, type GivenUpstream, withoutDot } from '../../config/upstreams.ts';
 import type { Driver, DriverEvent, Replica } from '../../control/driver.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
+import { StartError } from '../../core/errors.ts';
+import { addressInWords, isSocketPath } from '../../core/host-port.ts';
 import type { Log } from '../../core/log.ts';
+import type { ReplicaAddress } from '../../core/types.ts';
 import type { NameService } from './dns.ts';
-import { UpstreamsFile } from './file.ts';
+import { trustFaults, UpstreamsFile } from './file.ts';
 import { Names } from './names.ts';
 import { type Found, type Seating, seatAll, seatDueMs, seatName } from './seats.ts';
 import { SeatsFile } from './seats-file.ts';
@@ -59,6 +62,8 @@ export class StaticDriver implements Driver {
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
     if (this.#file) this.#upstreams = this.#file.open();
+    const faults = trustFaults(this.#upstreams).map(fault => `TORC_UPSTREAMS: ${fault}`);
+    if (faults.length > 0) throw new StartError(faults.join('\n'), { exitCode: 2 });
     this.#names.set(named(this.#upstreams));
     await this.#names.first();
     this.#seat();
@@ -69,17 +74,15 @@ export class StaticDriver implements Driver {
     const replicas = new Map<string, Replica>();
     for (const upstream of this.#upstreams) {
       if (upstream.kind !== 'host') continue;
-      const { host, port, name } = upstream;
-      const generation = this.#names.generationOf(upstream);
-      const label = addressName(host, port);
-      replicas.set(name, given(name, host, port, label, generation));
+      const { name } = upstream;
+      replicas.set(name, given(name, upstream, this.#names.generationOf(upstream)));
     }
     const found = new Map(this.#found().map(each => [addressName(each.host, each.port), each]));
     for (const seat of this.#seating.seats) {
       const each = found.get(seat.address);
       if (seat.leftMs !== null || each === undefined || each.group !== seat.group) continue;
       const name = seatName(seat, each.isNamed);
-      if (!replicas.has(name)) replicas.set(name, given(name, each.host, each.port, seat.address, 1));
+      if (!replicas.has(name)) replicas.set(name, given(name, each, 1));
     }
     return [...replicas.values()];
   }
@@ -141,15 +144,21 @@ export class StaticDriver implements Driver {
 
 /** Those that have to be asked for. */
 const named = (upstreams: readonly GivenUpstream[]): GivenUpstream[] =>
-  upstreams.filter(({ kind, host }) => kind !== 'host' || isIP(host) === 0);
+  upstreams.filter(({ kind, host }) => kind !== 'host' || (isIP(host) === 0 && !isSocketPath(host)));
 
-const given = (slot: string, host: string, port: number, label: string, generation: number): Replica => ({
-  id: generation === 1 ? label : `${label}@${generation}`,
-  slot,
-  generation,
-  spare: false,
-  status: 'running',
-  host,
-  port,
-  label,
-});
+/** Whom to believe is a part of who it is: where that changes, connections are made anew. */
+function given(slot: string, { host, port, tls }: ReplicaAddress, generation: number): Replica {
+  const label = addressInWords({ host: withoutDot(host), port, ...(tls && { tls }) });
+  const trust = tls ? `;sni=${tls.serverName}${tls.ca === null ? '' : `;ca=${tls.ca}`}` : '';
+  return {
+    id: `${label}${trust}${generation === 1 ? '' : `@${generation}`}`,
+    slot,
+    generation,
+    spare: false,
+    status: 'running',
+    host,
+    port,
+    ...(tls && { tls }),
+    label,
+  };
+}

@@ -9,6 +9,7 @@ import { type GivenUpstream, listFaults, parseUpstream, UPSTREAM_FORMS } from '.
 import type { Clock, Timer } from '../../core/clock.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { authoritiesFault } from '../../core/trust.ts';
 
 const POLL_MS = 1_000;
 /** Between the two readings that must be alike. */
@@ -32,9 +33,18 @@ export function parseUpstreams(text: string): { upstreams: GivenUpstream[] } | {
     else upstreams.push(parsed);
   }
   if (faults.length > 0) faults.push(`allowed: ${UPSTREAM_FORMS}; # begins a comment`);
-  else faults.push(...listFaults(upstreams));
+  else faults.push(...listFaults(upstreams), ...trustFaults(upstreams));
   if (upstreams.length === 0 && faults.length === 0) faults.push('it names no upstreams');
   return faults.length > 0 ? { faults: shortened(faults) } : { upstreams };
+}
+
+/** Files of authorities that are not there, or have none. */
+export function trustFaults(upstreams: readonly GivenUpstream[]): string[] {
+  const files = new Set(upstreams.flatMap(({ tls }) => tls?.ca ?? []));
+  return [...files].flatMap(path => {
+    const fault = authoritiesFault(path);
+    return fault === null ? [] : `;ca=${path}: ${fault}; allowed: a PEM file of the authorities to believe`;
+  });
 }
 
 const shortened = (faults: readonly string[]): string[] =>
