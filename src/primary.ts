@@ -12,6 +12,7 @@ import { loadTokens } from './admin/tokens.ts';
 import { announce } from './banner.ts';
 import { AdminListener, adminAddressOf } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
+import { Https } from './cluster/https.ts';
 import { Workers } from './cluster/workers.ts';
 import { addressesOf } from './config/addresses.ts';
 import type { Config } from './config/fields.ts';
@@ -62,8 +63,11 @@ export async function runPrimary(
     log,
     progress: text => log.info({}, text),
   });
+  const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
+  await https?.open();
   const workers: Workers = new Workers({
     config,
+    greeting: () => https?.greeting() ?? [],
     count: workerCount,
     clock: systemClock,
     log,
@@ -107,6 +111,7 @@ export async function runPrimary(
     queued: slot => workers.queued(slot),
     recent: (replicaId, windowMs) => recent.view(replicaId, systemClock.nowMs(), windowMs),
     rings: () => workers.rings(),
+    certificates: () => https?.store.expiries ?? [],
     workerRestarts: () => workers.restarts,
     workersHung: () => workers.hung,
   });
@@ -159,6 +164,7 @@ export async function runPrimary(
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
     autoscaler?.close();
+    https?.close();
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();

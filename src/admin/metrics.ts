@@ -7,6 +7,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { SlotView } from '../control/supervisor.ts';
 import { proxyErrors } from '../core/errors.ts';
+import type { CertificateExpiry } from '../core/tls-material.ts';
 import { LATENCY_BOUNDS_US, type Totals } from '../routing/counters.ts';
 import type { RecentView } from '../routing/recent.ts';
 import { histogramText, summaryText } from './metric-text.ts';
@@ -23,6 +24,9 @@ export interface MetricsSource {
   /** That route by the current snapshot. */
   readonly workersCurrent: number;
   readonly workerRestarts: number;
+  readonly nowMs: number;
+  /** That HTTPS is served with. */
+  readonly certificates: readonly CertificateExpiry[];
   readonly workersHung: number;
   readonly replacements: number;
   readonly ejections: readonly { readonly slot: string; readonly cause: string; readonly count: number }[];
@@ -80,6 +84,17 @@ export class Metrics {
     'client connections refused, by the bound that they met',
     'reason',
   );
+  readonly #handshakes = this.#counter(
+    'torc_tls_handshakes_total',
+    'TLS handshakes of clients, by how they ended',
+    'result',
+  );
+  readonly #expiry = this.#gauge(
+    'torc_tls_certificate_expiry_seconds',
+    'until a certificate, or one of its intermediates, expires; negative: since then',
+    'file',
+    'name',
+  );
   readonly #logDropped = this.#counter('torc_log_lines_dropped_total', 'log lines that nobody read in time');
   readonly #retries = this.#counter('torc_retries_total', 'second and later attempts');
   readonly #refused = this.#counter('torc_retry_budget_refusals_total', 'retries that the budget refused');
@@ -129,6 +144,9 @@ export class Metrics {
     for (const { count, ...labels } of source.ejections) this.#ejections.inc(labels, count);
     for (const [reason, count] of Object.entries(totals.refused))
       this.#refusedConnections.inc({ reason }, count);
+    for (const [result, count] of Object.entries(totals.handshakes)) this.#handshakes.inc({ result }, count);
+    for (const { file, name, expiresMs } of source.certificates)
+      this.#expiry.set({ file, name }, Math.floor((expiresMs - source.nowMs) / 1000));
     for (const [reason, count] of source.refusals) this.#controlRefused.inc({ reason }, count);
     this.#logDropped.inc(totals.logDropped);
     this.#retries.inc(totals.retries);

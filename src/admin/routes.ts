@@ -2,16 +2,9 @@
 // reply (or, for events, a stream of chunks). Access and payload are checked before a handler runs; what a change means
 // is decided by the supervisor. Answers are JSON with 2-space indentation: people count the lines.
 
-import type { Config } from '../config/fields.ts';
-import type { Driver } from '../control/driver.ts';
 import type { Outcome } from '../control/membership.ts';
-import type { Supervisor } from '../control/supervisor.ts';
-import type { Clock } from '../core/clock.ts';
 import { splitTarget } from '../core/control-path.ts';
-import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
-import type { Totals } from '../routing/counters.ts';
-import type { HotKeysReport } from '../routing/hot-keys.ts';
-import type { RecentView } from '../routing/recent.ts';
+import type { AdminChannel, AdminReply, AdminRequest } from '../core/messages.ts';
 import {
   type AccessRules,
   commandRefusal,
@@ -22,8 +15,8 @@ import {
   type Refusal,
   rightsOf,
 } from './access.ts';
-import type { Audit } from './audit.ts';
-import { EventStreams, type Past } from './events.ts';
+import type { AdminContext } from './context.ts';
+import { EventStreams } from './events.ts';
 import { explainView, readQuestion } from './explain.ts';
 import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
@@ -37,33 +30,6 @@ import { statusView } from './status.ts';
 import { Tally } from './tally.ts';
 import { ringView, rolloutView, slotsView } from './views.ts';
 import { WhatIfs } from './whatif.ts';
-
-/** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
-export interface AdminContext {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly supervisor: Supervisor;
-  readonly totals: Totals;
-  readonly driver: Pick<Driver, 'name' | 'program' | 'creates'>;
-  readonly audit: Audit;
-  /** Events of earlier times. */
-  readonly past: Past;
-  /** Of torc itself; when it started (since 1970); how many workers there should be. */
-  readonly version: string;
-  readonly startedMs: number;
-  readonly wantedWorkers: number;
-  /** Hashes of keys are made with it. */
-  readonly secret: Buffer;
-  collect(what?: 'counts' | 'keys' | 'hot keys'): Promise<boolean>;
-  /** As collected last. */
-  hotKeys(): readonly HotKeysReport[];
-  inFlight(slot: string): number;
-  queued(slot: string): number;
-  recent(replicaId: string | null, windowMs: number): RecentView;
-  rings(): readonly WorkerRing[];
-  workerRestarts(): number;
-  workersHung(): number;
-}
 
 /** One request with what its handler may need of it. */
 interface Asked {
@@ -361,6 +327,8 @@ export class Admin {
       workers: context.wantedWorkers,
       workersCurrent: context.rings().filter(ring => ring.epoch === epoch && ring.checksum === checksum)
         .length,
+      certificates: context.certificates(),
+      nowMs: context.clock.wallMs(),
       workerRestarts: context.workerRestarts(),
       workersHung: context.workersHung(),
       refusals: context.audit.refusals,

@@ -55,6 +55,12 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
           send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
           resolve();
           return;
+        case 'tls':
+          proxy.tls.use(message.material);
+          return;
+        case 'ticket-keys':
+          proxy.tls.useTicketKeys(message.keys);
+          return;
         case 'alive?':
           send({ type: 'alive' });
           return;

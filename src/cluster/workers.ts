@@ -4,19 +4,19 @@
 // with an empty one. Where the system can, each worker has a listening socket of its own on the one port and the kernel
 // deals connections out (front/listener.ts); a taken port is found before that, by listening on it alone for a moment.
 
-import cluster, { type Worker } from 'node:cluster';
+import type { Worker } from 'node:cluster';
 import type { Config } from '../config/fields.ts';
 import type { DataPlane } from '../control/data-plane.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { type ToPrimary, type ToWorker, WORKER_CONFIG, type WorkerRing } from '../core/messages.ts';
-import { asOwnGroup } from '../core/own-group.ts';
+import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import type { HotKeysReport } from '../routing/hot-keys.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
+import { forkWorker, forWorkers, prepareWorkers } from './worker-process.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;
@@ -31,6 +31,8 @@ export interface WorkersOptions {
   readonly count: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** What a new worker is told before its first snapshot. */
+  readonly greeting: () => readonly ToWorker[];
   /** The snapshot that a new worker starts with. */
   readonly snapshot: () => SnapshotMessage;
   readonly onHint: (hint: SuspectHint) => void;
@@ -63,35 +65,6 @@ interface Member {
   readonly hub: AdminHub;
 }
 
-/**
- * A worker logs to the primary's stdout, but not as its own descriptor 1: Node makes 0 to 2 of a child blocking at its start
- * and puts them back at its end, and where they are a socket that holds for all who have it. The place is WORKER_LOG_FD.
- * Its stderr is a pipe to the primary for the same reason: a shell may have joined the two (`2>&1`).
- */
-const WORKER_STDIO = ['ignore', 'ignore', 'pipe', 'ipc', 1];
-/** A worker's last words that may wait in the primary for a stderr that nobody reads. */
-const MAX_STDERR_BYTES = 256 * 1024;
-
-/**
- * Room for young objects. A request lives some milliseconds; in V8's 1 MiB to start with, many are collected while they
- * are at work, and get copied. Measured: 15 to 20 % less CPU per request (docs/benchmarks.md).
- */
-const WORKER_FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
-
-/** Who may administer, and what replicas are told, is the primary's: workers get neither tokens nor a service's secrets. */
-const forWorkers = (config: Config): Config => ({
-  ...config,
-  adminToken: null,
-  adminTokenFile: null,
-  service: null,
-});
-
-const environmentFor = (config: Config): NodeJS.ProcessEnv => ({
-  TORC_ADMIN_TOKEN: undefined,
-  TORC_ADMIN_TOKEN_FILE: undefined,
-  [WORKER_CONFIG]: JSON.stringify(config),
-});
-
 export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
   readonly #members = new Map<number, Member>();
@@ -120,12 +93,7 @@ export class Workers implements DataPlane {
 
   /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
   start(): Promise<void> {
-    cluster.setupPrimary({
-      serialization: 'advanced',
-      stdio: WORKER_STDIO,
-      args: process.argv.slice(2),
-      execArgv: [...process.execArgv, ...WORKER_FLAGS],
-    });
+    prepareWorkers();
     return new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
       for (let i = 0; i < this.#options.count; i++) this.#fork();
@@ -141,6 +109,10 @@ export class Workers implements DataPlane {
 
   publish(snapshot: SnapshotMessage): void {
     for (const member of this.#members.values()) this.#publishTo(member, snapshot);
+  }
+
+  tell(message: ToWorker): void {
+    for (const member of this.#members.values()) this.#send(member, message);
   }
 
   /** Resolves true once no worker has a request in flight on `replicaId`, false at `timeoutMs`. */
@@ -220,7 +192,7 @@ export class Workers implements DataPlane {
   }
 
   #fork(): void {
-    const worker = asOwnGroup(() => cluster.fork(environmentFor(this.#config)));
+    const worker = forkWorker(this.#config);
     const member: Member = {
       worker,
       bornMs: this.#options.clock.nowMs(),
@@ -246,9 +218,7 @@ export class Workers implements DataPlane {
     worker.on('error', error =>
       this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'),
     );
-    worker.process.stderr?.on('data', (text: Buffer) => {
-      if (process.stderr.writableLength < MAX_STDERR_BYTES) process.stderr.write(text);
-    });
+    for (const message of this.#options.greeting()) this.#send(member, message);
     this.#publishTo(member, this.#options.snapshot());
   }
 

@@ -5,4 +5,10 @@ import type { Address } from '../core/address.ts';
 import type { Config } from './fields.ts';
 
 /** In the order in which they are told; the first is the one that the banner names. */
-export const addressesOf = ({ host, port }: Config): readonly Address[] => [{ host, port, tls: false }];
+export function addressesOf({ host, port, httpsPort, httpsRedirect }: Config): readonly Address[] {
+  if (httpsPort === null) return [{ host, port, tls: false, redirect: null }];
+  return [
+    { host, port, tls: false, redirect: httpsRedirect === 0 ? httpsPort : httpsRedirect },
+    { host, port: httpsPort, tls: true, redirect: null },
+  ];
+}

@@ -49,6 +49,7 @@ export function checkTogether(
   checkHeartbeats(config, given, faults);
   checkScaling(config, faults);
   checkAdmin(config, faults);
+  checkTls(config, given, faults);
   if (config.key?.length === 0) faults.push(`TORC_KEY: is empty; allowed: ${fields.key.allowed}`);
 }
 
@@ -121,6 +122,42 @@ function checkAdmin({ adminListen, adminPort, adminPaths }: Config, faults: stri
     faults.push(
       'TORC_ADMIN_PATHS: separate needs a listener of its own; allowed: TORC_ADMIN_PORT or TORC_ADMIN_LISTEN=unix:PATH beside it',
     );
+}
+
+/** What only says how HTTPS is served. */
+const OF_HTTPS: readonly FieldKey[] = [
+  'httpsRedirect',
+  'tls',
+  'tlsCert',
+  'tlsKey',
+  'tlsClientCa',
+  'tlsClient',
+  'tlsTicketRotationMs',
+  'maxHandshakes',
+];
+
+function checkTls(config: Config, given: readonly FieldKey[], faults: string[]): void {
+  const { httpsPort, port, tls, tlsCert, tlsKey, tlsClientCa } = config;
+  if (httpsPort === undefined) return;
+  if (httpsPort === null) {
+    for (const key of OF_HTTPS)
+      if (given.includes(key))
+        faults.push(`${fields[key].name}: is read by HTTPS only; allowed: TORC_HTTPS_PORT beside it`);
+    return;
+  }
+  if (httpsPort === port) faults.push('TORC_HTTPS_PORT: is PORT too; allowed: another port');
+  if (tls === 'self-signed' && (given.includes('tlsCert') || given.includes('tlsKey')))
+    faults.push('TORC_TLS: self-signed needs no files; allowed: unset it, or TORC_TLS_CERT and TORC_TLS_KEY');
+  if (tls === 'files' && tlsCert?.length === 0)
+    faults.push(
+      'TORC_TLS_CERT: is empty, and TORC_HTTPS_PORT needs it; allowed: a list of PEM files, or TORC_TLS=self-signed for trying',
+    );
+  if (tls === 'files' && tlsCert?.length !== tlsKey?.length)
+    faults.push(
+      `TORC_TLS_KEY: has ${tlsKey?.length} files, and TORC_TLS_CERT ${tlsCert?.length}; allowed: a key for each certificate, in the same order`,
+    );
+  if (tlsClientCa === null && given.includes('tlsClient'))
+    faults.push('TORC_TLS_CLIENT: no authority is named; allowed: TORC_TLS_CLIENT_CA beside it');
 }
 
 function checkScaling({ least, most, replicas }: Config, faults: string[]): void {

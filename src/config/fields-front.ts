@@ -1,7 +1,7 @@
 // Settings of the front door: where clients come in, whose word on who they are counts, what replicas hear of it, and the
 // bounds of a client's connection. One row each; fields.ts says what a row is.
 
-import { flag, list, oneOf, parseCidr, row, text, whole } from './kinds.ts';
+import { flag, list, oneOf, parseCidr, parseFile, redirect, row, text, whole } from './kinds.ts';
 
 /** Not one that HTTP, torc or a tracer has a use for. */
 const REQUEST_ID =
@@ -24,6 +24,70 @@ export const frontFields = {
     '',
     'HTTP/2 for clients that ask for it: by ALPN, or by prior knowledge on a plain port',
     'live',
+  ),
+  httpsPort: row(
+    'TORC_HTTPS_PORT',
+    whole(1, 65535),
+    null,
+    '',
+    'port of the public listener for HTTPS, beside PORT',
+    'restart',
+  ),
+  httpsRedirect: row(
+    'TORC_HTTPS_REDIRECT',
+    redirect,
+    'false',
+    '',
+    'plain requests get 308 to the same target by https, control requests excepted; a number: on that port, where clients come in by another one than TORC_HTTPS_PORT',
+    'restart',
+  ),
+  tls: row(
+    'TORC_TLS',
+    oneOf('files', 'self-signed'),
+    'files',
+    '',
+    'self-signed: a certificate made at each start, for trying; no client trusts it',
+    'restart',
+  ),
+  tlsCert: row(
+    'TORC_TLS_CERT',
+    list(parseFile, 'a list of PEM files'),
+    null,
+    '',
+    'certificate files (each with its intermediates), chosen by the names in them; the first is for everybody else; looked at every 10 s',
+    'restart',
+  ),
+  tlsKey: row(
+    'TORC_TLS_KEY',
+    list(parseFile, 'a list of PEM files'),
+    null,
+    '',
+    'their private keys, in the same order',
+    'restart',
+  ),
+  tlsClientCa: row(
+    'TORC_TLS_CLIENT_CA',
+    text(/./, 'is empty', 'a PEM file'),
+    null,
+    '',
+    'client certificates by these authorities are asked for; replicas hear of them in X-Forwarded-Tls-Client-*',
+    'restart',
+  ),
+  tlsClient: row(
+    'TORC_TLS_CLIENT',
+    oneOf('require', 'ask'),
+    'require',
+    '',
+    'whether a client without a certificate is served',
+    'restart',
+  ),
+  tlsTicketRotationMs: row(
+    'TORC_TLS_TICKET_ROTATION_MS',
+    whole(1000, 86_400_000),
+    '3600000',
+    'ms',
+    'until session tickets get a new key; those of the last two are still taken',
+    'restart',
   ),
   trustedProxies: row(
     'TORC_TRUSTED_PROXIES',
@@ -80,6 +144,14 @@ export const frontFields = {
     '16384',
     '',
     'client connections of one worker; beyond: dropped, counted, logged once a minute',
+    'live',
+  ),
+  maxHandshakes: row(
+    'TORC_MAX_HANDSHAKES',
+    whole(1, 1000000),
+    '1024',
+    '',
+    'connections of one worker that are in their TLS handshake at once; beyond: the one that takes longest is dropped',
     'live',
   ),
   maxConnectionsPerClient: row(

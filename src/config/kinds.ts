@@ -56,6 +56,16 @@ export const flag: Kind<boolean> = {
   allowed: 'true, false',
 };
 
+/** null: none; 0: to the port that torc has itself. */
+export const redirect: Kind<number | null> = {
+  schema: z
+    .string()
+    .regex(/^(true|false|\d{1,5})$/, 'is neither true, false nor a port')
+    .transform(text => (text === 'false' ? null : text === 'true' ? 0 : Number(text)))
+    .refine(port => port === null || port <= 65535, 'is no port'),
+  allowed: 'true, false, a port',
+};
+
 export const text = (pattern: RegExp, wrong: string, allowed: string): Kind<string> => ({
   schema: z.string().regex(pattern, wrong),
   allowed,
@@ -113,6 +123,8 @@ export function parseStatuses(item: string): StatusRange | null {
   const to = Number(match[2] ?? match[1]);
   return from <= to ? { from, to } : null;
 }
+
+export const parseFile = (item: string): string | null => (item === '' ? null : item);
 
 export function parseCidr(item: string): string | null {
   if (ipaddr.isValidCIDR(item)) return item;

@@ -6,4 +6,6 @@ export interface Address {
   readonly port: number;
   /** A connection begins with a TLS handshake. */
   readonly tls: boolean;
+  /** Its requests are answered with where they shall go: the same by https, to this port; null: they are served. */
+  readonly redirect: number | null;
 }

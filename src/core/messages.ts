@@ -1,6 +1,7 @@
 // Every message between the primary (control plane) and its workers (data planes), as plain data for structured clone.
 // Order matters and the channel keeps it: a worker that has answered `applied` N has seen all that was sent before.
 
+import type { TlsMaterial } from './tls-material.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from './types.ts';
 
 /** The variable that a worker finds its settings in, as JSON. */
@@ -58,6 +59,10 @@ export interface Publish {
 
 export type ToWorker =
   | Publish
+  /** For the handshakes from now on; before the first snapshot, where torc serves HTTPS. */
+  | { readonly type: 'tls'; readonly material: TlsMaterial }
+  /** Of session tickets, newest first. */
+  | { readonly type: 'ticket-keys'; readonly keys: readonly Uint8Array[] }
   | ToRelay
   | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }

@@ -1,28 +1,40 @@
 // Connections that have been accepted and have not come to the doors yet, because a stage of their way (listener.ts) has to
-// read something first. They have said nothing of HTTP, so no Client's deadline holds for them: here is their bound in time,
-// one for all their stages together, and here they are found when torc drains.
+// read something first. They have said nothing of HTTP, so no Client's deadline holds for them: here are their bounds in time,
+// one for all their stages together, and in number: a handshake holds some 50 KiB. Of too many the oldest is dropped, not
+// the newest: one that is honest is through within some round trips, and a flood pushes out itself.
 
 import type { Socket } from 'node:net';
+import type { Config } from '../config/fields.ts';
 import type { Peer } from './peer.ts';
 
 export class Arrivals {
   readonly #peers = new Map<Socket, Peer>();
   #timeoutMs: number;
+  #most: number;
+  readonly #left: (peer: Peer) => void;
+  readonly #dropped: () => void;
   readonly #onClose: (this: Socket) => void;
 
-  /** `left`: one is closed without having come to the doors. */
-  constructor(timeoutMs: number, left: (peer: Peer) => void) {
-    this.#timeoutMs = timeoutMs;
+  /** `left`: one is closed without having come to the doors; `dropped`: because there were too many. */
+  constructor(
+    { headerTimeoutMs, maxHandshakes }: Pick<Config, 'headerTimeoutMs' | 'maxHandshakes'>,
+    left: (peer: Peer) => void,
+    dropped: () => void,
+  ) {
+    this.#timeoutMs = headerTimeoutMs;
+    this.#most = maxHandshakes;
+    this.#left = left;
+    this.#dropped = dropped;
     const peers = this.#peers;
     this.#onClose = function () {
-      const peer = peers.get(this)!;
-      peers.delete(this);
-      left(peer);
+      const peer = peers.get(this);
+      if (peers.delete(this)) left(peer!);
     };
   }
 
-  configure(timeoutMs: number): void {
-    this.#timeoutMs = timeoutMs;
+  configure({ headerTimeoutMs, maxHandshakes }: Config): void {
+    this.#timeoutMs = headerTimeoutMs;
+    this.#most = maxHandshakes;
     for (const peer of this.#peers.values()) peer.judge();
   }
 
@@ -32,6 +44,7 @@ export class Arrivals {
 
   /** A stage begins that has to read something from `socket`. */
   add(socket: Socket, peer: Peer): void {
+    if (this.#peers.size >= this.#most) this.#dropOldest();
     this.#peers.set(socket, peer);
     socket.on('error', destroyed);
     socket.on('close', this.#onClose);
@@ -42,6 +55,23 @@ export class Arrivals {
     this.#peers.delete(socket);
     socket.off('error', destroyed);
     socket.off('close', this.#onClose);
+  }
+
+  /** The first of a Map is the one that has been in it longest. */
+  #dropOldest(): void {
+    for (const [socket, peer] of this.#peers) {
+      this.#peers.delete(socket);
+      this.#left(peer);
+      this.#dropped();
+      socket.destroy();
+      return;
+    }
+  }
+
+  /** One that no stage takes. */
+  leave(socket: Socket, peer: Peer): void {
+    this.#left(peer);
+    socket.destroy();
   }
 
   sweep(nowMs: number): void {

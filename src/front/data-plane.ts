@@ -29,6 +29,7 @@ import { ConnectionLimits } from './limits.ts';
 import { Listener } from './listener.ts';
 import type { Peer } from './peer.ts';
 import { judge, Preface, type Verdict } from './preface.ts';
+import type { TlsStage } from './tls.ts';
 import { tellClosed } from './wire.ts';
 
 const LAME_DUCK_MS = 500;
@@ -44,6 +45,10 @@ const HALF_CLOSED_MS = 500;
 const RESTING_MS = 2_000;
 
 const NOTHING = Buffer.alloc(0);
+
+/** As ALPN names them. */
+const WITHOUT_HTTP2 = ['http/1.1', 'http/1.0'];
+const WITH_HTTP2 = ['h2', ...WITHOUT_HTTP2];
 
 export interface ProxyOptions {
   readonly config: Config;
@@ -61,6 +66,7 @@ export interface ProxyOptions {
 export interface DataPlane {
   /** For each address on its own. */
   listen(address: Address): Promise<void>;
+  readonly tls: Pick<TlsStage, 'use' | 'useTicketKeys'>;
   /** Other settings, from the next request on; those under way keep theirs. */
   configure(config: Config): void;
   /** Resolves when every connection is closed, at the latest after the grace. */
@@ -115,10 +121,17 @@ class ProxyServer implements DataPlane {
     this.#listener = new Listener({
       config,
       clock,
+      log,
       limits: this.#limits,
+      handshakes: counters.handshakes,
+      protocols: () => (this.#shared.config.http2 === 'on' ? WITH_HTTP2 : WITHOUT_HTTP2),
       toDoors: (socket, peer) => this.#toDoors(socket, peer),
     });
     this.#sweepDeadlines();
+  }
+
+  get tls(): TlsStage {
+    return this.#listener.tls;
   }
 
   listen(address: Address): Promise<void> {
@@ -173,7 +186,8 @@ class ProxyServer implements DataPlane {
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
   #toDoors(socket: ClientSocket, peer: Peer): void {
     const client = this.#adopt(socket, peer);
-    if (this.#shared.config.express === 'off') this.#leaveRaw(client, NOTHING);
+    if (peer.protocol === 'h2') this.#http2.take(client, NOTHING);
+    else if (this.#shared.config.express === 'off') this.#leaveRaw(client, NOTHING);
     else new Express(this.#express, client);
   }
 

@@ -8,33 +8,36 @@
 import ipaddr from 'ipaddr.js';
 import type { Config } from '../config/fields.ts';
 import type { Log } from '../core/log.ts';
-import type { RefusalReason } from '../routing/counters.ts';
+import { emptyTally, REFUSALS, type RefusalReason, type Tally, take } from '../routing/tally.ts';
 
 const TELL_EVERY_MS = 60_000;
 
 export class ConnectionLimits {
   #total: number;
   #perClient: number;
+  #handshakes: number;
   readonly #log: Log;
   /** The worker's counters, and since the last line. */
-  readonly #refused: Record<RefusalReason, number>;
-  #untold: Record<RefusalReason, number> = { total: 0, client: 0 };
+  readonly #refused: Tally<RefusalReason>;
+  readonly #untold = emptyTally(REFUSALS);
   /** The latest client that had its most. */
   #lastClient = '';
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #connections = 0;
   readonly #open = new Map<string, number>();
 
-  constructor(config: Config, refused: Record<RefusalReason, number>, log: Log) {
+  constructor(config: Config, refused: Tally<RefusalReason>, log: Log) {
     this.#total = config.maxConnections;
     this.#perClient = config.maxConnectionsPerClient;
+    this.#handshakes = config.maxHandshakes;
     this.#refused = refused;
     this.#log = log;
   }
 
   /** Connections that are there stay, and count if they were counted when they came. */
-  configure({ maxConnections, maxConnectionsPerClient }: Config): void {
+  configure({ maxConnections, maxConnectionsPerClient, maxHandshakes }: Config): void {
     this.#total = maxConnections;
+    this.#handshakes = maxHandshakes;
     this.#perClient = maxConnectionsPerClient;
   }
 
@@ -49,7 +52,7 @@ export class ConnectionLimits {
       this.#connections++;
       return true;
     }
-    this.#refuse('total');
+    this.refuse('total');
     return false;
   }
 
@@ -59,7 +62,7 @@ export class ConnectionLimits {
     const open = this.#open.get(client) ?? 0;
     if (open >= this.#perClient) {
       this.#lastClient = client;
-      this.#refuse('client');
+      this.refuse('client');
       return false;
     }
     this.#open.set(client, open + 1);
@@ -75,21 +78,27 @@ export class ConnectionLimits {
     else this.#open.delete(client);
   }
 
-  #refuse(reason: RefusalReason): void {
+  refuse(reason: RefusalReason): void {
     this.#refused[reason]++;
     this.#untold[reason]++;
   }
 
   /** Tells what was refused since the last line, the first time at once. */
   sweep(nowMs: number): void {
-    const { total, client } = this.#untold;
-    if (total + client === 0 || nowMs - this.#toldAtMs < TELL_EVERY_MS) return;
+    if (nowMs - this.#toldAtMs < TELL_EVERY_MS) return;
+    const { total, client, handshakes } = this.#untold;
+    if (total + client + handshakes === 0) return;
     this.#toldAtMs = nowMs;
-    this.#untold = { total: 0, client: 0 };
+    take(this.#untold);
     if (total > 0)
       this.#log.warn(
         { refused: total, limit: this.#total },
         `${total} connections refused: the worker has its most (TORC_MAX_CONNECTIONS)`,
+      );
+    if (handshakes > 0)
+      this.#log.warn(
+        { refused: handshakes, limit: this.#handshakes },
+        `${handshakes} connections dropped in their handshake: the worker has its most of those (TORC_MAX_HANDSHAKES)`,
       );
     if (client > 0)
       this.#log.warn(

@@ -1,15 +1,18 @@
 // The listening sockets, and a connection's way from there to the doors, stage by stage: accepted -> its address is known ->
-// it is counted -> plain text -> the doors (data-plane.ts). Each stage ends in a call of the next one: at once, or when it
-// has read what it needs, and until then the connection waits among the arrivals (arrivals.ts). A connection is counted
-// once and keeps its place to its end.
+// it is counted -> TLS, where the address has it (tls.ts) -> the doors (data-plane.ts). Each stage ends in a call of the next
+// one: at once, or when it has read what it needs, and until then the connection waits among the arrivals (arrivals.ts). A
+// connection is counted once and keeps its place to its end.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { HandshakeEnd, Tally } from '../routing/tally.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ConnectionLimits } from './limits.ts';
 import { Peer, PeerRules } from './peer.ts';
+import { TlsStage } from './tls.ts';
 
 /** Connections that the kernel keeps for a worker until it accepts them. */
 const BACKLOG = 4096;
@@ -23,30 +26,48 @@ const CAN_REUSE_PORT = process.platform === 'linux';
 export interface ListenerOptions {
   readonly config: Config;
   readonly clock: Clock;
+  readonly log: Log;
   readonly limits: ConnectionLimits;
+  readonly handshakes: Tally<HandshakeEnd>;
+  /** What the doors speak now, the best first. */
+  readonly protocols: () => readonly string[];
   /** The doors: what comes from `socket` now is the client's plain text. They tell `left` when it is closed. */
   readonly toDoors: (socket: Socket, peer: Peer) => void;
 }
 
 export class Listener {
   readonly arrivals: Arrivals;
+  readonly tls: TlsStage;
   readonly #clock: Clock;
   readonly #rules: PeerRules;
   readonly #limits: ConnectionLimits;
   readonly #toDoors: ListenerOptions['toDoors'];
   readonly #servers: Server[] = [];
 
-  constructor({ config, clock, limits, toDoors }: ListenerOptions) {
+  constructor({ config, clock, log, limits, handshakes, protocols, toDoors }: ListenerOptions) {
     this.#clock = clock;
     this.#rules = new PeerRules(config);
     this.#limits = limits;
     this.#toDoors = toDoors;
-    this.arrivals = new Arrivals(config.headerTimeoutMs, peer => this.left(peer));
+    this.arrivals = new Arrivals(
+      config,
+      peer => this.left(peer),
+      () => limits.refuse('handshakes'),
+    );
+    this.tls = new TlsStage({
+      config,
+      clock,
+      log,
+      handshakes,
+      arrivals: this.arrivals,
+      protocols,
+      next: toDoors,
+    });
   }
 
   configure(config: Config): void {
     this.#rules.configure(config);
-    this.arrivals.configure(config.headerTimeoutMs);
+    this.arrivals.configure(config);
   }
 
   listen(address: Address): Promise<void> {
@@ -85,11 +106,10 @@ export class Listener {
   /** `peer.ip` is whom torc has to do with. */
   #known(socket: Socket, peer: Peer): void {
     peer.countedAs = this.#limits.clientOf(peer.ip, peer.trusted);
-    if (this.#limits.enterClient(peer.countedAs)) {
-      this.#toDoors(socket, peer);
-      return;
-    }
-    this.#limits.leave('');
-    socket.destroy();
+    if (!this.#limits.enterClient(peer.countedAs)) {
+      this.#limits.leave('');
+      socket.destroy();
+    } else if (peer.at.tls) this.tls.take(socket, peer);
+    else this.#toDoors(socket, peer);
   }
 }

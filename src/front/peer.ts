@@ -50,6 +50,8 @@ export class Peer implements Sender {
   trusted = false;
   scheme: 'http' | 'https' = 'http';
   fields = '';
+  /** What it speaks, where TLS told (ALPN); '' where it has to be seen. */
+  protocol = '';
   /** What it is counted as (limits.ts), or ''. */
   countedAs = '';
 

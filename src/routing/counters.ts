@@ -12,6 +12,16 @@
 import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { HotKeys, HotKeysReport } from './hot-keys.ts';
+import {
+  add,
+  emptyTally,
+  HANDSHAKES,
+  type HandshakeEnd,
+  REFUSALS,
+  type RefusalReason,
+  type Tally,
+  take,
+} from './tally.ts';
 
 /** Recent keys: at most so many per slot, and so many of all slots together. */
 const MAX_KEYS_PER_SLOT = 10_000;
@@ -60,13 +70,11 @@ export interface ErrorCount {
   count: number;
 }
 
-/** Why a client's connection was refused: the worker has its most, or that client has. */
-export type RefusalReason = 'total' | 'client';
-
 export interface CountersDelta {
   readonly slots: readonly SlotDelta[];
   readonly errors: readonly ErrorCount[];
-  readonly refused: Readonly<Record<RefusalReason, number>>;
+  readonly refused: Readonly<Tally<RefusalReason>>;
+  readonly handshakes: Readonly<Tally<HandshakeEnd>>;
   /** Lines that the log lost because nobody read it. */
   readonly logDropped: number;
   readonly retries: number;
@@ -200,7 +208,8 @@ export class Counters {
   retries = 0;
   budgetRefusals = 0;
   logDropped = 0;
-  readonly refused: Record<RefusalReason, number> = { total: 0, client: 0 };
+  readonly refused = emptyTally(REFUSALS);
+  readonly handshakes = emptyTally(HANDSHAKES);
   /** null where TORC_HOT_KEYS is off; a reload may turn it on and off. */
   hotKeys: HotKeys | null;
   readonly #errors: ErrorCount[] = [];
@@ -254,15 +263,14 @@ export class Counters {
     }
     const errors = this.#errors.splice(0);
     const { retries, budgetRefusals, requests, logDropped } = this;
-    const refused = { ...this.refused };
-    this.refused.total = 0;
-    this.refused.client = 0;
+    const refused = take(this.refused);
+    const handshakes = take(this.handshakes);
     this.logDropped = 0;
     this.retries = 0;
     this.budgetRefusals = 0;
     this.requests = 0;
     const hotKeys = hotKeysAtMs === null ? null : (this.hotKeys?.report(hotKeysAtMs) ?? null);
-    return { slots, errors, retries, budgetRefusals, requests, refused, logDropped, hotKeys };
+    return { slots, errors, retries, budgetRefusals, requests, refused, handshakes, logDropped, hotKeys };
   }
 }
 
@@ -296,7 +304,8 @@ export interface SlotTotals {
 export interface Totals {
   readonly slots: Map<string, SlotTotals>;
   errors: ErrorCount[];
-  readonly refused: Record<RefusalReason, number>;
+  readonly refused: Tally<RefusalReason>;
+  readonly handshakes: Tally<HandshakeEnd>;
   logDropped: number;
   retries: number;
   budgetRefusals: number;
@@ -306,7 +315,8 @@ export interface Totals {
 export const emptyTotals = (): Totals => ({
   slots: new Map(),
   errors: [],
-  refused: { total: 0, client: 0 },
+  refused: emptyTally(REFUSALS),
+  handshakes: emptyTally(HANDSHAKES),
   logDropped: 0,
   retries: 0,
   budgetRefusals: 0,
@@ -318,8 +328,8 @@ export function mergeDelta(into: Totals, delta: CountersDelta): void {
   into.retries += delta.retries;
   into.budgetRefusals += delta.budgetRefusals;
   into.requests += delta.requests;
-  into.refused.total += delta.refused.total;
-  into.refused.client += delta.refused.client;
+  add(into.refused, delta.refused);
+  add(into.handshakes, delta.handshakes);
   into.logDropped += delta.logDropped;
   for (const { code, slot, count } of delta.errors) addError(into.errors, code, slot, count);
   for (const slot of delta.slots) mergeSlot(into, slot);

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { loadConfig } from '../../src/config/load.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { ConnectionLimits, clientOf } from '../../src/front/limits.ts';
+import { emptyTally, REFUSALS } from '../../src/routing/tally.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { startProxy } from '../support/proxy.ts';
 import { get, type RawClient, rawClient } from '../support/raw.ts';
@@ -102,7 +103,7 @@ limits('one client: an IPv4 address, a /64 of IPv6; who has left leaves nothing'
   assert.is.not(clientOf('2001:db8:1:3::'), clientOf('2001:db8:1:2::'));
   const loaded = loadConfig({ TORC_MAX_CONNECTIONS_PER_CLIENT: '2' }, []);
   if (loaded.kind !== 'config') throw new Error('config');
-  const bounded = new ConnectionLimits(loaded.config, { total: 0, client: 0 }, silentLog);
+  const bounded = new ConnectionLimits(loaded.config, emptyTally(REFUSALS), silentLog);
   assert.equal(
     ['a', 'a', 'a', 'b'].map(client => bounded.enterClient(client)),
     [true, true, false, true],

@@ -29,7 +29,8 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   assert.equal(counters.collect(true), {
     slots: [],
     errors: [],
-    refused: { total: 0, client: 0 },
+    refused: { total: 0, client: 0, handshakes: 0 },
+    handshakes: { full: 0, resumed: 0, failed: 0 },
     logDropped: 0,
     retries: 0,
     budgetRefusals: 0,
@@ -44,7 +45,7 @@ counting('collect hands out what is new, once, as data that crosses a process bo
   assert.is(sum.latencies.totalCount, 4);
   assert.ok(Math.abs(sum.latencies.getValueAtPercentile(50) - 1500) <= 15);
   assert.is(totals.errors[0]!.count, 4);
-  assert.equal(totals.refused, { total: 0, client: 2 });
+  assert.equal(totals.refused, { total: 0, client: 2, handshakes: 0 });
   assert.is(totals.logDropped, 14);
   keepOnly(totals, new Set(['b']));
   assert.equal(totals.errors, [{ code: 'NO_REPLICA', slot: '', count: 2 }]);

@@ -1,0 +1,57 @@
+// Session tickets (RFC 5077, RFC 8446 section 4.6.1) under keys that all workers have alike, so that a client resumes at
+// whichever it comes to. Node's public setTicketKeys knows one key: with the next one all tickets before it are void. So
+// its hook for OpenSSL's own callback is used, which Node keeps for its tests: it is told a ticket's key by name, and the last
+// keys are still taken. Where a Node has it no more, the newest key alone is.
+
+import { randomBytes } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+
+const NAME_END = 16;
+const HMAC_END = 32;
+export const TICKET_KEY_BYTES = 48;
+
+/** What the hook returns: how it went, the key of the HMAC, that of the cipher, and for a new ticket key name and IV. */
+type Verdict = readonly [number, Uint8Array?, Uint8Array?, Uint8Array?, Uint8Array?];
+
+const UNKNOWN: Verdict = [0];
+const MADE = 1;
+/** A ticket is good for one use (RFC 8446 appendix C.4), and the new one is by the newest key. */
+const GOOD_AND_RENEWED = 2;
+
+interface Inside {
+  enableTicketKeyCallback?(): void;
+  onticketkeycallback?: (name: Uint8Array, iv: Uint8Array, isNew: boolean) => Verdict;
+  setTicketKeys(keys: Uint8Array): void;
+}
+
+export class SessionTickets {
+  /** Newest first. */
+  #keys: readonly Uint8Array[] = [];
+  readonly #onTicket = (name: Uint8Array, iv: Uint8Array, isNew: boolean): Verdict => {
+    const key = isNew ? this.#keys[0] : this.#keys.find(key => isNamed(key, name));
+    if (key === undefined) return UNKNOWN;
+    return [
+      isNew ? MADE : GOOD_AND_RENEWED,
+      key.subarray(NAME_END, HMAC_END),
+      key.subarray(HMAC_END),
+      key.subarray(0, NAME_END),
+      isNew ? randomBytes(iv.length) : iv,
+    ];
+  };
+
+  use(keys: readonly Uint8Array[]): void {
+    this.#keys = keys;
+  }
+
+  /** From now on the context's tickets are under the keys of the time. */
+  install(context: SecureContext): void {
+    const inside = context.context as Inside;
+    if (typeof inside.enableTicketKeyCallback === 'function') {
+      inside.onticketkeycallback = this.#onTicket;
+      inside.enableTicketKeyCallback();
+    } else if (this.#keys[0] !== undefined) inside.setTicketKeys(this.#keys[0]);
+  }
+}
+
+const isNamed = (key: Uint8Array, name: Uint8Array): boolean =>
+  Buffer.compare(key.subarray(0, NAME_END), name) === 0;

@@ -1,0 +1,141 @@
+// The TLS stage of a connection's way (listener.ts): the handshake. Node's tls.Server does it, given the accepted sockets
+// one by one, so it has no socket of its own; certificates and ticket keys come from the primary and hold for the handshakes
+// that begin after that. What it finds out is written to the Peer: https, the protocol agreed on, whose certificate.
+
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import type { Config } from '../config/fields.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { RareLine } from '../core/rare-line.ts';
+import type { TlsMaterial } from '../core/tls-material.ts';
+import type { HandshakeEnd, Tally } from '../routing/tally.ts';
+import type { Arrivals } from './arrivals.ts';
+import { certificateFields } from './client-certificate.ts';
+import type { Peer } from './peer.ts';
+import { ServerNames } from './server-names.ts';
+import { SessionTickets } from './session-tickets.ts';
+import { PROFILE } from './tls-profile.ts';
+
+const TELL_EVERY_MS = 60_000;
+
+export interface TlsOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly handshakes: Tally<HandshakeEnd>;
+  readonly arrivals: Arrivals;
+  /** What the doors speak now, the best first (ALPN, RFC 7301). */
+  readonly protocols: () => readonly string[];
+  /** The handshake is done. */
+  readonly next: (socket: Socket, peer: Peer) => void;
+}
+
+interface AcceptedSocket extends Socket {
+  peer?: Peer;
+}
+
+/** Node says so of each TLSSocket that is put around another one. */
+interface Wrapped extends TLSSocket {
+  readonly _parent: AcceptedSocket;
+}
+
+/** The server's context for clients without a name that is known. */
+interface Inside {
+  _sharedCreds: SecureContext;
+}
+
+export class TlsStage {
+  readonly #options: TlsOptions;
+  readonly #tickets = new SessionTickets();
+  readonly #failed: RareLine;
+  #names = new ServerNames<SecureContext>();
+  #server: Server | null = null;
+
+  constructor(options: TlsOptions) {
+    this.#options = options;
+    this.#failed = new RareLine(options.clock, TELL_EVERY_MS, (failed, seconds) =>
+      options.log.info({ failed }, `${failed} more TLS handshakes failed in ${seconds} s`),
+    );
+  }
+
+  /** For the handshakes that begin from now on. */
+  use(material: TlsMaterial): void {
+    const { tlsTicketRotationMs, tlsClient } = this.#options.config;
+    const shared = {
+      ...PROFILE,
+      // An empty list: without one Node reads all of the system's authorities, whom nobody asks here.
+      ca: material.clientCa ?? [],
+      sessionTimeout: Math.ceil((2 * tlsTicketRotationMs) / 1000),
+      // A session tells whose certificate was shown: it is none under other authorities.
+      sessionIdContext: digest(`${tlsClient} ${material.clientCa}`),
+    };
+    const names = new ServerNames<SecureContext>();
+    for (const { cert, key, names: known } of material.certificates) {
+      const context = createSecureContext({ ...shared, cert, key });
+      this.#tickets.install(context);
+      names.add(known, context);
+    }
+    const { cert, key } = material.certificates[0]!;
+    this.#server ??= this.#makeServer(material.clientCa !== null);
+    this.#server.setSecureContext({ ...shared, cert, key });
+    this.#tickets.install((this.#server as unknown as Inside)._sharedCreds);
+    this.#names = names;
+  }
+
+  /** Newest first. Tickets under others are void: their clients make a whole handshake. */
+  useTicketKeys(keys: readonly Uint8Array[]): void {
+    this.#tickets.use(keys);
+  }
+
+  take(socket: Socket, peer: Peer): void {
+    if (this.#server === null) {
+      this.#options.arrivals.leave(socket, peer);
+      return;
+    }
+    (socket as AcceptedSocket).peer = peer;
+    this.#options.arrivals.add(socket, peer);
+    this.#server.emit('connection', socket);
+  }
+
+  #makeServer(asksClients: boolean): Server {
+    const server = createServer({
+      ...PROFILE,
+      // Where there is none in common the handshake fails, as RFC 7301 section 3.2 wants it.
+      ALPNCallback: ({ protocols: offered }) => this.#options.protocols().find(one => offered.includes(one)),
+      SNICallback: (name, done) => done(null, this.#names.find(name) ?? undefined),
+      requestCert: asksClients,
+      rejectUnauthorized: asksClients && this.#options.config.tlsClient === 'require',
+    });
+    server.on('secureConnection', socket => this.#secured(socket));
+    server.on('tlsClientError', (error, socket) => this.#fail(error.message, socket));
+    return server;
+  }
+
+  #secured(socket: TLSSocket): void {
+    const accepted = (socket as Wrapped)._parent;
+    const peer = accepted.peer!;
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate !== undefined && !socket.authorized) {
+      this.#fail(`the client's certificate: ${socket.authorizationError}`, socket);
+      socket.destroy();
+      return;
+    }
+    this.#options.handshakes[socket.isSessionReused() ? 'resumed' : 'full']++;
+    this.#options.arrivals.remove(accepted);
+    peer.scheme = 'https';
+    peer.protocol = socket.alpnProtocol || '';
+    if (certificate !== undefined) peer.fields = certificateFields(certificate);
+    this.#options.next(socket, peer);
+  }
+
+  #fail(reason: string, socket: TLSSocket): void {
+    this.#options.handshakes.failed++;
+    if (!this.#failed.isDue()) return;
+    const { ip } = (socket as Wrapped)._parent.peer!;
+    this.#options.log.info({ ip, reason }, `a TLS handshake failed: ${reason}`);
+  }
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
