@@ -1,17 +1,31 @@
-# torc itself, without npm's cache and without the pinned Node (an optional dependency: the image has Node).
+# torc itself, as JavaScript: without npm's cache, without the pinned Node (an optional dependency: the image has Node), and
+# of its packages only what runs.
 #   docker build -t torc -f docker/balancer.Dockerfile .
 FROM node:26-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+COPY docker/node/package.json ./docker/node/
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund \
+  && find node_modules -type f '(' -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' ')' -exec rm {} + \
+  && rm node_modules/torc-node
+
+# The compiler alone, of the version that the clone has: it writes what it need not check.
+FROM node:26-slim AS build
+WORKDIR /app
+COPY package.json ./
+RUN npm install --global --ignore-scripts --no-audit --no-fund "typescript@$(node -p "require('./package.json').devDependencies.typescript")"
+COPY tsconfig.json tsconfig.build.json ./
+COPY docker ./docker
+COPY src ./src
+RUN npm run build
 
 FROM node:26-slim
 WORKDIR /app
 COPY --from=modules /app/node_modules ./node_modules
 COPY package.json ./
-COPY src ./src
+COPY --from=build /app/dist ./dist
 # Also what the replica image is built from, on the engine whose socket is mounted.
-COPY docker/start.ts docker/reaper.ts docker/replica.ts docker/replica.Dockerfile ./docker/
+COPY docker/replica.ts docker/replica.Dockerfile ./docker/
 # What must outlive a container; the volume takes over that it is the user node's.
 # What was compiled is kept for the next start, by the user that torc runs as.
 RUN mkdir -p /var/lib/torc node_modules/.cache/torc && chmod 0700 /var/lib/torc && chown node:node /var/lib/torc node_modules/.cache/torc
@@ -24,5 +38,5 @@ EXPOSE 5000
 # Failures of the first minute do not count: an image may have to be built before the first replica is there.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/admin/ready').then(r => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
-# No USER: start.ts becomes the user node itself, with the group of the mounted socket.
-CMD ["node", "docker/start.ts"]
+# No USER: start.js becomes the user node itself, with the group of the mounted socket.
+CMD ["node", "dist/docker/start.js"]

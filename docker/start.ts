@@ -6,7 +6,7 @@
 // (src/core/own-group.ts). An image started with another user stays that user.
 
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 
 const USER = 'node';
 
@@ -15,7 +15,7 @@ function socketGroup(): number | null {
   return statSync(path, { throwIfNoEntry: false })?.gid ?? null;
 }
 
-const main = join(import.meta.dirname, '..', 'src', 'main.ts');
+const main = join(import.meta.dirname, '..', 'src', `main${extname(import.meta.filename)}`);
 
 if (process.getuid?.() === 0) {
   const group = socketGroup();

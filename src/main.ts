@@ -8,10 +8,9 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { Config } from './config/fields.ts';
 import { StartError } from './core/errors.ts';
+import { packageRoot } from './core/installation.ts';
 import { openLog, WORKER_LOG_FD } from './core/log.ts';
 import { WORKER_CONFIG } from './core/messages.ts';
-
-const OLDEST_NODE = 26;
 
 function fail(lines: readonly string[], exitCode: number): never {
   process.stderr.write(lines.map(line => `${line}\n`).join(''));
@@ -32,8 +31,6 @@ async function primary(): Promise<void> {
     return;
   }
   if (loaded.kind === 'faults') fail(loaded.faults, 2);
-  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE)
-    fail([`torc needs Node ${OLDEST_NODE}, this is ${process.versions.node}: run npm ci, then npm start`], 1);
   const { runPrimary } = await import('./primary.ts');
   const processLog = openLog(loaded.config.log, 'primary', 1);
   try {
@@ -61,7 +58,7 @@ function readFile(path: string): string | null {
  * because what lies in /tmp could be another user's; where that cannot be written, all works without.
  */
 function keepCompiled(): void {
-  process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '..', 'node_modules', '.cache', 'torc');
+  process.env.NODE_COMPILE_CACHE ??= join(packageRoot, 'node_modules', '.cache', 'torc');
   enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 

@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { writtenPages } from '../docs/write-settings.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const sources = globSync('src/**/*.{ts,js}', { cwd: root })
+const sources = globSync('src/**/*.{ts,js,cjs}', { cwd: root })
   .map(path => normalize(path))
   .sort();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -94,7 +94,7 @@ rules('time and randomness come in by argument', () => {
 });
 
 rules('every source file opens with what it is', () => {
-  const wrong = sources.filter(path => !/^(\/\/ [^\n]+\n){2,}/.test(read(path)));
+  const wrong = sources.filter(path => !/^(#![^\n]+\n)?(\/\/ [^\n]+\n){2,}/.test(read(path)));
   assert.equal(wrong, []);
 });
 
@@ -113,7 +113,9 @@ rules('the map in docs/architecture.md names every source file, and no other', (
   const map = read('docs/architecture.md');
   const missing = sources.filter(path => !map.includes(`\`${path.slice('src/'.length)}\``));
   assert.equal(missing, [], 'not in the map');
-  const named = [...map.matchAll(/`([a-z-]+(?:\/[a-z0-9-]+)*\.(?:ts|js))`/g)].map(match => `src/${match[1]}`);
+  const named = [...map.matchAll(/`([a-z-]+(?:\/[a-z0-9-]+)*\.(?:ts|js|cjs))`/g)].map(
+    match => `src/${match[1]}`,
+  );
   assert.equal(
     named.filter(path => !sources.includes(path)),
     [],

@@ -23,7 +23,7 @@ const LOOK = `stat -c %g /var/run/docker.sock; for p in /proc/[0-9]*; do tr '\\0
 /** Kills torc's primary process, the child of the container's init. */
 const CRASH = `for (const pid of fs.readdirSync('/proc').filter(Number)) {
   const [, parent] = /^PPid:\\s+(\\d+)/m.exec(fs.readFileSync('/proc/' + pid + '/status', 'utf8'));
-  if (parent === '1' && fs.readFileSync('/proc/' + pid + '/cmdline', 'utf8').includes('main.ts'))
+  if (parent === '1' && fs.readFileSync('/proc/' + pid + '/cmdline', 'utf8').includes('main.js'))
     process.kill(pid, 'SIGKILL');
 }`;
 
@@ -46,7 +46,7 @@ engineSuite('compose', network, test => {
       Processes: string[][];
     };
     const torc = Processes.filter(
-      ([, , command = '']) => command.includes('src/main.ts') && !command.includes('init'),
+      ([, , command = '']) => command.includes('src/main.js') && !command.includes('init'),
     );
     assert.ok(torc.length > 0);
     assert.equal(
@@ -109,7 +109,7 @@ engineSuite('compose', network, test => {
     const { output } = await run('exec', balancer, 'sh', '-c', LOOK);
     const [socketGroup = '', ...lines] = output.split('\n');
     const torc = lines.flatMap(line => {
-      const match = /^\S*node .*src\/main\.ts.*PPid: +(\d+) Gid: +([\d ]+?) +Groups:([\d ]*)$/.exec(line);
+      const match = /^\S*node .*src\/main\.js.*PPid: +(\d+) Gid: +([\d ]+?) +Groups:([\d ]*)$/.exec(line);
       return match ? [{ parent: match[1], groups: match[2]!.split(/ +/), more: match[3]!.trim() }] : [];
     });
     const primary = torc.filter(({ parent }) => parent === '1');
@@ -131,7 +131,7 @@ engineSuite('compose', network, test => {
       const replicas = async (): Promise<string[]> =>
         (await run('exec', name, 'sh', '-c', LOOK)).output
           .split('\n')
-          .filter(line => line.includes('docker/replica.ts'));
+          .filter(line => line.includes('docker/replica.js'));
       await waitFor(async () => (await replicas()).length === 3, {
         timeoutMs: 60_000,
         what: 'three replica processes',

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { StartError } from '../../core/errors.ts';
+import { packageRoot } from '../../core/installation.ts';
 import { type Engine, EngineError } from './engine.ts';
 
 export const BUNDLED_IMAGE = 'torc-replica';
@@ -14,7 +15,6 @@ export const BUNDLED_IMAGE = 'torc-replica';
 export const isBundled = (image: string): boolean =>
   image === BUNDLED_IMAGE || image === `${BUNDLED_IMAGE}:latest`;
 const SOURCE_LABEL = 'torc.source';
-const root = join(import.meta.dirname, '..', '..', '..');
 const SOURCES = ['docker/replica.Dockerfile', 'docker/replica.ts'];
 /** The base image may have to be pulled first. */
 const BUILD_TIMEOUT_MS = 600_000;
@@ -70,7 +70,7 @@ function isOutdated(found: Docker.ImageInspectInfo | null): boolean {
 
 function sourceHash(): string {
   const hash = createHash('sha256');
-  for (const path of SOURCES) hash.update(readFileSync(join(root, path)));
+  for (const path of SOURCES) hash.update(readFileSync(join(packageRoot, path)));
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -93,7 +93,7 @@ interface BuildLine {
 async function buildBundled(engine: Engine, progress: (text: string) => void): Promise<void> {
   const stream = await engine.stream(`cannot build the image ${BUNDLED_IMAGE}`, docker =>
     docker.buildImage(
-      { context: root, src: SOURCES },
+      { context: packageRoot, src: SOURCES },
       {
         t: BUNDLED_IMAGE,
         dockerfile: SOURCES[0]!,

@@ -5,7 +5,7 @@
 // containers with its labels go with `down --remove-orphans` alone, and make `down` fail where torc is faster (2.26).
 
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { programPath } from '../../core/installation.ts';
 import type { Log } from '../../core/log.ts';
 import { type Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
@@ -15,7 +15,6 @@ import type { OwnContainer } from './self.ts';
 
 /** On an image: it has this program. On the reaper: whose network it is for. */
 export const REAPER_LABEL = 'torc.reaper';
-const PROGRAM = join(import.meta.dirname, '..', '..', '..', 'docker', 'reaper.ts');
 const MEMORY_BYTES = 128 * 1024 * 1024;
 const PIDS = 32;
 const NOT_FOUND = 404;
@@ -63,7 +62,7 @@ export async function startReaper(
       docker.createContainer({
         name,
         Image: own.image,
-        Entrypoint: ['node', PROGRAM],
+        Entrypoint: ['node', programPath('reaper')],
         Cmd: [JSON.stringify(errand)],
         // The owner of the socket, and nothing else of root.
         User: '0',

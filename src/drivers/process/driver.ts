@@ -7,8 +7,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Driver, DriverEvent, Listening, Replica, ReplicaSpec } from '../../control/driver.ts';
+import { programPath } from '../../core/installation.ts';
 import type { Log } from '../../core/log.ts';
 import { asOwnGroup } from '../../core/own-group.ts';
 import type { Random } from '../../core/random.ts';
@@ -40,7 +40,7 @@ const STOP_POLL_MS = 10;
 /** SIGKILL acts at once, unless the kernel is stuck in I/O for the process. */
 const KILL_TIMEOUT_MS = 5_000;
 
-const bundledReplica = join(import.meta.dirname, '..', '..', '..', 'docker', 'replica.ts');
+const bundledReplica = programPath('replica');
 
 const NO_SERVICE: ComposeService = { command: null, entrypoint: null };
 
