@@ -19,6 +19,7 @@ import { hotKeys } from './hot-keys.ts';
 import { latency } from './latency.ts';
 import { page } from './page.ts';
 import { pipelining } from './pipelining.ts';
+import { placement } from './placement.ts';
 import { profile } from './profile.ts';
 import { ring } from './ring.ts';
 import { throughput } from './throughput.ts';
@@ -45,9 +46,10 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   histogram,
   'hot-keys': hotKeys,
   page,
+  placement,
 };
 /** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring'];
+const OWN_WORDS = ['heal', 'ring', 'placement'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 

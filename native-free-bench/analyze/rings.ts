@@ -2,7 +2,7 @@
 // request goes where its hash and the table say (the report shows that torc on the wire agrees to the request), so these
 // run over the ring code itself, for every N at once. All but the times is a function of the seed.
 
-import { type Balance, balanceOf, keysPerSlot, rowsPerSlot } from '../../src/analysis/balance.ts';
+import { type Balance, balanceOf, keysPerSlot, placesPerSlot } from '../../src/analysis/balance.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
@@ -218,7 +218,7 @@ function pointRow(points: number, n: number): PointRow {
   const phi = hashedPhi(murmurHash);
   const values = Array.from({ length: NAME_SETS }, (_, set) => {
     const slots = slotsOf(n).map(({ id, name }) => ({ id, name: `set${set}-${name}` }));
-    return balanceOf(rowsPerSlot(circleTable(slots, ROWS, points, phi), slots)).maxToMean;
+    return balanceOf(placesPerSlot(circleTable(slots, ROWS, points, phi), slots)).maxToMean;
   });
   return {
     points,

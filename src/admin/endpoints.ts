@@ -2,6 +2,7 @@
 // they do; a test holds the two tables against each other.
 
 import { z } from 'zod';
+import { RINGS } from '../core/types.ts';
 import type { Need } from './access.ts';
 import { MOST_HOT_KEYS } from './hot-keys.ts';
 import { membership, rolloutBody } from './payload.ts';
@@ -109,10 +110,11 @@ export const endpoints: readonly Endpoint[] = [
   ),
   get(
     '/admin/whatif',
-    'Whose keys would move with so many slots',
+    'Whose keys would move with so many slots, or with another ring',
     schemas.whatIf,
     query('n', 'how many', z.int().min(1).max(1000)),
     query('remove', 'or this one less', text),
+    query('ring', 'or placed by this one', z.enum(RINGS)),
   ),
   get('/admin/ring', 'The table, and by which snapshot each worker routes', schemas.ring),
   get(

@@ -9,7 +9,7 @@ import type { SlotView } from '../control/supervisor.ts';
 import { FIELD } from '../core/field-syntax.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { keyHashFor } from '../ring/hash.ts';
-import { CHOICES, makeTable, NONE } from '../ring/table.ts';
+import { CHOICES, makeTable, NONE, rowOf } from '../ring/table.ts';
 import { FoundKey, findKey } from '../routing/key.ts';
 import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
 import { hex } from './views.ts';
@@ -108,9 +108,10 @@ export function explainView(
     return { source, key: null, bytes: null, servedBy: null, because, epoch };
   }
   const hash = keyHashFor(algorithm)(text, 0, text.length);
-  const row = hash & (rows - 1);
+  const pickable = pickableOf(snapshot);
+  const row = rowOf(pickable.table, hash);
   const byId = new Map(slots.map(slot => [slot.id, slot]));
-  const choices = choicesOf(snapshot, row).map(id => {
+  const choices = choicesOf(pickable, hash).map(id => {
     const slot = byId.get(id);
     const state = slot?.state ?? 'dead';
     return {
@@ -119,7 +120,7 @@ export function explainView(
       ...(state === 'ready' ? {} : { skipped: slot?.change.cause ?? 'the slot was removed' }),
     };
   });
-  const slotId = pick(pickableOf(snapshot), hash, [], 0, 0);
+  const slotId = pick(pickable, hash, [], 0, 0);
   const servedBy = snapshot.upstreams.find(upstream => upstream.slotId === slotId)?.slot ?? null;
   const bytes = Buffer.from(text, 'latin1');
   return {
@@ -145,20 +146,29 @@ function reason(slotId: number, isChoice: boolean): string {
   return isChoice ? 'first usable choice of the row' : 'the first usable choice of the rows that follow';
 }
 
-function choicesOf(snapshot: SnapshotMessage, row: number): number[] {
-  const from = row * CHOICES;
-  return [...(snapshot.choices?.subarray(from, from + CHOICES) ?? [])].filter(id => id !== NONE);
+/** In order, each as it is when those before it are out. */
+function choicesOf({ table, ids }: Pickable, hash: number): number[] {
+  const from = rowOf(table, hash) * CHOICES;
+  const inRow = [...table.choices.subarray(from, from + CHOICES)].filter(id => id !== NONE);
+  if (!table.nearest) return inRow;
+  const usable = new Uint8Array(Math.max(...inRow, ...ids) + 1).fill(1);
+  const upstreams = Array.from(usable, () => IDLE);
+  return inRow.map((_, gone) => {
+    const slotId = pick({ table, usable, usableCount: usable.length - gone, ids, upstreams }, hash, [], 0, 0);
+    usable[slotId] = 0;
+    return slotId;
+  });
 }
 
 const IDLE = { inFlight: 0 };
 
 /** The published state as a worker has it, with nothing in flight: bounded load is not foretold. */
-export function pickableOf({ algorithm, choices, upstreams }: SnapshotMessage): Pickable {
+export function pickableOf({ algorithm, choices, points, upstreams }: SnapshotMessage): Pickable {
   const ids = upstreams.map(upstream => upstream.slotId);
   const usable = new Uint8Array(Math.max(0, ...ids.map(id => id + 1)));
   for (const { slotId, state } of upstreams) usable[slotId] = state === 'ready' ? 1 : 0;
   return {
-    table: makeTable(algorithm, choices ?? new Uint16Array(CHOICES).fill(NONE)),
+    table: makeTable(algorithm, choices ?? new Uint16Array(CHOICES).fill(NONE), points),
     usable,
     usableCount: usable.reduce((sum, each) => sum + each, 0),
     ids,

@@ -1,9 +1,10 @@
 // Who has the keys of a slot that is out? The share of the table that each slot owns, and for those that are not usable
-// the slots that serve its rows meanwhile: row by row, by the data plane's own pick with nothing in flight. Pure; some
+// the slots that serve its places meanwhile: one by one, by the data plane's own pick with nothing in flight. Pure; some
 // milliseconds for a whole table, so it is done once per epoch and not per reader.
 
 import type { SnapshotMessage } from '../core/types.ts';
-import { CHOICES, NONE, type RingSlot } from '../ring/table.ts';
+import { ownerAt, placeCount, placeHash } from '../ring/sample.ts';
+import type { RingSlot } from '../ring/table.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
 import { pickableOf } from './explain.ts';
 
@@ -19,15 +20,17 @@ export interface Ownership {
 
 /** By slot name. `slots`: all that the table has; what is out for good has no upstream in the snapshot. */
 export function ownershipOf(snapshot: SnapshotMessage, slots: readonly RingSlot[]): Map<string, Ownership> {
-  const { choices, rows } = snapshot;
   const pickable = pickableOf(snapshot);
+  const { table } = pickable;
+  const places = placeCount(table);
   const owned = new Map<number, number>();
   const lent = new Map<number, Map<number, number>>();
-  for (let row = 0; row < rows; row++) {
-    const owner = choices?.[row * CHOICES] ?? NONE;
+  for (let place = 0; place < places; place++) {
+    const hash = placeHash(table, place);
+    const owner = ownerAt(table, hash);
     owned.set(owner, (owned.get(owner) ?? 0) + 1);
     if (pickable.usable[owner] === 1) continue;
-    const to = pick(pickable, row, [], 0, 0);
+    const to = pick(pickable, hash, [], 0, 0);
     if (to === NO_SLOT) continue;
     const byLender = lent.get(owner) ?? new Map<number, number>();
     lent.set(owner, byLender.set(to, (byLender.get(to) ?? 0) + 1));
@@ -37,11 +40,11 @@ export function ownershipOf(snapshot: SnapshotMessage, slots: readonly RingSlot[
     slots.map(({ id, name }) => [
       name,
       {
-        share: round((owned.get(id) ?? 0) / rows),
+        share: round((owned.get(id) ?? 0) / places),
         lent: [...(lent.get(id) ?? [])]
           .sort(([, a], [, b]) => b - a)
           .slice(0, MOST_NAMED)
-          .map(([to, count]) => ({ to: nameOf.get(to) ?? `id ${to}`, share: round(count / rows) })),
+          .map(([to, count]) => ({ to: nameOf.get(to) ?? `id ${to}`, share: round(count / places) })),
       },
     ]),
   );

@@ -4,7 +4,8 @@
 import type { RolloutView, SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
-import { CHOICES, NONE } from '../ring/table.ts';
+import { ownerAt, placeCount, placeHash } from '../ring/sample.ts';
+import { CHOICES, makeTable } from '../ring/table.ts';
 import type { SlotTotals, Totals } from '../routing/counters.ts';
 import type { RecentView } from '../routing/recent.ts';
 
@@ -70,14 +71,16 @@ export function ringView(
   slots: readonly SlotView[],
   workers: readonly WorkerRing[],
 ): object {
+  const { algorithm, choices, points } = snapshot;
+  const table = makeTable(algorithm, choices ?? new Uint16Array(0), points);
+  const places = placeCount(table);
+  const rows = new Map<number, number>();
+  for (let row = 0; row < table.rows; row++) countOne(rows, table.choices[row * CHOICES]!);
   const owned = new Map<number, number>();
-  for (let row = 0; row < snapshot.rows; row++) {
-    const owner = snapshot.choices?.[row * CHOICES] ?? NONE;
-    owned.set(owner, (owned.get(owner) ?? 0) + 1);
-  }
+  for (let place = 0; place < places; place++) countOne(owned, ownerAt(table, placeHash(table, place)));
   return {
-    algorithm: snapshot.algorithm,
-    rows: snapshot.rows,
+    algorithm,
+    rows: table.rows,
     choices: CHOICES,
     epoch: snapshot.epoch,
     checksum: hex(snapshot.checksum),
@@ -85,8 +88,8 @@ export function ringView(
     slots: slots.map(slot => ({
       slot: slot.name,
       id: slot.id,
-      rows: owned.get(slot.id) ?? 0,
-      share: round((owned.get(slot.id) ?? 0) / snapshot.rows),
+      rows: rows.get(slot.id) ?? 0,
+      share: round((owned.get(slot.id) ?? 0) / places),
     })),
     workers: workers.map(worker => ({
       ...worker,
@@ -95,5 +98,8 @@ export function ringView(
     })),
   };
 }
+
+const countOne = (counts: Map<number, number>, id: number): void =>
+  void counts.set(id, (counts.get(id) ?? 0) + 1);
 
 export const round = (share: number): number => Math.round(share * 1e6) / 1e6;

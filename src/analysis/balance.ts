@@ -2,7 +2,8 @@
 // whatever the ring does (so "average load" says nothing); max/mean is what the busiest slot must stand; the standard
 // deviation and the percentiles tell one unlucky slot from a lopsided ring.
 
-import { CHOICES, type KeyHash, type RingSlot, type Table } from '../ring/table.ts';
+import { ownerAt, placeCount, placeHash } from '../ring/sample.ts';
+import type { KeyHash, RingSlot, Table } from '../ring/table.ts';
 
 export interface Balance {
   readonly slots: number;
@@ -26,19 +27,19 @@ export function keysPerSlot(
   keys: Iterable<string>,
 ): number[] {
   const counts = new Map(slots.map(slot => [slot.id, 0]));
-  for (const key of keys) count(counts, table, keyHash(key, 0, key.length) & table.mask);
+  for (const key of keys) count(counts, ownerAt(table, keyHash(key, 0, key.length)));
   return [...counts.values()];
 }
 
-/** How many rows each slot owns, in the order of `slots`: the balance of endlessly many keys. */
-export function rowsPerSlot(table: Table, slots: readonly RingSlot[]): number[] {
+/** How many places each slot owns (sample.ts), in the order of `slots`: the balance of endlessly many keys. */
+export function placesPerSlot(table: Table, slots: readonly RingSlot[]): number[] {
   const counts = new Map(slots.map(slot => [slot.id, 0]));
-  for (let row = 0; row < table.rows; row++) count(counts, table, row);
+  for (let place = 0; place < placeCount(table); place++)
+    count(counts, ownerAt(table, placeHash(table, place)));
   return [...counts.values()];
 }
 
-function count(counts: Map<number, number>, table: Table, row: number): void {
-  const owner = table.choices[row * CHOICES]!;
+function count(counts: Map<number, number>, owner: number): void {
   const before = counts.get(owner);
   if (before !== undefined) counts.set(owner, before + 1);
 }

@@ -6,8 +6,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { RingAlgorithm } from '../core/types.ts';
 import { createTableBuilder, rowsOf, slotsFault } from '../ring/build.ts';
-import { CHOICES, NONE, type RingSlot, type Table } from '../ring/table.ts';
-import { type Balance, balanceOf, rowsPerSlot } from './balance.ts';
+import { keyHashFor } from '../ring/hash.ts';
+import { ownerAt, placeCount, placeHash } from '../ring/sample.ts';
+import { type KeyHash, NONE, type RingSlot, type Table } from '../ring/table.ts';
+import { type Balance, balanceOf, placesPerSlot } from './balance.ts';
 
 /** A share of all keys that goes from one slot to another; null where a table is empty. */
 export interface Move {
@@ -35,15 +37,26 @@ export interface WhatIf extends Remap {
   readonly removed: readonly string[];
 }
 
+/** Two rings of one algorithm. */
 export function remapOf(before: Ring, after: Ring): Remap {
-  const { rows } = before.table;
+  const hashOf = (place: number): number => placeHash(before.table, place);
+  return compare(before, after, placeCount(before.table), hashOf, hashOf);
+}
+
+function compare(
+  before: Ring,
+  after: Ring,
+  places: number,
+  hashBefore: (place: number) => number,
+  hashAfter: (place: number) => number,
+): Remap {
   const counts = new Map<number, number>();
   let moved = 0;
   const fromNames = namesById(before.slots);
   const toNames = namesById(after.slots);
-  for (let row = 0; row < rows; row++) {
-    const from = before.table.choices[row * CHOICES]!;
-    const to = after.table.choices[row * CHOICES]!;
+  for (let place = 0; place < places; place++) {
+    const from = ownerAt(before.table, hashBefore(place));
+    const to = ownerAt(after.table, hashAfter(place));
     // Ids may be used again, so names say whether it is the same slot.
     if (fromNames[from] === toNames[to]) continue;
     moved++;
@@ -53,10 +66,37 @@ export function remapOf(before: Ring, after: Ring): Remap {
   const pairs = [...counts].map(([pair, count]) => ({
     from: fromNames[Math.floor(pair / (NONE + 1))] ?? null,
     to: toNames[pair % (NONE + 1)] ?? null,
-    share: count / rows,
+    share: count / places,
   }));
   pairs.sort((a, b) => b.share - a.share);
-  return { moved: moved / rows, optimum: optimumOf(before.slots, after.slots), pairs };
+  return { moved: moved / places, optimum: optimumOf(before.slots, after.slots), pairs };
+}
+
+/** Enough for a share's third digit. */
+const SAMPLE_KEYS = 100_000;
+
+/** The same slots placed by another algorithm, which hashes keys its own way: counted over keys, numbers from 0. */
+export async function otherRing(
+  slots: readonly RingSlot[],
+  from: RingAlgorithm,
+  to: RingAlgorithm,
+  rows: number,
+): Promise<WhatIf | string> {
+  const fault = slotsFault(to, slots.length);
+  if (fault !== null) return fault;
+  const tableOf = (algorithm: RingAlgorithm): Promise<Table> =>
+    growing(slots, algorithm, rows)(0, slots.length);
+  const before: Ring = { table: await tableOf(from), slots };
+  const after: Ring = { table: await tableOf(to), slots };
+  const hashed = (hash: KeyHash) => (key: number) => hash(String(key), 0, String(key).length);
+  const [hashBefore, hashAfter] = [hashed(keyHashFor(from)), hashed(keyHashFor(to))];
+  return {
+    ...compare(before, after, SAMPLE_KEYS, hashBefore, hashAfter),
+    before: balanceOf(placesPerSlot(before.table, slots)),
+    after: balanceOf(placesPerSlot(after.table, slots)),
+    added: [],
+    removed: [],
+  };
 }
 
 /** The least share of keys that any balanced ring must move between two sets of slots. */
@@ -92,29 +132,34 @@ export async function whatIf(
   if (fault !== null) return fault;
   const larger = slots.length >= count ? slots : [...slots, ...nextFree(slots, count - slots.length)];
   const smaller = larger.slice(0, Math.min(slots.length, count));
-  const builder = createTableBuilder(algorithm, rows);
-  const perStep = Math.max(1, Math.floor(SCORES_PER_STEP / rowsOf(algorithm, rows)));
-  const grow = async (from: number, to: number): Promise<Table> => {
-    // Only rendezvous builds on what it has; the others start anew each time and take one step.
-    const step = algorithm === 'rendezvous' ? perStep : Number.POSITIVE_INFINITY;
-    for (let size = from + step; size < to; size += step) {
-      builder.update(larger.slice(0, size));
-      await setImmediate();
-    }
-    return builder.update(larger.slice(0, to));
-  };
+  const grow = growing(larger, algorithm, rows);
   const small: Ring = { table: await grow(0, smaller.length), slots: smaller };
-  await setImmediate();
   const large: Ring = { table: await grow(smaller.length, larger.length), slots: larger };
-  await setImmediate();
   const [before, after] = slots.length >= count ? [large, small] : [small, large];
   const changed = larger.slice(smaller.length).map(slot => slot.name);
   return {
     ...remapOf(before, after),
-    before: balanceOf(rowsPerSlot(before.table, before.slots)),
-    after: balanceOf(rowsPerSlot(after.table, after.slots)),
+    before: balanceOf(placesPerSlot(before.table, before.slots)),
+    after: balanceOf(placesPerSlot(after.table, after.slots)),
     added: after === large ? changed : [],
     removed: after === small ? changed : [],
+  };
+}
+
+/** Tables of the first so many slots, built a few slots at a time. */
+function growing(slots: readonly RingSlot[], algorithm: RingAlgorithm, rows: number) {
+  const builder = createTableBuilder(algorithm, rows);
+  const perStep = Math.max(1, Math.floor(SCORES_PER_STEP / rowsOf(algorithm, rows)));
+  // Only rendezvous builds on what it has; the others start anew each time and take one step.
+  const step = algorithm === 'rendezvous' ? perStep : Number.POSITIVE_INFINITY;
+  return async (from: number, to: number): Promise<Table> => {
+    for (let size = from + step; size < to; size += step) {
+      builder.update(slots.slice(0, size));
+      await setImmediate();
+    }
+    const table = builder.update(slots.slice(0, to));
+    await setImmediate();
+    return table;
   };
 }
 

@@ -248,7 +248,7 @@ export class Workers implements DataPlane {
     member.config = this.#config;
     this.#send(member, {
       type: 'publish',
-      snapshot: known ? { ...snapshot, choices: null } : snapshot,
+      snapshot: known ? { ...snapshot, choices: null, points: null } : snapshot,
       settings,
     });
     member.tableVersion = snapshot.tableVersion;

@@ -2,6 +2,7 @@
 // fields.ts says what a row is.
 
 import { z } from 'zod';
+import { RINGS } from '../core/types.ts';
 import { flag, list, oneOf, parseKeySource, row, whole } from './kinds.ts';
 
 export const trafficFields = {
@@ -29,10 +30,10 @@ export const trafficFields = {
   ),
   ring: row(
     'TORC_RING',
-    oneOf('rendezvous', 'ring', 'maglev', 'assignment', 'seed'),
+    oneOf(...RINGS),
     'rendezvous',
     '',
-    'how the table is built (docs/decisions/)',
+    'how the table is built (docs/decisions/); the last four place keys exactly as nginx, HAProxy and libmemcached do (docs/migrating.md)',
     'live',
   ),
   ringRows: row(

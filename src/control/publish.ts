@@ -27,6 +27,7 @@ export class Publisher {
       tableVersion: 1,
       rows: table.rows,
       choices: table.choices,
+      points: table.points,
       upstreams: [],
       lost: [],
       gone: [],
@@ -51,10 +52,13 @@ export class Publisher {
     return true;
   }
 
-  #newTable(slots: readonly Slot[]): Pick<SnapshotMessage, 'checksum' | 'tableVersion' | 'rows' | 'choices'> {
+  #newTable(
+    slots: readonly Slot[],
+  ): Pick<SnapshotMessage, 'checksum' | 'tableVersion' | 'rows' | 'choices' | 'points'> {
     const table = this.#builder.update(slots.map(({ id, name }) => ({ id, name })));
-    const { rows, choices } = table;
-    return { checksum: tableChecksum(table), tableVersion: this.snapshot.tableVersion + 1, rows, choices };
+    const { rows, choices, points } = table;
+    const tableVersion = this.snapshot.tableVersion + 1;
+    return { checksum: tableChecksum(table), tableVersion, rows, choices, points };
   }
 }
 

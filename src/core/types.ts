@@ -1,11 +1,23 @@
-// The words that more than one room uses, as types. Nothing here runs.
+// The words that more than one room uses, as types. Nothing here runs; one type comes from its list.
 // A slot is a stable position that owns rows of the table; a replica is what fills it now (docs/glossary.md).
 // Everything that crosses a process boundary (primary <-> worker) is plain data, so that structured clone carries it.
 
 /** Where a replica stands. Moves forward only; `suspect` alone may return to `ready`. */
 export type ReplicaState = 'starting' | 'ready' | 'suspect' | 'draining' | 'dead';
 
-export type RingAlgorithm = 'rendezvous' | 'ring' | 'maglev' | 'assignment' | 'seed';
+/** The last four place keys as other programs do. */
+export const RINGS = [
+  'rendezvous',
+  'ring',
+  'maglev',
+  'assignment',
+  'seed',
+  'nginx',
+  'haproxy',
+  'haproxy-addr-port',
+  'ketama',
+] as const;
+export type RingAlgorithm = (typeof RINGS)[number];
 
 /** How a TLS connection to a replica is verified. */
 export interface ReplicaTls {
@@ -43,7 +55,10 @@ export interface SnapshotMessage {
   readonly algorithm: RingAlgorithm;
   readonly tableVersion: number;
   readonly rows: number;
+  /** Null where the worker has the table already. */
   readonly choices: Uint16Array | null;
+  /** Those of a circle (ring/table.ts). */
+  readonly points: Uint32Array | null;
   readonly upstreams: readonly UpstreamSpec[];
   /** Replicas that are dead or hang and are being cleared away: what waits for their answer is tried elsewhere now. */
   readonly lost: readonly string[];

@@ -5,8 +5,12 @@
 import { invariant } from '../core/invariant.ts';
 import type { RingAlgorithm } from '../core/types.ts';
 import { ASSIGNMENT_ROWS, buildAssignment } from './assignment.ts';
+import type { Circle } from './circle.ts';
+import { buildHaproxy, buildHaproxyByAddress } from './haproxy.ts';
 import { avalanche, murmurHash } from './hash.ts';
+import { buildKetama } from './ketama.ts';
 import { buildMaglev } from './maglev.ts';
+import { buildNginx } from './nginx.ts';
 import { RendezvousRows } from './rendezvous.ts';
 import { buildRing } from './ring.ts';
 import { buildSeed, SEED_ROWS } from './seed.ts';
@@ -25,6 +29,10 @@ const MAX_SLOTS: Readonly<Record<RingAlgorithm, number>> = {
   maglev: 1000,
   assignment: 56,
   seed: 10,
+  nginx: 1000,
+  haproxy: 1000,
+  'haproxy-addr-port': 1000,
+  ketama: 1000,
 };
 
 /** Why `count` slots cannot be in one table, in plain words; null if they can. */
@@ -33,7 +41,7 @@ export function slotsFault(algorithm: RingAlgorithm, count: number): string | nu
   return count <= most ? null : `the ${algorithm} ring holds at most ${most} slots`;
 }
 
-/** Rows a table has: the historical rings have a fixed number, whatever the setting says. */
+/** Rows a table is built with: the historical rings have a fixed number, whatever the setting says, and a circle has its points. */
 export function rowsOf(algorithm: RingAlgorithm, rows: number): number {
   if (algorithm === 'assignment') return ASSIGNMENT_ROWS;
   return algorithm === 'seed' ? SEED_ROWS : rows;
@@ -44,32 +52,44 @@ export function createTableBuilder(algorithm: RingAlgorithm, rows: number): Tabl
     Number.isInteger(rows) && rows >= 1 && (rows & (rows - 1)) === 0,
     `${rows} rows are no power of two`,
   );
-  const choicesOf = choicesBuilder(algorithm, rows);
+  const build = tableBuilder(algorithm, rows);
   return {
     maxSlots: MAX_SLOTS[algorithm],
     update(slots) {
       checkSlots(algorithm, slots);
-      return makeTable(algorithm, choicesOf(slots));
+      return build(slots);
     },
   };
 }
 
-type ChoicesBuilder = (slots: readonly RingSlot[]) => Uint16Array;
-
-function choicesBuilder(algorithm: RingAlgorithm, rows: number): ChoicesBuilder {
+function tableBuilder(algorithm: RingAlgorithm, rows: number): TableBuilder['update'] {
+  const fromRows = (choicesOf: (slots: readonly RingSlot[]) => Uint16Array) => (slots: readonly RingSlot[]) =>
+    makeTable(algorithm, choicesOf(slots));
+  const fromCircle = (circleOf: (slots: readonly RingSlot[]) => Circle) => (slots: readonly RingSlot[]) => {
+    const { choices, points } = circleOf(slots);
+    return makeTable(algorithm, choices, points);
+  };
   switch (algorithm) {
     case 'rendezvous': {
       const kept = new RendezvousRows(rows);
-      return slots => kept.update(slots);
+      return fromRows(slots => kept.update(slots));
     }
     case 'ring':
-      return slots => buildRing(slots, rows);
+      return fromRows(slots => buildRing(slots, rows));
     case 'maglev':
-      return slots => buildMaglev(slots, rows);
+      return fromRows(slots => buildMaglev(slots, rows));
     case 'assignment':
-      return buildAssignment;
+      return fromRows(buildAssignment);
     case 'seed':
-      return buildSeed;
+      return fromRows(buildSeed);
+    case 'nginx':
+      return fromCircle(buildNginx);
+    case 'haproxy':
+      return fromCircle(buildHaproxy);
+    case 'haproxy-addr-port':
+      return fromCircle(buildHaproxyByAddress);
+    case 'ketama':
+      return fromCircle(buildKetama);
   }
 }
 
@@ -83,9 +103,11 @@ function checkSlots(algorithm: RingAlgorithm, slots: readonly RingSlot[]): void 
 
 /** One uint32 for a whole table: workers compare it with the primary's, so that none routes by a damaged or old table. */
 export function tableChecksum(table: Table): number {
-  const { choices } = table;
+  const { choices, points } = table;
   let sum = murmurHash(table.algorithm, 0, table.algorithm.length);
   // FNV-1a's step over 16-bit words: order matters, and 65,536 rows take a fraction of a millisecond.
   for (let index = 0; index < choices.length; index++) sum = Math.imul(sum ^ choices[index]!, 0x01000193);
+  for (let index = 0; index < (points?.length ?? 0); index++)
+    sum = Math.imul(sum ^ points![index]!, 0x01000193);
   return avalanche(sum ^ (choices.length / CHOICES)) >>> 0;
 }

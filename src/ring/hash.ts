@@ -8,7 +8,9 @@
 // Nothing is secret here: a client who wants one replica can send it one key anyway, so no hash is keyed.
 
 import type { RingAlgorithm } from '../core/types.ts';
-import { md5LastWord } from './md5.ts';
+import { crc32 } from './crc32.ts';
+import { haproxyHash } from './haproxy.ts';
+import { md5FirstWord, md5LastWord } from './md5.ts';
 import type { KeyHash } from './table.ts';
 
 const C1 = 0xcc9e2d51;
@@ -58,7 +60,19 @@ export function assignmentHash(text: string, start: number, end: number): number
 export const seedHash: KeyHash = md5LastWord;
 
 export function keyHashFor(algorithm: RingAlgorithm): KeyHash {
-  if (algorithm === 'assignment') return assignmentHash;
-  if (algorithm === 'seed') return seedHash;
-  return murmurHash;
+  switch (algorithm) {
+    case 'assignment':
+      return assignmentHash;
+    case 'seed':
+      return seedHash;
+    case 'nginx':
+      return crc32;
+    case 'haproxy':
+    case 'haproxy-addr-port':
+      return haproxyHash;
+    case 'ketama':
+      return md5FirstWord;
+    default:
+      return murmurHash;
+  }
 }

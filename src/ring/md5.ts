@@ -1,5 +1,5 @@
-// Hot in `seed` mode: runs per request; allocates nothing, keeps one block of scratch (JavaScript runs it to its end).
-// MD5 (RFC 1321) of a text's UTF-8 bytes, of which the ring needs the last 32 bits only. Our own, because node:crypto
+// Hot with the rings `seed` and `ketama`: runs per request; allocates nothing, keeps one block of scratch (JavaScript runs it to its end).
+// MD5 (RFC 1321) of a text's UTF-8 bytes, of which the rings need 32 bits only. Our own, because node:crypto
 // wants a slice, a hash object and a digest for every key: several allocations where this has none. Never for secrets.
 
 const SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
@@ -24,6 +24,20 @@ export function md5LastWord(text: string, start: number, end: number): number {
   finish();
   const last = state[3]!;
   return (last << 24) | ((last & 0xff00) << 8) | ((last >>> 8) & 0xff00) | (last >>> 24);
+}
+
+/** The digest's first four bytes as a little-endian int32, of characters that stand for one byte each. */
+export function md5FirstWord(text: string, start: number, end: number): number {
+  begin();
+  for (let index = start; index < end; index++) push(text.charCodeAt(index) & 0xff);
+  finish();
+  return state[0]!;
+}
+
+/** The digest as four little-endian uint32. Not for the hot path. */
+export function md5Words(text: string): number[] {
+  md5LastWord(text, 0, text.length);
+  return Array.from(state, word => word >>> 0);
 }
 
 function begin(): void {

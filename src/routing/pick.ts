@@ -7,7 +7,7 @@
 // worker: a pick never lifts a slot above that bound, unless all others were tried. There is always such a slot,
 // because the bounds together exceed what is in flight. Workers count for themselves: across W of them it is a mean.
 
-import { CHOICES } from '../ring/table.ts';
+import { CHOICES, firstPoint, isNearerBefore, rowOf } from '../ring/table.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Rows walked past the key's own before all slots are looked at one by one. */
@@ -36,14 +36,18 @@ export function pick(
 }
 
 function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound: number): number {
-  const { choices, mask } = snapshot.table;
-  const rows = Math.min(MAX_ROWS, mask + 1);
-  for (let row = 0; row < rows; row++) {
-    const start = ((hash + row) & mask) * CHOICES;
+  const { table } = snapshot;
+  const { choices, rows } = table;
+  let row = rowOf(table, hash);
+  if (table.nearest && !isUsable(snapshot, choices[row * CHOICES]!)) row = nearestUsable(snapshot, hash);
+  const most = table.nearest ? rows : Math.min(MAX_ROWS, rows);
+  for (let walked = 0; walked < most; walked++) {
+    const start = row * CHOICES;
     for (let index = start; index < start + CHOICES; index++) {
       const slotId = choices[index]!;
       if (isOpen(snapshot, slotId, tried, bound)) return slotId;
     }
+    row = row + 1 === rows ? 0 : row + 1;
   }
   const { ids } = snapshot;
   for (let index = 0; index < ids.length; index++) {
@@ -54,8 +58,25 @@ function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound:
   return NO_SLOT;
 }
 
+/** On HAProxy's circle: a server that is down has no points. One turn at most; a row where there is no usable slot. */
+function nearestUsable(snapshot: Pickable, hash: number): number {
+  const { choices, points, rows } = snapshot.table;
+  const place = hash >>> 0;
+  const first = firstPoint(points!, place);
+  let next = first;
+  for (let walked = 0; walked < rows && !isUsable(snapshot, choices[next * CHOICES]!); walked++)
+    next = next + 1 === rows ? 0 : next + 1;
+  let before = first === 0 ? rows - 1 : first - 1;
+  for (let walked = 0; walked < rows && !isUsable(snapshot, choices[before * CHOICES]!); walked++)
+    before = before === 0 ? rows - 1 : before - 1;
+  return isNearerBefore(points![before]!, place, points![next]!) ? before : next;
+}
+
+const isUsable = ({ usable }: Pickable, slotId: number): boolean =>
+  slotId < usable.length && usable[slotId] === 1;
+
 function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], bound: number): boolean {
-  if (slotId >= snapshot.usable.length || snapshot.usable[slotId] === 0) return false;
+  if (!isUsable(snapshot, slotId)) return false;
   for (let index = 0; index < tried.length; index++) if (tried[index] === slotId) return false;
   return snapshot.upstreams[slotId]!.inFlight < bound;
 }

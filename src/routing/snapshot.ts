@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
-import { CHOICES, type KeyHash, makeTable, type Table } from '../ring/table.ts';
+import { CHOICES, type KeyHash, makeTable, rowOf, type Table } from '../ring/table.ts';
 import type { UpstreamSettings } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
 
@@ -44,7 +44,7 @@ const NOTHING: Snapshot = {
 
 /** The name of the slot that owns the hash's row, whoever serves it now; '' where none was heard of. */
 export function ownerOf({ table, names }: Snapshot, hash: number): string {
-  return names[table.choices[(hash & table.mask) * CHOICES]!] ?? '';
+  return names[table.choices[rowOf(table, hash) * CHOICES]!] ?? '';
 }
 
 export class SnapshotHolder {
@@ -108,7 +108,7 @@ export class SnapshotHolder {
       invariant(message.tableVersion === this.#tableVersion, `no table of version ${message.tableVersion}`);
       return this.current.table;
     }
-    const table = makeTable(message.algorithm, message.choices);
+    const table = makeTable(message.algorithm, message.choices, message.points);
     invariant(
       tableChecksum(table) === message.checksum,
       `the table of epoch ${message.epoch} has another checksum`,

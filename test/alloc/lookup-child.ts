@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { keyHashFor } from '../../src/ring/hash.ts';
-import { CHOICES, type KeyHash } from '../../src/ring/table.ts';
+import { CHOICES, type KeyHash, rowOf } from '../../src/ring/table.ts';
 import { numbered } from '../ring/support.ts';
 
 const [algorithm, how, lookups] = process.argv.slice(2) as [RingAlgorithm, 'in-place' | 'slice', string];
@@ -23,7 +23,7 @@ function run(count: number): number {
   let seen = 0;
   for (let index = 0; index < count; index++) {
     const hash = keyHash(urls[index % urls.length]!, start, start + 6);
-    const row = (hash & table.mask) * CHOICES;
+    const row = rowOf(table, hash) * CHOICES;
     seen += table.choices[row]! + table.choices[row + 1]! + table.choices[row + 2]!;
   }
   return seen;

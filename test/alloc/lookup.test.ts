@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ALGORITHMS } from '../ring/support.ts';
+import { ALGORITHMS, CIRCLES } from '../ring/support.ts';
 
 const LOOKUPS = 3_000_000;
 const NOISE_BYTES = 4_000_000;
@@ -29,7 +29,7 @@ function growthOf(algorithm: string, how: 'in-place' | 'slice'): Growth {
 
 const lookup = suite('alloc/lookup');
 
-for (const algorithm of ALGORITHMS) {
+for (const algorithm of [...ALGORITHMS, ...CIRCLES]) {
   lookup(`${algorithm}: ${LOOKUPS} lookups leave the heap as it was`, () => {
     const { allocatedBytes, heapBytes } = growthOf(algorithm, 'in-place');
     assert.ok(allocatedBytes < NOISE_BYTES, `${allocatedBytes} bytes allocated`);

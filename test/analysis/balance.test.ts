@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { balanceOf, keysPerSlot, rowsPerSlot } from '../../src/analysis/balance.ts';
+import { balanceOf, keysPerSlot, placesPerSlot } from '../../src/analysis/balance.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { CHOICES, makeTable, NONE } from '../../src/ring/table.ts';
 import { numbered } from '../ring/support.ts';
@@ -52,14 +52,14 @@ balance('counts are in the order of the slots, by the first choice', () => {
     { id: 5, name: 'a' },
     { id: 7, name: 'idle' },
   ];
-  assert.equal(rowsPerSlot(table, slots), [1, 3, 0]);
+  assert.equal(placesPerSlot(table, slots), [1, 3, 0]);
   const rowOfKey = (text: string, start: number): number => text.charCodeAt(start) - 48;
   assert.equal(keysPerSlot(table, rowOfKey, slots, ['0', '2', '2', '6']), [3, 1, 0]);
   assert.equal(keysPerSlot(createTableBuilder('ring', 512).update([]), rowOfKey, slots, ['0']), [0, 0, 0]);
 });
 
 balance('every row is counted once', () => {
-  const counts = rowsPerSlot(createTableBuilder('maglev', 512).update(numbered(5)), numbered(5));
+  const counts = placesPerSlot(createTableBuilder('maglev', 512).update(numbered(5)), numbered(5));
   assert.equal(counts.sort(), [102, 102, 102, 103, 103]);
 });
 

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { balanceOf, keysPerSlot, rowsPerSlot } from '../../src/analysis/balance.ts';
+import { balanceOf, keysPerSlot, placesPerSlot } from '../../src/analysis/balance.ts';
 import { remapOf } from '../../src/analysis/remap.ts';
 import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder, slotsFault, tableChecksum } from '../../src/ring/build.ts';
@@ -119,7 +119,7 @@ for (const algorithm of ALGORITHMS) {
     const startMs = performance.now();
     const table = builder.update(slots);
     print(`${algorithm}: ${slots.length} slots in ${(performance.now() - startMs).toFixed(0)} ms`);
-    const rows = rowsPerSlot(table, slots);
+    const rows = placesPerSlot(table, slots);
     assert.is(
       rows.reduce((sum, count) => sum + count, 0),
       table.rows,
@@ -150,7 +150,7 @@ for (const [name, worst] of Object.entries(WORST_BALANCE)) {
     for (const count of [2, 3, 4, 5, 6, 20, 100]) {
       const slots = numbered(count);
       const table = tableOf(algorithm, slots);
-      const rows = balanceOf(rowsPerSlot(table, slots)).maxToMean;
+      const rows = balanceOf(placesPerSlot(table, slots)).maxToMean;
       assert.ok(rows <= worst(count), `N = ${count}: rows ${rows}`);
       const paths = Array.from({ length: 10_000 }, (_, index) => `/users/${index}/posts`);
       const keys = balanceOf(keysPerSlot(table, keyHashFor(algorithm), slots, paths)).maxToMean;

@@ -4,7 +4,6 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RingAlgorithm } from '../../src/core/types.ts';
 import { createTableBuilder, rowsOf } from '../../src/ring/build.ts';
 import { murmurHash, numberOf, seedHash } from '../../src/ring/hash.ts';
 import { preferenceOf } from '../../src/ring/maglev.ts';
@@ -98,7 +97,13 @@ const seed: Reference = (slots, rows) =>
     v => 2 * v + 1,
   );
 
-const REFERENCES: Readonly<Record<RingAlgorithm, Reference>> = { rendezvous, ring, maglev, assignment, seed };
+const REFERENCES: Readonly<Record<(typeof ALGORITHMS)[number], Reference>> = {
+  rendezvous,
+  ring,
+  maglev,
+  assignment,
+  seed,
+};
 
 const reference = suite('ring/reference');
 const labels = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/);

@@ -1,10 +1,11 @@
 // What the ring tests share: slots by number or name, and the owner of a key.
 
-import type { RingAlgorithm } from '../../src/core/types.ts';
 import { keyHashFor } from '../../src/ring/hash.ts';
 import { CHOICES, type RingSlot, type Table } from '../../src/ring/table.ts';
 
-export const ALGORITHMS: readonly RingAlgorithm[] = ['rendezvous', 'ring', 'maglev', 'assignment', 'seed'];
+/** Those of rows; the circles of other balancers are held against the programs themselves (peers.test.ts). */
+export const ALGORITHMS = ['rendezvous', 'ring', 'maglev', 'assignment', 'seed'] as const;
+export const CIRCLES = ['nginx', 'haproxy', 'haproxy-addr-port', 'ketama'] as const;
 
 export const named = (names: readonly string[]): RingSlot[] => names.map((name, id) => ({ id, name }));
 export const numbered = (count: number): RingSlot[] =>

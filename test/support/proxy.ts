@@ -86,6 +86,7 @@ export function snapshotOf(
     tableVersion: epoch,
     rows,
     choices,
+    points: null,
     upstreams: ports.map((port, slotId) => ({
       slotId,
       slot: String(slotId + 1),
