@@ -3,7 +3,7 @@
 
 import { availableParallelism } from 'node:os';
 import { isLoopback } from './admin/access.ts';
-import { adminAddressOf } from './cluster/admin-listener.ts';
+import { adminAddressOf } from './config/admin-address.ts';
 import type { Config } from './config/fields.ts';
 import type { Driver } from './control/driver.ts';
 import { isNotice, type Supervisor } from './control/supervisor.ts';

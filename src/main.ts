@@ -1,4 +1,4 @@
-// Composition root: settings, then one of two roles. The process that a person starts is the primary (control plane);
+// Composition root: a command of its own (src/cli/), or settings, then one of two roles. The process that a person starts is the primary (control plane);
 // node:cluster runs this same file again for each worker (data plane). What goes wrong before torc is ready is one line
 // on stderr for each cause and an exit code that is not 0: 2 for settings, 1 for the rest.
 
@@ -6,6 +6,8 @@ import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import type { CommandLine } from './cli/command-line.ts';
+import type { Command } from './cli/commands.ts';
 import type { Config } from './config/fields.ts';
 import { StartError } from './core/errors.ts';
 import { packageRoot } from './core/installation.ts';
@@ -19,17 +21,50 @@ function fail(lines: readonly string[], exitCode: number): never {
 
 async function primary(): Promise<void> {
   keepCompiled();
-  const { helpText, loadConfig } = await import('./config/load.ts');
-  const loaded = loadConfig(process.env, process.argv.slice(2), { cwd: process.cwd(), readFile });
-  if (loaded.kind === 'help') {
-    process.stdout.write(`${helpText()}\n`);
-    return;
+  const { readCommandLine } = await import('./cli/command-line.ts');
+  const line = readCommandLine(process.argv.slice(2));
+  switch (line.kind) {
+    case 'fault':
+      return fail([line.fault], 2);
+    case 'help':
+      return tell(await help(line.command));
+    case 'version':
+      return tell(await version());
+    case 'command':
+      return line.command.name === 'start' ? start(line.settings) : otherCommand(line);
   }
-  if (loaded.kind === 'version') {
-    const { ownVersion } = await import('./version.ts');
-    process.stdout.write(`torc ${ownVersion()} (Node ${process.versions.node})\n`);
-    return;
-  }
+}
+
+async function help(command: Command | null): Promise<string> {
+  const { generalHelp, helpOf } = await import('./cli/help.ts');
+  if (command !== null) return helpOf(command);
+  const { settingsHelp } = await import('./config/load.ts');
+  return generalHelp(settingsHelp());
+}
+
+async function version(): Promise<string> {
+  const { ownVersion } = await import('./version.ts');
+  return `torc ${ownVersion()} (Node ${process.versions.node})`;
+}
+
+const tell = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** The exit code is left to Node, so that a pipe gets all of the text. */
+async function otherCommand(line: CommandLine): Promise<void> {
+  const { runCommand } = await import('./cli/run.ts');
+  process.exitCode = await runCommand(line, {
+    env: process.env,
+    cwd: process.cwd(),
+    readFile,
+    nowMs: Date.now,
+    out: text => process.stdout.write(text),
+    err: text => process.stderr.write(text),
+  });
+}
+
+async function start(flags: readonly string[]): Promise<void> {
+  const { loadConfig } = await import('./config/load.ts');
+  const loaded = loadConfig(process.env, flags, { cwd: process.cwd(), readFile });
   if (loaded.kind === 'faults') fail(loaded.faults, 2);
   const { runPrimary } = await import('./primary.ts');
   const processLog = openLog(loaded.config.log, 'primary', 1);

@@ -13,7 +13,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import type { Config } from '../config/fields.ts';
+import type { AdminAddress } from '../config/admin-address.ts';
 import type { Clock } from '../core/clock.ts';
 import { type ProxyErrorCode, StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -23,18 +23,6 @@ import { give, holdBack, isAhead, MOST_OWED, packetsOf } from '../front/lane.ts'
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
-
-/** An address and port, or the path of a unix socket. */
-export type AdminAddress = { readonly host: string; readonly port: number } | { readonly path: string };
-
-/** The one that the settings ask for; null where they ask for none. */
-export function adminAddressOf({
-  adminListen,
-  adminPort,
-}: Pick<Config, 'adminListen' | 'adminPort'>): AdminAddress | null {
-  if (adminListen?.startsWith('unix:')) return { path: adminListen.slice('unix:'.length) };
-  return adminPort === null ? null : { host: adminListen ?? '127.0.0.1', port: adminPort };
-}
 
 export interface AdminListenerOptions {
   readonly clock: Clock;

@@ -103,5 +103,5 @@ function unknownSetting(where: string, name: string, flags: readonly string[]): 
     .replaceAll('_', '-');
   if (asFlag !== name && known.includes(asFlag))
     return `${where}: is no setting of torc; did you mean ${asFlag}?`;
-  return `${where.slice(0, where.length - name.length)}${unknownName(name, known, 'npm start -- --help')}`;
+  return `${where.slice(0, where.length - name.length)}${unknownName(name, known, '--help')}`;
 }

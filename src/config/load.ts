@@ -36,8 +36,6 @@ export interface Settings {
 
 export type Loaded =
   | ({ readonly kind: 'config' } & Settings)
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
@@ -67,12 +65,11 @@ export function loadConfig(
 ): Loaded {
   const faults: string[] = [];
   const flags = readFlags(argv, faults);
-  if (flags === 'help' || flags === 'version') return { kind: flags };
   const known = new Set<string>(keys.map(key => fields[key].name));
   const links = linkVariables(env);
   for (const name of Object.keys(env)) {
     if (name.startsWith('TORC_') && !name.startsWith('TORC_TEST_') && !known.has(name) && !links.has(name)) {
-      faults.push(unknownName(name, [...known], 'settings: npm start -- --help'));
+      faults.push(unknownName(name, [...known], 'settings: --help'));
     }
   }
   const around: Surroundings = { ...files, env };
@@ -134,7 +131,7 @@ function derivedFrom(key: FieldKey, meant: Meant | null, replica: Replica | null
 
 const keyOfFlag: ReadonlyMap<string, FieldKey> = new Map(keys.map(key => [flagOf(fields[key].name), key]));
 
-function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> | 'help' | 'version' {
+function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, string> {
   const flags = new Map<FieldKey, string>();
   const options = Object.fromEntries(
     [...keyOfFlag.keys()].map(flag => [flag.slice(2), { type: 'string' as const }]),
@@ -149,14 +146,11 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
-      faults.push(`${shown(token.value)}: is not a flag; allowed: --NAME VALUE (npm start -- --help)`);
+      faults.push(`${shown(token.value)}: is not a flag; allowed: --NAME VALUE (see --help)`);
       continue;
     }
-    if (token.name === 'help' || token.name === 'h') return 'help';
-    if (token.name === 'version' || token.name === 'v') return 'version';
     const key = keyOfFlag.get(token.rawName);
-    if (key === undefined)
-      faults.push(unknownName(token.rawName, [...keyOfFlag.keys()], 'npm start -- --help'));
+    if (key === undefined) faults.push(unknownName(token.rawName, [...keyOfFlag.keys()], '--help'));
     else if (key === 'adminToken')
       faults.push(
         '--admin-token: a token on the command line is in every process list; allowed: TORC_ADMIN_TOKEN in the environment, --admin-token-file',
@@ -184,14 +178,9 @@ function readField(key: FieldKey, given: string | undefined, name: string, fault
   return undefined;
 }
 
-/** The text of `--help`: every setting with its flag, default and meaning. */
-export function helpText(): string {
+/** The end of `torc --help`: every setting with its flag, default and meaning. */
+export function settingsHelp(): string {
   const lines = [
-    'torc: a self-healing consistent-hash HTTP load balancer',
-    '',
-    'npm start -- [--flag value]...',
-    'npm start -- --help | --version',
-    '',
     'Settings come from flags, the environment, and torc.yaml (--config FILE): heartbeat-path: /x on a line of its own.',
     'What a replica is: --image, --replica-command, a Compose service (--compose FILE --service NAME), or replica: in torc.yaml.',
     '',
