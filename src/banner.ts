@@ -56,6 +56,12 @@ export function announce(banner: Banner): void {
   }
 }
 
+/** For a service manager's one line. */
+export function readyLine(supervisor: Supervisor): string {
+  const slots = supervisor.slots();
+  return `${slots.filter(({ state }) => state === 'ready').length} of ${slots.length} replicas are ready`;
+}
+
 function urlOf(listenHost: string, port: number): string {
   const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
   return `http://${hostPort(host, port)}`;

@@ -9,7 +9,7 @@ import { type AccessRules, isLoopback } from './admin/access.ts';
 import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
 import { loadTokens } from './admin/tokens.ts';
-import { announce } from './banner.ts';
+import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Https } from './cluster/https.ts';
@@ -31,6 +31,7 @@ import { probe } from './drivers/probe.ts';
 import { stateRoot } from './drivers/state.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
+import { ServiceManager } from './service-manager.ts';
 import { ownVersion } from './version.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
@@ -46,6 +47,7 @@ export async function runPrimary(
 ): Promise<number> {
   const { log, always, fault } = processLog;
   const version = ownVersion();
+  const manager = new ServiceManager({ env: process.env, pid: process.pid, clock: systemClock, log });
   log.info({ version, node: process.versions.node, pid: process.pid }, `torc ${version} starts`);
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
@@ -157,6 +159,7 @@ export async function runPrimary(
     if (signal === undefined) {
       announce({ version, config, driver, supervisor, hasTokens: tokens.length > 0, always });
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
+      manager.ready(() => readyLine(supervisor));
       collectRegularly(workers, () => {
         keepOnly(totals, new Set(supervisor.names()));
         recent.keepOnly(new Set(supervisor.slots().map(slot => slot.replicaId)));
@@ -164,12 +167,14 @@ export async function runPrimary(
       void autoscaler?.run();
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
+    const told = manager.stopping();
     autoscaler?.close();
     https?.close();
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
     await within(EVENTS_WAIT_MS, eventFile.close());
+    await told;
   } catch (error) {
     workers.kill();
     await supervisor.stop({ remove: true });

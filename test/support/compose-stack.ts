@@ -1,10 +1,8 @@
-// docker/compose.yaml as a project of a test: a port and a network of its own, and torc asked from this machine.
+// A Compose file of docker/ as a project of a test: a port and a network of its own, and torc asked from this machine.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { freePort } from './torc.ts';
-
-const file = join(import.meta.dirname, '..', '..', 'docker', 'compose.yaml');
 
 export interface Ended {
   readonly code: number | null;
@@ -26,7 +24,8 @@ export interface ComposeStack {
   readonly readyCount: () => Promise<number>;
 }
 
-export async function composeProject(network: string): Promise<ComposeStack> {
+export async function composeProject(network: string, name = 'compose.yaml'): Promise<ComposeStack> {
+  const file = join(import.meta.dirname, '..', '..', 'docker', name);
   const port = String(await freePort());
   const url = `http://127.0.0.1:${port}`;
   const run = (...args: string[]): Promise<Ended> =>
