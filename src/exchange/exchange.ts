@@ -20,7 +20,14 @@ import { Answer } from './answer.ts';
 import { ANSWERING, Attempts, CONNECTING, HELD, QUEUED, WAITING } from './attempts.ts';
 import { type Downstream, FULL, LEFT } from './downstream.ts';
 import type { RequestHead } from './headers.ts';
-import { errorBody, lastHopBody, lastHopHead, replyHead, unknownEndpointBody } from './reply.ts';
+import {
+  errorBody,
+  lastHopBody,
+  lastHopHead,
+  redirectHead,
+  replyHead,
+  unknownEndpointBody,
+} from './reply.ts';
 import { leave, type Shared, type Swept } from './shared.ts';
 import { Upload } from './upload.ts';
 
@@ -71,9 +78,7 @@ export class Exchange extends Attempts implements Swept {
     rawHeaders: readonly string[],
     address: string,
   ): void {
-    this.#target = target;
-    const { ids } = this.shared;
-    if (ids.hasField) this.#idLine = ids.lineOf(head.requestId === '' ? ids.next() : head.requestId);
+    this.#name(head, target);
     if (fault !== '') {
       this.#refuse('BAD_REQUEST', true);
       return;
@@ -96,6 +101,20 @@ export class Exchange extends Attempts implements Swept {
     this.snapshot = this.shared.snapshots.current;
     this.#findKey(rawHeaders, address);
     this.attempt('NO_REPLICA', 'no slot is ready');
+  }
+
+  /** Instead of `start`: the client shall ask for the same by https, on that port. */
+  redirect(head: RequestHead, target: string, port: number): void {
+    this.#name(head, target);
+    // A body is not waited for.
+    if (head.chunked || head.contentLength > 0) this.#downstream.keepAlive = false;
+    this.#reply(308, redirectHead(head.host, port, head.target), '');
+  }
+
+  #name(head: RequestHead, target: string): void {
+    this.#target = target;
+    const { ids } = this.shared;
+    if (ids.hasField) this.#idLine = ids.lineOf(head.requestId === '' ? ids.next() : head.requestId);
   }
 
   #findKey(rawHeaders: readonly string[], address: string): void {

@@ -17,6 +17,8 @@ export class RequestHead {
   target = '';
   chunked = false;
   contentLength = 0;
+  /** Whom it was sent to, a port included; '' where it does not say. */
+  host = '';
   /** All of the body, one character per byte, where it came with the head and goes with it. */
   body = '';
   expectsContinue = false;
@@ -160,6 +162,7 @@ export function buildRequestHead(
   }
   if (hosts !== 1 && (hosts > 1 || isHttp11)) return 'not exactly one host';
   if (host !== null && !AUTHORITY.test(host)) return 'host is no authority';
+  head.host = host ?? '';
   if (lengths > 1 || (head.chunked && (lengths > 0 || !isHttp11))) return 'an ambiguous length';
   if (connection !== '' && !isPlainConnection(connection)) fields = withoutNominated(fields, connection);
   // The replica speaks HTTP/1.1, where a host is a must; a client of HTTP/1.0 may have sent none.

@@ -5,6 +5,7 @@ import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
@@ -53,6 +54,13 @@ export function rawError(code: ProxyErrorCode): string {
   const { status, retryAfterS } = proxyErrors[code];
   const body = errorBody(code, '', '');
   return `${replyHead(status, body, retryAfterS)}Connection: close\r\n\r\n${body}`;
+}
+
+/** The same by https, on that port. */
+export function redirectHead(host: string, port: number, target: string): string {
+  const name = host.replace(/:[0-9]*$/, '');
+  const location = `https://${name}${port === 443 ? '' : `:${port}`}${target === '*' ? '/' : target}`;
+  return `HTTP/1.1 308 ${REASONS[308]}\r\nLocation: ${location}\r\nContent-Length: 0\r\nDate: ${new Date().toUTCString()}\r\n`;
 }
 
 /** Max-Forwards reached 0: torc is the end of the way (RFC 9110 section 7.6.2). TRACE tells what arrived, without secrets. */

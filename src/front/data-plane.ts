@@ -187,7 +187,9 @@ class ProxyServer implements DataPlane {
   #toDoors(socket: ClientSocket, peer: Peer): void {
     const client = this.#adopt(socket, peer);
     if (peer.protocol === 'h2') this.#http2.take(client, NOTHING);
-    else if (this.#shared.config.express === 'off') this.#leaveRaw(client, NOTHING);
+    // The raw lane knows of no redirects: it would have to ask for each request.
+    else if (this.#shared.config.express === 'off' || peer.at.redirect !== null)
+      this.#leaveRaw(client, NOTHING);
     else new Express(this.#express, client);
   }
 

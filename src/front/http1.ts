@@ -115,12 +115,15 @@ export class Http1Door {
     const method = request.method!;
     const { peer } = client;
     let fault = buildRequestHead(method, target, rawHeaders, version, upgrade, peer, 'torc', head);
+    if (peer.at.redirect !== null && head.host === '') fault ||= 'no host to be redirected to';
     if (!isWhole(request)) fault = 'not HTTP/1.1, or its body is broken';
     const downstream = new Http1Downstream(this.#shared, this, client, request, response, upgrade);
     client.running.push(downstream);
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
     const address = peer.trusted ? peer.addressOf(rawHeaders) : peer.ip;
-    downstream.exchange.start(head, fault, target, rawHeaders, address);
+    const { redirect } = peer.at;
+    if (redirect !== null && fault === '') downstream.exchange.redirect(head, target, redirect);
+    else downstream.exchange.start(head, fault, target, rawHeaders, address);
   }
 
   /**
@@ -220,6 +223,7 @@ function goBack(socket: ClientSocket, toExpress: (client: Client) => void): void
   const client = socket.client!;
   const isPlain =
     client.isServed &&
+    client.peer.at.redirect === null &&
     client.parked === null &&
     client.method === '' &&
     client.inStep &&

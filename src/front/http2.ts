@@ -67,7 +67,9 @@ export class Http2Door {
     const head = requestHead;
     // A replica of HTTP/1.1 is asked for an upgrade (RFC 8441).
     const method = protocol === '' ? received.method : 'GET';
-    const fault = buildRequestHead(method, target, fields, '2.0', protocol, peer, 'torc', head);
+    let fault = buildRequestHead(method, target, fields, '2.0', protocol, peer, 'torc', head);
+    const { redirect } = peer.at;
+    if (redirect !== null && head.host === '') fault ||= 'no host to be redirected to';
     const downstream = new Http2Downstream(
       this.#shared,
       client,
@@ -80,7 +82,8 @@ export class Http2Door {
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
     else if (protocol === '') stream.resume();
     const address = peer.trusted ? peer.addressOf(fields) : peer.ip;
-    downstream.exchange.start(head, fault, target, fields, address);
+    if (redirect !== null && fault === '') downstream.exchange.redirect(head, target, redirect);
+    else downstream.exchange.start(head, fault, target, fields, address);
   }
 
   #onControl(connection: Http2Connection, stream: RequestStream, head: Http2Head): void {

@@ -28,10 +28,10 @@ async function failuresOf(name: SubjectName): Promise<Map<string, string>> {
   let subject = await startSubject(name, origin.port);
   for (const each of chosen) {
     try {
-      await runCase(each, { port: subject.port, origin });
+      await runCase(each, { port: subject.port, scheme: subject.scheme, origin });
     } catch (error) {
       failures.set(`${each.area}: ${each.name}`, String((error as Error).message).slice(0, 700));
-      const well = await settled({ port: subject.port, origin }).then(
+      const well = await settled({ port: subject.port, scheme: subject.scheme, origin }).then(
         () => true,
         () => false,
       );

@@ -294,7 +294,7 @@ for (const [name, send] of [
             await until(() => world.origin.bytes.includes('POST') || world.origin.bytes === '', 'the head');
           await new Promise(resolve => setTimeout(resolve, 20));
           if (how === 'end') client.socket.end();
-          else client.socket.resetAndDestroy();
+          else client.reset();
           if (how === 'end') await ends(client);
           await new Promise(resolve => setTimeout(resolve, 20));
           assert.is(world.origin.requests.length, 0);
@@ -319,7 +319,7 @@ for (const how of ['reset', 'destroy'] as const) {
     await withClient(world, { answer: silent }, async client => {
       client.send(get('/'));
       await until(() => world.origin.requests.length === 1, 'the request');
-      if (how === 'reset') client.socket.resetAndDestroy();
+      if (how === 'reset') client.reset();
       else client.socket.destroy();
       // A FIN alone may be a half-close, so the proxy may wait; a reset is none.
       if (how === 'reset') await until(() => carrier!.destroyed, 'the cancel');
@@ -340,7 +340,7 @@ for (const how of ['reset', 'destroy'] as const) {
     await withClient(world, { answer }, async client => {
       client.send(get('/'));
       await client.has('xxxx');
-      if (how === 'reset') client.socket.resetAndDestroy();
+      if (how === 'reset') client.reset();
       else client.socket.destroy();
       await until(() => carrier!.destroyed, 'the cancel');
     });
@@ -352,7 +352,7 @@ should('9112 9.6', 'a hundred clients that leave at once', async world => {
   for (let index = 0; index < 100; index++) clients.push(await rawClient(world.port));
   for (const client of clients) client.send(get('/'));
   await until(() => world.origin.requests.length >= 50, 'the requests');
-  for (const client of clients) client.socket.resetAndDestroy();
+  for (const client of clients) client.reset();
   await until(() => world.origin.sockets.size === 0, 'the cancel');
 });
 should('9112 9.5', 'a client that only connects does no harm', async world => {

@@ -105,8 +105,7 @@ test('9110 15.6.5', 'a slow answer that keeps coming is not cut', async world =>
 
 test('9112 9.5', '200 requests at once are all answered', async world => {
   world.origin.answer = (request, socket) => plain(request.target)(request, socket);
-  const clients: RawClient[] = [];
-  for (let index = 0; index < 200; index++) clients.push(await rawClient(world.port));
+  const clients = await Promise.all(Array.from({ length: 200 }, () => rawClient(world.port)));
   try {
     for (const [index, client] of clients.entries()) client.send(get(`/${index}`));
     for (const [index, client] of clients.entries()) assert.is((await client.answer()).body, `/${index}`);

@@ -166,7 +166,7 @@ for (const field of [
   'X-Forwarded-For: 6.6.6.6',
   'X-Forwarded-For: 1.1.1.1, 2.2.2.2',
   'x-forwarded-for:',
-  'X-Forwarded-Proto: https',
+  'X-Forwarded-Proto: ftp',
   'X-Forwarded-Host: evil.test',
   'X-FORWARDED-FOR: "><script>',
 ]) {
@@ -175,7 +175,7 @@ for (const field of [
     const { request } = forwarded(await talk(world, { send: get('/', [field, field]) }));
     const expected = {
       'x-forwarded-for': '127.0.0.1',
-      'x-forwarded-proto': 'http',
+      'x-forwarded-proto': world.scheme,
       'x-forwarded-host': 'torc.test',
     }[name.toLowerCase()];
     assert.equal(requestValues(request, name), [expected]);
@@ -184,7 +184,7 @@ for (const field of [
 test('7239 8.1', 'the replica learns of the client', async world => {
   const { request } = forwarded(await talk(world, { send: get('/') }));
   assert.equal(requestValues(request, 'x-forwarded-for'), ['127.0.0.1']);
-  assert.equal(requestValues(request, 'x-forwarded-proto'), ['http']);
+  assert.equal(requestValues(request, 'x-forwarded-proto'), [world.scheme]);
   assert.equal(requestValues(request, 'x-forwarded-host'), ['torc.test']);
 });
 test('9112 7', 'a chunked request has no length as well', async world => {

@@ -28,7 +28,7 @@ async function begin(): Promise<void> {
   torc = await startSubject('torc', origin.port);
   origin.answer = plain('hello');
   origin.atHead = false;
-  for (let round = 0; round < 50; round++) await settled({ port: torc.port, origin });
+  for (let round = 0; round < 50; round++) await settled({ port: torc.port, scheme: torc.scheme, origin });
 }
 
 memory.before(async () => {

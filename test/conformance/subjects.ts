@@ -3,25 +3,28 @@
 // streams, keeps connections alive and tunnels.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ask, get } from '../support/raw.ts';
+import { Authority } from '../support/certificates.ts';
+import { ask, get, securePorts } from '../support/raw.ts';
 import { freePort, startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 export interface Subject {
   readonly port: number;
+  readonly scheme: 'http' | 'https';
   /** Of the process that carries the traffic. */
   readonly pid: number;
   close(): Promise<void>;
 }
 
-/** 'torc by http' has no express lane. */
-export type SubjectName = 'torc' | 'torc by http' | 'nginx' | 'haproxy';
+/** 'torc by http' has no express lane; 'torc by https' is talked to through TLS. */
+export type SubjectName = 'torc' | 'torc by http' | 'torc by https' | 'nginx' | 'haproxy';
 
 export function startSubject(name: SubjectName, originPort: number): Promise<Subject> {
   if (name === 'torc') return startTorcSubject(originPort, {});
+  if (name === 'torc by https') return startSecureSubject(originPort);
   if (name === 'torc by http') return startTorcSubject(originPort, { TORC_EXPRESS: 'off' });
   return startPeer(name, originPort);
 }
@@ -41,7 +44,32 @@ async function startTorcSubject(originPort: number, more: Record<string, string>
     TORC_HEADER_TIMEOUT_MS: '800',
     ...more,
   });
-  return { port: torc.port, pid: torc.process.pid!, close: () => torc.close() };
+  return { port: torc.port, scheme: 'http', pid: torc.process.pid!, close: () => torc.close() };
+}
+
+async function startSecureSubject(originPort: number): Promise<Subject> {
+  const directory = mkdtempSync(join(tmpdir(), 'conformance-https-'));
+  const authority = new Authority(directory);
+  const { cert, key } = authority.issue(['IP:127.0.0.1']);
+  const ca = readFileSync(authority.path, 'utf8');
+  const [certFile, keyFile] = [join(directory, 'cert'), join(directory, 'key')];
+  writeFileSync(certFile, cert + ca);
+  writeFileSync(keyFile, key);
+  const port = await freePort();
+  const torc = await startTorcSubject(originPort, {
+    TORC_HTTPS_PORT: String(port),
+    TORC_TLS_CERT: certFile,
+    TORC_TLS_KEY: keyFile,
+    // Some cases have hundreds of connections before they say anything on one, and each costs a handshake here.
+    TORC_HEADER_TIMEOUT_MS: '1800',
+  });
+  securePorts.set(port, ca);
+  const close = async (): Promise<void> => {
+    securePorts.delete(port);
+    await torc.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { port, scheme: 'https', pid: torc.pid, close };
 }
 
 async function startPeer(name: 'nginx' | 'haproxy', originPort: number): Promise<Subject> {
@@ -71,7 +99,7 @@ async function startPeer(name: 'nginx' | 'haproxy', originPort: number): Promise
     },
     { timeoutMs: 10_000, what: `${name} to serve` },
   );
-  return { port, pid: child.pid!, close: () => ended(child, directory) };
+  return { port, scheme: 'http', pid: child.pid!, close: () => ended(child, directory) };
 }
 
 async function ended(child: ChildProcess, directory: string): Promise<void> {

@@ -11,6 +11,8 @@ import { waitFor } from '../support/wait.ts';
 export interface World {
   /** The proxy's port. */
   readonly port: number;
+  /** What it is talked to in. */
+  readonly scheme: 'http' | 'https';
   /** The replica behind it. */
   readonly origin: Origin;
 }

@@ -20,7 +20,7 @@ conformance.after(async () => {
 
 for (const subject of cases) {
   conformance(`${subject.area}: ${subject.name} (${subject.section})`, () =>
-    runCase(subject, { port: torc.port, origin }),
+    runCase(subject, { port: torc.port, scheme: torc.scheme, origin }),
   );
 }
 

@@ -151,7 +151,7 @@ for (const side of ['client', 'replica'] as const) {
     };
     await opened(world, tunnelTo(open), async client => {
       if (side === 'client') {
-        client.socket.resetAndDestroy();
+        client.reset();
         await until(
           () => replica!.destroyed || world.origin.sockets.size === 0 || replica!.readableEnded,
           'the end',

@@ -2,6 +2,7 @@
 // HTTP/1.1 only as far as a test asks.
 
 import { connect, type Socket } from 'node:net';
+import { connect as connectByTls } from 'node:tls';
 import { waitFor } from './wait.ts';
 
 export interface RawAnswer {
@@ -25,10 +26,18 @@ export interface RawClient {
   has(text: string): Promise<void>;
   gone(): Promise<void>;
   close(): void;
+  /** Ends the connection with a RST. */
+  reset(): void;
 }
 
+/** Ports that are spoken to by TLS, and whom to believe there (PEM). */
+export const securePorts = new Map<number, string>();
+
 export async function rawClient(port: number, { allowHalfOpen = false } = {}): Promise<RawClient> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen });
+  const address = { port, host: '127.0.0.1', noDelay: true, allowHalfOpen };
+  const ca = securePorts.get(port);
+  const wire = connect(address);
+  const socket = ca === undefined ? wire : connectByTls({ socket: wire, host: address.host, ca });
   let taken = 0;
   const client: RawClient = {
     socket,
@@ -55,6 +64,7 @@ export async function rawClient(port: number, { allowHalfOpen = false } = {}): P
       waitFor(() => client.received.includes(text), { timeoutMs: 20_000, what: `"${text}" to arrive` }),
     gone: () => waitFor(() => client.closed, { timeoutMs: 20_000, what: 'the connection to close' }),
     close: () => void socket.destroy(),
+    reset: () => void wire.resetAndDestroy(),
   };
   socket.on('data', chunk => {
     client.received += chunk.toString('latin1');
@@ -66,7 +76,8 @@ export async function rawClient(port: number, { allowHalfOpen = false } = {}): P
   socket.on('close', () => {
     client.closed = true;
   });
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  const ready = ca === undefined ? 'connect' : 'secureConnect';
+  await new Promise<void>((resolve, reject) => socket.once(ready, resolve).once('error', reject));
   return client;
 }
 
