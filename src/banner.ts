@@ -24,12 +24,14 @@ export function announce(banner: Banner): void {
   const { version, config, driver, supervisor, hasTokens, always } = banner;
   const published = driver.publishedAt?.(config.port) ?? null;
   const url = published ?? urlOf(config.host, config.port);
-  const where = published === null ? url : `${url} (published)`;
+  const secure = secureUrlOf(config, port => driver.publishedAt?.(port) ?? null);
+  const where = `${published === null ? url : `${url} (published)`}${secure === null ? '' : ` and ${secure}`}`;
   const slots = supervisor.slots();
   const missing = slots.filter(slot => slot.state !== 'ready');
   const ready = slots.length - missing.length;
   const fields = {
     url,
+    ...(secure === null ? {} : { https: secure }),
     version,
     driver: driver.name,
     ...(driver.program === undefined ? {} : { program: driver.program }),
@@ -65,6 +67,14 @@ export function readyLine(supervisor: Supervisor): string {
 function urlOf(listenHost: string, port: number): string {
   const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
   return `http://${hostPort(host, port)}`;
+}
+
+function secureUrlOf(
+  { host, httpsPort }: Config,
+  publishedAt: (port: number) => string | null,
+): string | null {
+  if (httpsPort === null) return null;
+  return (publishedAt(httpsPort) ?? urlOf(host, httpsPort)).replace('http:', 'https:');
 }
 
 /** For the banner: where the control endpoints are, or why nowhere. */

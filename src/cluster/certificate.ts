@@ -111,7 +111,7 @@ function checkIssuers(file: string, chain: readonly X509Certificate[], isKnown: 
       );
   }
   const last = chain.at(-1)!;
-  if (!isIssuedBy(last, last) && !isKnown(last))
+  if (!isSelfSigned(last) && !isKnown(last))
     throw new Fault(
       `${file} lacks a certificate: ${oneLine(last.issuer)} is neither in it nor an authority known here: append that intermediate; where it is an authority of your own, append it, or name its file in NODE_EXTRA_CA_CERTS`,
     );
@@ -129,6 +129,10 @@ function checkForOpenSsl({ certFile, cert, key }: CertificateFiles): void {
 
 export const isIssuedBy = (one: X509Certificate, issuer: X509Certificate): boolean =>
   one.checkIssued(issuer) && one.verify(issuer.publicKey);
+
+/** Also one that may not issue others, which checkIssued would not call its own issuer. */
+const isSelfSigned = (one: X509Certificate): boolean =>
+  one.issuer === one.subject && one.verify(one.publicKey);
 
 /** Of the subjectAltName, else the common name, which clients do not look at any more. */
 function namesOf({ subjectAltName, subject }: X509Certificate): string[] {

@@ -181,6 +181,7 @@ class ProxyServer implements DataPlane {
     if (this.#sweep !== null) clearInterval(this.#sweep);
     this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
     this.#limits.sweep(Number.POSITIVE_INFINITY);
+    this.#listener.sweep(Number.POSITIVE_INFINITY);
   }
 
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
@@ -263,7 +264,7 @@ class ProxyServer implements DataPlane {
     this.#shared.tunnels.sweep(nowMs);
     this.#shared.faults.sweep(nowMs);
     this.#limits.sweep(nowMs);
-    this.#listener.arrivals.sweep(nowMs);
+    this.#listener.sweep(nowMs);
     const idleSinceMs = nowMs - this.#shared.config.clientIdleTimeoutMs;
     const silentSinceMs = nowMs - this.#shared.config.headerTimeoutMs;
     const restingSinceMs = nowMs - RESTING_MS;

@@ -56,7 +56,6 @@ export class Listener {
     );
     this.tls = new TlsStage({
       config,
-      clock,
       log,
       handshakes,
       arrivals: this.arrivals,
@@ -83,6 +82,11 @@ export class Listener {
         resolve();
       });
     });
+  }
+
+  sweep(nowMs: number): void {
+    this.arrivals.sweep(nowMs);
+    this.tls.sweep(nowMs);
   }
 
   /** Accepts no more; what arrives goes on. */

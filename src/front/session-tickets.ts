@@ -10,10 +10,15 @@ const NAME_END = 16;
 const HMAC_END = 32;
 export const TICKET_KEY_BYTES = 48;
 
-/** What the hook returns: how it went, the key of the HMAC, that of the cipher, and for a new ticket key name and IV. */
-type Verdict = readonly [number, Uint8Array?, Uint8Array?, Uint8Array?, Uint8Array?];
+/**
+ * What the hook returns: how it went, the key of the HMAC, that of the cipher, and for a new ticket key name and IV. Node
+ * reads all of them whatever the first says, and aborts the process where one is no buffer: any client can send a ticket
+ * that nobody knows.
+ */
+type Verdict = readonly [number, Uint8Array, Uint8Array, Uint8Array, Uint8Array];
 
-const UNKNOWN: Verdict = [0];
+const NOTHING = new Uint8Array(16);
+const UNKNOWN: Verdict = [0, NOTHING, NOTHING, NOTHING, NOTHING];
 const MADE = 1;
 /** A ticket is good for one use (RFC 8446 appendix C.4), and the new one is by the newest key. */
 const GOOD_AND_RENEWED = 2;

@@ -6,9 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import type { Config } from '../config/fields.ts';
-import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { RareLine } from '../core/rare-line.ts';
 import type { TlsMaterial } from '../core/tls-material.ts';
 import type { HandshakeEnd, Tally } from '../routing/tally.ts';
 import type { Arrivals } from './arrivals.ts';
@@ -22,7 +20,6 @@ const TELL_EVERY_MS = 60_000;
 
 export interface TlsOptions {
   readonly config: Config;
-  readonly clock: Clock;
   readonly log: Log;
   readonly handshakes: Tally<HandshakeEnd>;
   readonly arrivals: Arrivals;
@@ -49,15 +46,15 @@ interface Inside {
 export class TlsStage {
   readonly #options: TlsOptions;
   readonly #tickets = new SessionTickets();
-  readonly #failed: RareLine;
   #names = new ServerNames<SecureContext>();
   #server: Server | null = null;
+  /** Handshakes that failed since the last line, and the latest of them. */
+  #untold = 0;
+  #latest = { ip: '', reason: '' };
+  #toldAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TlsOptions) {
     this.#options = options;
-    this.#failed = new RareLine(options.clock, TELL_EVERY_MS, (failed, seconds) =>
-      options.log.info({ failed }, `${failed} more TLS handshakes failed in ${seconds} s`),
-    );
   }
 
   /** For the handshakes that begin from now on. */
@@ -95,6 +92,8 @@ export class TlsStage {
       return;
     }
     (socket as AcceptedSocket).peer = peer;
+    // Who closes its half before it is known has left.
+    socket.allowHalfOpen = false;
     this.#options.arrivals.add(socket, peer);
     this.#server.emit('connection', socket);
   }
@@ -124,6 +123,7 @@ export class TlsStage {
     }
     this.#options.handshakes[socket.isSessionReused() ? 'resumed' : 'full']++;
     this.#options.arrivals.remove(accepted);
+    socket.allowHalfOpen = true;
     peer.scheme = 'https';
     peer.protocol = socket.alpnProtocol || '';
     if (certificate !== undefined) peer.fields = certificateFields(certificate);
@@ -132,9 +132,20 @@ export class TlsStage {
 
   #fail(reason: string, socket: TLSSocket): void {
     this.#options.handshakes.failed++;
-    if (!this.#failed.isDue()) return;
-    const { ip } = (socket as Wrapped)._parent.peer!;
-    this.#options.log.info({ ip, reason }, `a TLS handshake failed: ${reason}`);
+    this.#untold++;
+    this.#latest = { ip: (socket as Wrapped)._parent.peer!.ip, reason };
+  }
+
+  /** Tells what failed, at most once a minute: anybody can have it fail. */
+  sweep(nowMs: number): void {
+    if (this.#untold === 0 || nowMs - this.#toldAtMs < TELL_EVERY_MS) return;
+    const { ip, reason } = this.#latest;
+    this.#options.log.info(
+      { failed: this.#untold, ip, reason },
+      `${this.#untold} TLS handshakes failed, the latest of ${ip}: ${reason}`,
+    );
+    this.#untold = 0;
+    this.#toldAtMs = nowMs;
   }
 }
 

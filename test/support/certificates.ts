@@ -27,6 +27,22 @@ export function makeCertificates(directory: string): void {
   }
 }
 
+export interface Issued {
+  readonly name: string;
+  readonly key: string;
+  readonly cert: string;
+}
+
+interface Wanted {
+  readonly subject: string;
+  /** Lines of openssl's configuration. */
+  readonly extensions: readonly string[];
+  /** An intermediate that issues it. */
+  readonly by: Issued | null;
+  /** How its key is made. */
+  readonly key: readonly string[];
+}
+
 /** An authority for servers, with P-256 keys: what it issues is for `names` (DNS:... or IP:...), `days` from now, or before. */
 export class Authority {
   readonly #directory: string;
@@ -52,24 +68,35 @@ export class Authority {
     );
   }
 
-  issue(names: readonly string[], days = 1): { readonly key: string; readonly cert: string } {
+  issue(names: readonly string[], days = 1, more: Partial<Wanted> = {}): Issued {
     const name = `${++this.#count}`;
+    const { subject = `/CN=server ${name}`, extensions = [], by = null } = more;
     this.#openssl(
-      'req',
-      ...P256,
-      '-subj',
-      `/CN=server ${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
+      ...[
+        'req',
+        ...(more.key ?? P256),
+        '-utf8',
+        '-subj',
+        subject,
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+      ],
     );
-    writeFileSync(join(this.#directory, `${name}.ext`), `subjectAltName=${names.join()}\n`);
+    const lines = names.length === 0 ? extensions : [`subjectAltName=${names.join()}`, ...extensions];
+    writeFileSync(join(this.#directory, `${name}.ext`), lines.map(line => `${line}\n`).join(''));
+    const [ca, caKey] = by === null ? [this.path, 'ca.key'] : [`${by.name}.pem`, `${by.name}.key`];
     this.#openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', this.path, '-CAkey', 'ca.key', '-CAcreateserial'],
+      ...['x509', '-req', '-in', `${name}.csr`, '-CA', ca, '-CAkey', caKey, '-CAcreateserial'],
       ...['-days', `${days}`, '-extfile', `${name}.ext`, '-out', `${name}.pem`],
     );
-    return { key: this.#read(`${name}.key`), cert: this.#read(`${name}.pem`) };
+    return { name, key: this.#read(`${name}.key`), cert: this.#read(`${name}.pem`) };
+  }
+
+  /** Its own certificate. */
+  get cert(): string {
+    return readFileSync(this.path, 'utf8');
   }
 
   #read(name: string): string {
