@@ -161,6 +161,15 @@ export function moveTo(member: Member, to: ReplicaState, nowMs: number): void {
 export const stateOf = (slot: Slot): ReplicaState =>
   slot.member?.state ?? (slot.starting === null ? 'dead' : 'starting');
 
+/** What failed for want of an engine has not failed. */
+export function forgetFailures(slots: readonly Slot[]): void {
+  for (const slot of slots) {
+    if (slot.member !== null) continue;
+    slot.failureCount = 0;
+    slot.retryAtMs = 0;
+  }
+}
+
 export const isReady = (slot: Slot): boolean => slot.member?.state === 'ready';
 
 /** All slots, in the order they were added, and the spares. */

@@ -22,7 +22,7 @@ import { Publisher } from './publish.ts';
 import { compare, nextDueMs, reconcile } from './reconcile.ts';
 import { inWords } from './replace.ts';
 import type { RolloutView } from './rollout.ts';
-import { type Failure, isReady, type Member, type Slot } from './slots.ts';
+import { type Failure, forgetFailures, isReady, type Member, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 import { Waiters } from './waiters.ts';
 
@@ -76,7 +76,7 @@ export class Supervisor {
       clock: options.clock,
       log: options.log,
       believed: () => this.#fleet.slots.all().flatMap(slot => slot.member?.replica ?? []),
-      onListed: (believed, listed, isReturn) => this.#onListed(believed, listed, isReturn),
+      onListed: (...list) => this.#asOne(() => this.#onListed(...list)),
       onDone: () => this.#tick(),
     });
     this.#follower = options.driver.creates
@@ -315,6 +315,16 @@ export class Supervisor {
 
   // The tick.
 
+  /** Its changes are one tick's: of a thousand replicas that need no proof each would publish a table of its own. */
+  #asOne(change: () => void): void {
+    this.#isTicking = true;
+    try {
+      change();
+    } finally {
+      this.#isTicking = false;
+    }
+  }
+
   #tick(): void {
     if (this.#stopped) return;
     this.#tickAgain = true;
@@ -385,14 +395,5 @@ export class Supervisor {
       if (this.#clock.nowMs() >= this.#observer.dueMs) void this.#observer.observe();
       this.#tick();
     });
-  }
-}
-
-/** What failed for want of an engine has not failed. */
-function forgetFailures(slots: readonly Slot[]): void {
-  for (const slot of slots) {
-    if (slot.member !== null) continue;
-    slot.failureCount = 0;
-    slot.retryAtMs = 0;
   }
 }

@@ -276,6 +276,17 @@ test('without probes it routes at once', async () => {
   assert.equal(fleet.routed(), ['x b', 'y c']);
 });
 
+test('a list is one publish, however many it names', async () => {
+  const names = Array.from({ length: 100 }, (_, index) => `n${index} a${index}`);
+  const fleet = await Fleet.of(names, { heartbeatPath: '' });
+  assert.is(fleet.routed().length, 100);
+  const { length } = fleet.published;
+  assert.ok(length <= 2, `${length} publishes for 100 new ones`);
+  await fleet.becomes(...names.slice(50), ...names.slice(0, 50).map(name => `${name}-2`));
+  assert.is(fleet.routed().filter(name => name.endsWith('-2')).length, 50);
+  assert.ok(fleet.published.length - length <= 3, `${fleet.published.length - length} for 50 others`);
+});
+
 test('a replaced one serves until the new one answers, then finishes what it has, bounded; the table stays', async () => {
   const fleet = await Fleet.of(['x a']);
   const { tableVersion } = fleet.torc.snapshot();
