@@ -200,7 +200,9 @@ class ProxyServer implements DataPlane {
       if (verdict === 'http2') this.#http2.take(client, read);
       else this.#http1.take(client, read);
     };
-    const mayBeHttp2 = this.#shared.config.http2 === 'on' && !client.hasSpoken;
+    // Behind TLS it would have been asked for there (RFC 9113 section 3.3).
+    const mayBeHttp2 =
+      this.#shared.config.http2 === 'on' && !client.hasSpoken && client.peer.scheme === 'http';
     const verdict = mayBeHttp2 ? judge(bytes) : 'http1';
     if (verdict === 'more') new Preface(client, bytes, take);
     else take(verdict, bytes);

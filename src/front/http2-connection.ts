@@ -31,6 +31,9 @@ export const sessionOptions: ServerSessionOptions = {
     enableConnectProtocol: true,
   },
   maxHeaderListPairs: MAX_FIELDS,
+  // In MB, and as good as none: what a stream had not sent when it was reset stays counted for ever, so that a connection
+  // gets nothing any more after a hundred cancelled downloads. What it could hold is bounded per stream.
+  maxSessionMemory: 4000,
   maxSessionInvalidFrames: 100,
   maxSessionRejectedStreams: 100,
   // A replica's fields go on as they came, also those that are twice there.
@@ -93,11 +96,12 @@ export class Http2Connection implements Http2Lane {
       return false;
     }
     this.#streams.set(stream, AT_WORK);
-    stream.on('close', () => this.#left(stream));
+    stream.connection = this;
+    stream.on('close', onClose);
     return true;
   }
 
-  #left(stream: RequestStream): void {
+  left(stream: RequestStream): void {
     this.#streams.delete(stream);
     this.client.idleSinceMs = this.#shared.soonMs;
     if (!(stream.keeper instanceof Http2Downstream) || stream.keeper.exchange.isFinished) return;
@@ -145,3 +149,6 @@ export class Http2Connection implements Http2Lane {
 }
 
 function ignore(): void {}
+function onClose(this: RequestStream): void {
+  this.connection!.left(this);
+}

@@ -24,6 +24,7 @@ const PLAIN = {};
 /** A stream knows who looks after it: nothing is looked up per event. None does where it was refused. */
 export interface RequestStream extends ServerHttp2Stream {
   keeper?: Http2Downstream | 'relay';
+  connection?: { left(stream: RequestStream): void };
 }
 
 export class Http2Downstream implements Downstream, Running {

@@ -80,7 +80,8 @@ export class Http2Door {
     );
     client.running.push(downstream);
     if (fault === '' && (head.chunked || head.contentLength > 0)) downstream.readBody();
-    else if (protocol === '') stream.resume();
+    // Nobody reads a stream that has ended: Node does at its close, and an earlier end would have each answer's write fail.
+    else if (protocol === '' && !stream.endAfterHeaders) stream.resume();
     const address = peer.trusted ? peer.addressOf(fields) : peer.ip;
     if (redirect !== null && fault === '') downstream.exchange.redirect(head, target, redirect);
     else downstream.exchange.start(head, fault, target, fields, address);
