@@ -164,7 +164,7 @@ export const ring = z.strictObject({
   epoch: count,
   checksum: hex,
   tableVersion: count,
-  slots: z.array(z.strictObject({ slot: slotName, id: count, rows: count, share })),
+  slots: z.array(z.strictObject({ slot: slotName, id: count, weight: count, rows: count, share })),
   workers: z.array(
     z.strictObject({ worker: count, pid: count, epoch: z.int(), checksum: hex, current: z.boolean() }),
   ),

@@ -88,6 +88,7 @@ export function ringView(
     slots: slots.map(slot => ({
       slot: slot.name,
       id: slot.id,
+      weight: slot.weight,
       rows: rows.get(slot.id) ?? 0,
       share: round((owned.get(slot.id) ?? 0) / places),
     })),

@@ -58,7 +58,7 @@ export class WhatIfs {
   }
 
   answer(query: URLSearchParams): Promise<AdminReply> | AdminReply {
-    const slots = this.#supervisor.slots().map(({ id, name }) => ({ id, name }));
+    const slots = this.#supervisor.slots();
     const asked = readQuestion(query, slots);
     if (typeof asked === 'string') return failure(400, asked);
     const question = `${asked.wanted} by ${asked.ring} without ${query.get('remove')}`;

@@ -4,6 +4,7 @@
 // contradicts nothing.
 
 import { isSocketPath } from '../core/host-port.ts';
+import { knowsWeights } from '../core/types.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
 import type { DriverName } from './kinds.ts';
 
@@ -96,13 +97,21 @@ function checkHeartbeats(
       );
 }
 
-function checkUpstreams({ driver, upstreams, upstreamsFile, heartbeatPort }: Config, faults: string[]): void {
+function checkUpstreams(
+  { driver, upstreams, upstreamsFile, heartbeatPort, ring }: Config,
+  faults: string[],
+): void {
   if (driver === 'static' && upstreams?.length === 0 && upstreamsFile === null)
     faults.push(
       'TORC_UPSTREAMS: is empty, and TORC_DRIVER=static needs it; allowed: host:port,host:port,... or TORC_UPSTREAMS_FILE',
     );
   if (upstreams?.length > 0 && typeof upstreamsFile === 'string')
     faults.push('TORC_UPSTREAMS_FILE: TORC_UPSTREAMS is set too; allowed: unset one of the two');
+  const weighted = upstreams?.find(({ weight = 1, serverId }) => weight !== 1 || serverId !== undefined);
+  if (weighted !== undefined && ring !== undefined && !knowsWeights(ring))
+    faults.push(
+      `TORC_UPSTREAMS: ${weighted.name} has ;weight= or ;id=, which TORC_RING=${ring} does not know; allowed with TORC_RING=nginx, haproxy, haproxy-addr-port, ketama`,
+    );
   const socket = upstreams?.find(({ host }) => isSocketPath(host));
   if (socket !== undefined && typeof heartbeatPort === 'number')
     faults.push(`TORC_HEARTBEAT_PORT: unix:${socket.host} has no port; allowed: unset it`);

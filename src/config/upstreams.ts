@@ -16,13 +16,18 @@ export interface GivenUpstream extends ReplicaAddress {
   readonly kind: 'host' | 'dns' | 'srv';
   /** The slot's name, or what its slots' names begin with. */
   readonly name: string;
+  /** For rings of other balancers (docs/migrating.md). */
+  readonly weight?: number;
+  readonly serverId?: number;
 }
 
 export const UPSTREAM_FORMS =
-  'host:port, http://host, https://host:port (;ca=FILE ;sni=NAME), unix:/PATH, dns:NAME:PORT or srv:NAME, each with ;name=NAME behind it if wanted';
+  'host:port, http://host, https://host:port (;ca=FILE ;sni=NAME), unix:/PATH, dns:NAME:PORT or srv:NAME, each with ;name=NAME, ;weight=N or ;id=N behind it if wanted';
 
 /** More in a list are a mistake: no ring holds so many. */
 const MOST = 1000;
+/** nginx's circle has 160 points for each unit: a million in all. */
+const MOST_WEIGHT = 6_500;
 const LONGEST_SHOWN = 80;
 /** What the kernel has room for (unix(7)), less its closing zero. */
 const LONGEST_PATH_BYTES = 107;
@@ -39,11 +44,7 @@ export const addressName = (host: string, port: number): string => hostPort(with
 /** "web." is looked up without search domains, and is the same name. */
 export const withoutDot = (host: string): string => host.replace(/\.$/, '');
 
-interface Attributes {
-  name?: string;
-  ca?: string;
-  sni?: string;
-}
+type Attributes = { [key in AttributeName]?: string };
 
 type Target = Omit<GivenUpstream, 'name'>;
 
@@ -54,10 +55,18 @@ export function parseUpstream(text: string): GivenUpstream | string {
   if (typeof parsed === 'string') return parsed;
   const attributes = attributesOf(rest, parsed.tls !== undefined);
   if (typeof attributes === 'string') return attributes;
-  const { ca, sni, name = nameOf(parsed) } = attributes;
-  if (!parsed.tls) return { ...parsed, name };
+  const { ca, sni, weight, id, name = nameOf(parsed) } = attributes;
+  if (id !== undefined && parsed.kind !== 'host')
+    return "has ;id=, which is one server's: its addresses would all have it";
+  const given = {
+    ...parsed,
+    name,
+    ...(weight === undefined ? {} : { weight: Number(weight) }),
+    ...(id === undefined ? {} : { serverId: Number(id) }),
+  };
+  if (!parsed.tls) return given;
   const serverName = sni ?? parsed.tls.serverName;
-  return { ...parsed, name, tls: { serverName, ca: ca === undefined ? null : resolve(ca) } };
+  return { ...given, tls: { serverName, ca: ca === undefined ? null : resolve(ca) } };
 }
 
 function targetOf(text: string): Target | string {
@@ -103,30 +112,36 @@ function urlOf(scheme: string, rest: string): Target | string {
   return { kind: 'host', ...address, tls: { serverName, ca: null } };
 }
 
-const HINTS: Readonly<Record<keyof Attributes, string>> = {
-  name: 'of letters, digits and inner _ . : ~ -',
-  ca: 'a path',
-  sni: 'a host name',
+type AttributeName = 'name' | 'weight' | 'id' | 'ca' | 'sni';
+
+/** `hint`: what it may be. */
+const ATTRIBUTES: Readonly<Record<AttributeName, { isWell: (value: string) => boolean; hint: string }>> = {
+  name: { isWell: isGivenName, hint: 'of letters, digits and inner _ . : ~ -' },
+  weight: { isWell: value => isWhole(value, 256), hint: 'a whole number, 1 to 256' },
+  id: { isWell: value => isWhole(value, 2 ** 31 - 1), hint: `a whole number, 1 to ${2 ** 31 - 1}` },
+  ca: { isWell: value => /^[^\0]+$/.test(value), hint: 'a path' },
+  sni: { isWell: value => HOST.test(value) && isIP(value) === 0, hint: 'a host name' },
 };
+
+const isWhole = (value: string, most: number): boolean =>
+  /^[1-9]\d{0,9}$/.test(value) && Number(value) <= most;
+
+const isAttribute = (key: string): key is AttributeName => Object.hasOwn(ATTRIBUTES, key);
 
 function attributesOf(parts: readonly string[], isTls: boolean): Attributes | string {
   const attributes: Attributes = {};
   for (const part of parts) {
     const [key = '', ...more] = part.split('=');
     const value = more.join('=');
-    if (key !== 'name' && key !== 'ca' && key !== 'sni')
-      return `has "${shown(part)}" behind it, where only ;name=, and with https:// ;ca= and ;sni=, can be`;
-    if (key !== 'name' && !isTls) return `has ;${key}=, which is read with https:// alone`;
+    if (!isAttribute(key))
+      return `has "${shown(part)}" behind it, where only ;name=, ;weight=, ;id=, and with https:// ;ca= and ;sni=, can be`;
+    if ((key === 'ca' || key === 'sni') && !isTls) return `has ;${key}=, which is read with https:// alone`;
     if (attributes[key] !== undefined) return `has two ;${key}=`;
-    if (!isWell(key, value)) return `has the ${key} "${shown(value)}", which is not ${HINTS[key]}`;
+    const { isWell, hint } = ATTRIBUTES[key];
+    if (!isWell(value)) return `has the ${key} "${shown(value)}", which is not ${hint}`;
     attributes[key] = value;
   }
   return attributes;
-}
-
-function isWell(key: keyof Attributes, value: string): boolean {
-  if (key === 'name') return isGivenName(value);
-  return key === 'ca' ? /^[^\0]+$/.test(value) : HOST.test(value) && isIP(value) === 0;
 }
 
 /** What it is called where nobody said. A path's `/` would end a name in a URL. */
@@ -172,7 +187,13 @@ export function listFaults(upstreams: readonly GivenUpstream[]): string[] {
     targets.add(target);
     names.add(`${kind} ${name}`.toLowerCase());
   }
+  const ids = upstreams.flatMap(({ serverId }) => serverId ?? []);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) faults.push(`has two upstreams of the id ${twice}`);
   if (upstreams.length > MOST) faults.push(`has ${upstreams.length} upstreams, and ${MOST} are the most`);
+  const weight = upstreams.reduce((sum, each) => sum + (each.weight ?? 1), 0);
+  if (weight > MOST_WEIGHT)
+    faults.push(`has weights of ${weight} in all, and ${MOST_WEIGHT} are the most: only their ratios matter`);
   return faults;
 }
 

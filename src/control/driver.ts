@@ -16,6 +16,9 @@ export interface Replica extends ReplicaAddress {
   readonly spare: boolean;
   /** `stopping`: somebody else is ending it; what it works on may finish, and it gets nothing new. */
   readonly status: 'running' | 'paused' | 'stopping' | 'stopped';
+  /** Given with it, for rings that know them (ring/circle.ts): how many points it gets, and HAProxy's id. */
+  readonly weight?: number;
+  readonly serverId?: number;
   /** What people look for: a container's short id, a pid. */
   readonly label: string;
   /** What it runs (an image, a command line), and which of those that have had that name (an image's short id), where known. */

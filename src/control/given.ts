@@ -6,7 +6,7 @@
 
 import { hostPort } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
-import type { RingAlgorithm } from '../core/types.ts';
+import { knowsWeights, type RingAlgorithm } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
 import type { DriverEvent, Replica } from './driver.ts';
 import type { Fleet } from './fleet.ts';
@@ -153,6 +153,7 @@ export class Follower {
   /** Listed while they were leaving: to be listed again when that is over. */
   readonly #awaited = new Set<string>();
   #isFullTold = false;
+  #isWeightTold = false;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -193,6 +194,7 @@ export class Follower {
       nowMs,
     });
     if (listed.length > 0) for (const change of changes) this.#apply(change);
+    for (const replica of listed) this.#weigh(replica);
     this.#awaited.clear();
     for (const id of runs) if (replacer.leaving.has(id)) this.#awaited.add(id);
     return [...left].some(id => runs.has(id) && !replacer.leaving.has(id));
@@ -249,6 +251,18 @@ export class Follower {
         this.#emptySinceMs.delete(change.slot);
         this.#release(change.slot, 'drain', 'it is no longer listed');
     }
+  }
+
+  #weigh({ slot: name, weight = 1, serverId }: Replica): void {
+    const slot = this.#fleet.slots.get(name);
+    if (slot) Object.assign(slot, { weight, serverId: serverId ?? null });
+    if ((weight === 1 && serverId === undefined) || knowsWeights(this.#options.ring) || this.#isWeightTold)
+      return;
+    this.#isWeightTold = true;
+    this.#options.log.warn(
+      { slot: name },
+      `slot ${name} has a weight or an id, which TORC_RING=${this.#options.ring} does not know: it gets an equal share`,
+    );
   }
 
   #newSlot(name: string, cause = 'listed'): Slot | null {

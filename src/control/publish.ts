@@ -37,7 +37,7 @@ export class Publisher {
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
   update(slots: readonly Slot[], leaving: Iterable<Leaving> = []): boolean {
     const upstreams = slots.flatMap(upstreamOf);
-    const tableKey = slots.map(slot => `${slot.id}=${slot.name}`).join();
+    const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${slot.weight}#${slot.serverId}`).join();
     const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
     const losses = [...leaving].filter(each => each.loss !== null);
     const lost = losses.map(idOf);
@@ -55,7 +55,9 @@ export class Publisher {
   #newTable(
     slots: readonly Slot[],
   ): Pick<SnapshotMessage, 'checksum' | 'tableVersion' | 'rows' | 'choices' | 'points'> {
-    const table = this.#builder.update(slots.map(({ id, name }) => ({ id, name })));
+    const table = this.#builder.update(
+      slots.map(({ id, name, weight, serverId }) => ({ id, name, weight, serverId })),
+    );
     const { rows, choices, points } = table;
     const tableVersion = this.snapshot.tableVersion + 1;
     return { checksum: tableChecksum(table), tableVersion, rows, choices, points };

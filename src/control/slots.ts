@@ -88,6 +88,9 @@ export interface Slot {
   readonly spare: boolean;
   /** A seat: the one spare that is kept for this slot, and promoted into no other; of a roll-out, or of a replacement. */
   readonly seatOf: Slot | null;
+  /** What the circles of other balancers make of it; null: HAProxy's id by its name or place. */
+  weight: number;
+  serverId: number | null;
   /** What its next replica runs; null: what torc was configured with. */
   version: Version | null;
   generation: number;
@@ -254,6 +257,8 @@ export class Slots {
       name,
       spare: id === -1,
       seatOf,
+      weight: 1,
+      serverId: null,
       version: this.version,
       generation: 0,
       member: null,

@@ -9,6 +9,9 @@ export interface SlotView {
   readonly name: string;
   /** What the table's rows hold; -1 for a spare. */
   readonly id: number;
+  /** What a ring of weights makes of it (ring/table.ts). */
+  readonly weight: number;
+  readonly serverId: number | null;
   readonly state: ReplicaState;
   readonly generation: number;
   /** Empty, as the address is, where no replica fills the slot. */
@@ -38,6 +41,8 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
   return {
     name: slot.name,
     id: slot.id,
+    weight: slot.weight,
+    serverId: slot.serverId,
     state: stateOf(slot),
     generation: slot.generation,
     replicaId: replica?.id ?? '',

@@ -1,4 +1,4 @@
-// The words that more than one room uses, as types. Nothing here runs; one type comes from its list.
+// The words that more than one room uses, as types; where one comes from a list, the list too.
 // A slot is a stable position that owns rows of the table; a replica is what fills it now (docs/glossary.md).
 // Everything that crosses a process boundary (primary <-> worker) is plain data, so that structured clone carries it.
 
@@ -18,6 +18,8 @@ export const RINGS = [
   'ketama',
 ] as const;
 export type RingAlgorithm = (typeof RINGS)[number];
+/** Those of other programs. */
+export const knowsWeights = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
 
 /** How a TLS connection to a replica is verified. */
 export interface ReplicaTls {

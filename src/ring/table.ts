@@ -36,7 +36,7 @@ export interface RingSlot {
   /** 1 where it is not said. Only the circles of other balancers know weights. */
   readonly weight?: number;
   /** Its id in HAProxy's configuration. */
-  readonly serverId?: number;
+  readonly serverId?: number | null;
 }
 
 /** Hashes `text[start, end)` to 32 bits, as an int32, in place: no slice, no allocation (hash.ts says why not uint32). */

@@ -19,6 +19,8 @@ const slot = (name: string, state: SlotView['state'] = 'ready'): SlotView => ({
   name,
   id: 0,
   state,
+  weight: 1,
+  serverId: null,
   generation: 1,
   replicaId: '',
   label: '',

@@ -174,7 +174,12 @@ configuration('given upstreams: every wrong one is named, and what two of them m
     ['::1:80', 'stands in brackets'],
     ['[::g]:80', 'has no IPv6 address'],
     ['a b:1', '"a b", which cannot be one'],
-    ['a:1;weight=2', 'only ;name= can be'],
+    ['a:1;color=red', 'where only ;name=, ;weight=, ;id='],
+    ['a:1;weight=0', 'has the weight "0", which is not a whole number, 1 to 256'],
+    ['a:1;weight=257', 'has the weight "257"'],
+    ['a:1;id=x', 'has the id "x"'],
+    ['a:1;id=7,b:1;id=7', 'has two upstreams of the id 7'],
+    ['dns:a:1;id=7', 'which is one server'],
     ['a:1;name=x y', 'has the name "x y"'],
     ['a:1;name=x;name=y', 'has two names'],
     ['dns:10.0.0.1:80', 'leave dns: out'],
@@ -186,7 +191,7 @@ configuration('given upstreams: every wrong one is named, and what two of them m
     ['dns:web:1,dns:WEB:1', 'names dns:web:1 twice'],
   ] as const) {
     for (const word of words) assert.match(fault(text), word);
-    assert.match(fault(text), 'allowed: host:port, dns:NAME:PORT or srv:NAME');
+    assert.match(fault(text), 'allowed: host:port, http://host');
   }
 });
 

@@ -391,7 +391,7 @@ test('IPv6 only where this machine has it, or there is nothing else', () => {
 test('a file: one a line, comments, every fault with its line', () => {
   const parsed = parseUpstreams('\uFEFF# ours\r\n10.0.0.1:80 # first\n\n  dns:web:80;name=b\n');
   assert.equal('upstreams' in parsed && parsed.upstreams.map(each => each.name), ['10.0.0.1:80', 'b']);
-  const wrong = parseUpstreams('10.0.0.1\na:1\nb:99999\n[::1:80\nc:1;weight=2\nd:1;name=a b');
+  const wrong = parseUpstreams('10.0.0.1\na:1\nb:99999\n[::1:80\nc:1;weight=x\nd:1;name=a b');
   assert.equal('faults' in wrong && wrong.faults.map(fault => /^line \d|^allowed/.exec(fault)?.[0]), [
     'line 1',
     'line 3',

@@ -75,14 +75,23 @@ export class StaticDriver implements Driver {
     for (const upstream of this.#upstreams) {
       if (upstream.kind !== 'host') continue;
       const { name } = upstream;
-      replicas.set(name, given(name, upstream, this.#names.generationOf(upstream)));
+      replicas.set(name, given(name, upstream, this.#names.generationOf(upstream), upstream));
     }
     const found = new Map(this.#found().map(each => [addressName(each.host, each.port), each]));
     for (const seat of this.#seating.seats) {
       const each = found.get(seat.address);
       if (seat.leftMs !== null || each === undefined || each.group !== seat.group) continue;
       const name = seatName(seat, each.isNamed);
-      if (!replicas.has(name)) replicas.set(name, given(name, each, 1));
+      if (!replicas.has(name))
+        replicas.set(
+          name,
+          given(
+            name,
+            each,
+            1,
+            this.#upstreams.find(upstream => upstream.name === each.group),
+          ),
+        );
     }
     return [...replicas.values()];
   }
@@ -147,7 +156,12 @@ const named = (upstreams: readonly GivenUpstream[]): GivenUpstream[] =>
   upstreams.filter(({ kind, host }) => kind !== 'host' || (isIP(host) === 0 && !isSocketPath(host)));
 
 /** Whom to believe is a part of who it is: where that changes, connections are made anew. */
-function given(slot: string, { host, port, tls }: ReplicaAddress, generation: number): Replica {
+function given(
+  slot: string,
+  { host, port, tls }: ReplicaAddress,
+  generation: number,
+  { weight, serverId }: Pick<GivenUpstream, 'weight' | 'serverId'> = {},
+): Replica {
   const label = addressInWords({ host: withoutDot(host), port, ...(tls && { tls }) });
   const trust = tls ? `;sni=${tls.serverName}${tls.ca === null ? '' : `;ca=${tls.ca}`}` : '';
   return {
@@ -159,6 +173,8 @@ function given(slot: string, { host, port, tls }: ReplicaAddress, generation: nu
     host,
     port,
     ...(tls && { tls }),
+    ...(weight !== undefined && { weight }),
+    ...(serverId !== undefined && { serverId }),
     label,
   };
 }
