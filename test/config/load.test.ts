@@ -181,7 +181,7 @@ configuration('given upstreams: every wrong one is named, and what two of them m
     ['a:1;id=7,b:1;id=7', 'has two upstreams of the id 7'],
     ['dns:a:1;id=7', 'which is one server'],
     ['a:1;name=x y', 'has the name "x y"'],
-    ['a:1;name=x;name=y', 'has two names'],
+    ['a:1;name=x;name=y', 'has two ;name='],
     ['dns:10.0.0.1:80', 'leave dns: out'],
     ['dns:web', '"dns:web" has no port'],
     ['srv:', 'is no srv:NAME'],

@@ -39,6 +39,7 @@ async function servedBy(torc: Torc): Promise<number[]> {
 
 test('haproxy: by weights and ids, with one down, and as explained', async () => {
   const torc = await startTorc({
+    TORC_DRIVER: 'static',
     TORC_RING: 'haproxy',
     TORC_KEY: 'header:x-key',
     TORC_UPSTREAMS: servers.map(({ address, weight, id }) => `${address};weight=${weight};id=${id}`).join(),
@@ -71,8 +72,11 @@ test('haproxy: by weights and ids, with one down, and as explained', async () =>
     );
   } finally {
     await torc.close();
-    for (const origin of origins) origin.close();
   }
+});
+
+test.after(() => {
+  for (const origin of origins) origin.close();
 });
 
 test.run();
