@@ -35,7 +35,7 @@ export interface Http2Lane {
   /** Nothing will be asked or answered any more. */
   readonly isOver: boolean;
   sweep(nowMs: number, idleSinceMs: number, silentSinceMs: number): void;
-  announceEnd(): void;
+  /** Takes no more requests, and ends with those that it has. */
   close(): void;
 }
 

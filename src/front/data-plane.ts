@@ -163,7 +163,7 @@ class ProxyServer implements DataPlane {
     // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
     await new Promise(resolve => setImmediate(resolve));
     this.#listener.close();
-    for (const client of this.#clients) client.http2?.announceEnd();
+    for (const client of this.#clients) client.http2?.close();
     while (this.#clients.size + this.#listener.arrivals.size > 0 && clock.nowMs() < deadlineMs) {
       if (clock.nowMs() >= lameDuckUntilMs) {
         this.#listener.arrivals.end();

@@ -8,7 +8,7 @@ import type { Shared } from '../exchange/shared.ts';
 import type { Client, Http2Lane } from './client.ts';
 import { Http2Downstream, type RequestStream } from './http2-downstream.ts';
 
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 
 const MOST_STREAMS = 128;
 /** Of a request's body that the replica has not taken; a stream's and the connection's. */
@@ -20,8 +20,6 @@ const MAX_FIELDS = 512;
 /** How often streams are looked at that are answered and do not end. */
 const LOOK_MS = 1000;
 const AT_WORK = Number.POSITIVE_INFINITY;
-/** All stream ids: streams are still taken (RFC 9113 section 6.8). */
-const LAST_STREAM_ID = 2 ** 31 - 1;
 
 export const sessionOptions: ServerSessionOptions = {
   settings: {
@@ -136,13 +134,10 @@ export class Http2Connection implements Http2Lane {
     else this.#session.close();
   }
 
-  /** No more requests, please; those that are on their way are served (RFC 9113 section 6.8). */
-  announceEnd(): void {
-    if (!this.#session.closed && !this.#session.destroyed)
-      this.#session.goaway(NGHTTP2_NO_ERROR, LAST_STREAM_ID);
-  }
-
-  /** Ends when its open streams have ended. */
+  /**
+   * GOAWAY, and the end when its open streams have ended. Requests that cross it on the wire are not served and the client knows
+   * so, and sends them elsewhere (RFC 9113 section 6.8). Node has no way to announce the end and serve those too.
+   */
   close(): void {
     this.#session.close();
   }

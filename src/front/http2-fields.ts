@@ -53,6 +53,8 @@ export function readHead(raw: readonly string[], isEnded: boolean, head: Http2He
       continue;
     }
     if (name === 'host' && authority !== '') continue;
+    // The stream is the connection; the key for the replica is torc's own (RFC 8441 section 5).
+    if (name === 'sec-websocket-key' && head.protocol !== '') continue;
     if (name === 'content-length') hasLength = true;
     else if (name === 'expect') head.expectsContinue = value.toLowerCase() === '100-continue';
     fields.push(name, value);

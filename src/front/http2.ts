@@ -4,6 +4,7 @@
 // cost a third more per request. What of RFC 9113 is torc's own: heads (http2-fields.ts), who may ask what, when a
 // connection is idle, how it drains (http2-connection.ts).
 
+import { randomBytes } from 'node:crypto';
 import { constants, performServerHandshake, type ServerHttp2Stream } from 'node:http2';
 import { isControl } from '../core/control-path.ts';
 import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
@@ -67,7 +68,9 @@ export class Http2Door {
     const head = requestHead;
     // A replica of HTTP/1.1 is asked for an upgrade (RFC 8441).
     const method = protocol === '' ? received.method : 'GET';
+    if (protocol === 'websocket') fields.push('sec-websocket-key', randomBytes(16).toString('base64'));
     let fault = buildRequestHead(method, target, fields, '2.0', protocol, peer, 'torc', head);
+    if (protocol !== '' && !isProtocol(protocol)) fault = 'no protocol that could be asked for';
     const { redirect } = peer.at;
     if (redirect !== null && head.host === '') fault ||= 'no host to be redirected to';
     const downstream = new Http2Downstream(
@@ -105,3 +108,7 @@ export class Http2Door {
     stream.close();
   }
 }
+
+/** A token (RFC 9110 section 7.8), and not the one that nobody may offer any more (RFC 9113 section 3.1). */
+const isProtocol = (protocol: string): boolean =>
+  /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(protocol) && !/^h2c$/i.test(protocol);

@@ -13,6 +13,7 @@ import {
   frame,
   frameClient,
   GET,
+  GOAWAY,
   getFrame,
   HEADERS,
   http2Client,
@@ -41,6 +42,17 @@ http2.after.each(async () => {
   await torc.close();
   await origin.close();
 });
+
+/** It has begun, and has not moved for a while. */
+function isStill(value: () => number): () => boolean {
+  let last = 0;
+  let sinceMs = performance.now();
+  return () => {
+    if (value() !== last) sinceMs = performance.now();
+    last = value();
+    return last > 0 && performance.now() - sinceMs > 300;
+  };
+}
 
 const headOf = (index = 0): string => origin.requests[index]!.head;
 
@@ -236,6 +248,74 @@ http2('an answer before the end of its request ends the upload without an error'
   await new Promise(resolve => upload.once('close', resolve));
   assert.is(body, 'enough');
   assert.is(upload.rstCode, 0);
+});
+
+http2('drain: GOAWAY names the last request that is served; it is, and the connection ends', async () => {
+  const waiting: (() => void)[] = [];
+  origin.answer = (request, socket) => void waiting.push(() => plain('slow')(request, socket));
+  const client = await frameClient(torc.port);
+  client.send(getFrame(1));
+  await waitFor(() => waiting.length === 1, { timeoutMs: 10_000, what: 'the request' });
+  const idle = await http2Client(torc.port);
+  const drained = torc.proxy.drain(20_000);
+  const said = await client.sees(({ type }) => type === GOAWAY, 'the announcement');
+  assert.is(said.payload.readUInt32BE(0), 1);
+  // Not served, and its client knows it.
+  client.send(getFrame(3));
+  await waitFor(() => idle.closed, { timeoutMs: 10_000, what: 'an idle connection to end' });
+  waiting[0]!();
+  await client.sees(({ type, id }) => type === HEADERS && id === 1, 'the answer');
+  await drained;
+  assert.is(await client.goaway(), 0);
+  assert.is(origin.requests.length, 1);
+  assert.is(errorCount(torc.counters.collect(false, null), 'CLIENT_GONE'), 0);
+});
+
+http2('a slow reader holds the replica back, and a slow replica the client', async () => {
+  const pieces = 256;
+  const piece = Buffer.alloc(64 * 1024, 'a');
+  let given = 0;
+  origin.answer = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${pieces * piece.length}\r\n\r\n`);
+    const more = (): void => {
+      socket.write(piece, error => {
+        if (!error && ++given < pieces) more();
+      });
+    };
+    more();
+  };
+  const stream = session.request({ ':path': '/' });
+  await new Promise(resolve => stream.once('response', resolve));
+  await waitFor(
+    isStill(() => given),
+    { timeoutMs: 20_000, what: 'the replica to be held back' },
+  );
+  assert.ok(given < pieces / 2, `${given} pieces were taken`);
+  let length = 0;
+  stream.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+  });
+  await new Promise(resolve => stream.once('close', resolve));
+  assert.is(length, pieces * piece.length);
+  origin.atHead = true;
+  origin.answer = (_request, socket) => void socket.pause();
+  const upload = session.request({ ':path': '/', ':method': 'POST' });
+  upload.on('error', () => {});
+  let taken = 0;
+  const more = (): void => {
+    upload.write(piece, error => {
+      if (error) return;
+      taken += piece.length;
+      if (taken < 64 * 2 ** 20) more();
+    });
+  };
+  more();
+  await waitFor(
+    isStill(() => taken),
+    { timeoutMs: 20_000, what: 'the client to be held back' },
+  );
+  assert.ok(taken < 32 * 2 ** 20, `${taken} bytes were taken`);
+  upload.close(8);
 });
 
 http2.run();
