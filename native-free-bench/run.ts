@@ -23,6 +23,7 @@ import { placement } from './placement.ts';
 import { profile } from './profile.ts';
 import { ring } from './ring.ts';
 import { throughput } from './throughput.ts';
+import { tls } from './tls.ts';
 import { workers } from './workers.ts';
 
 const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...]';
@@ -31,6 +32,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   throughput,
   latency,
   cost,
+  tls,
   bodies,
   workers,
   connections,

@@ -7,12 +7,10 @@
 // time for it, and with `reconnectRate: 1` it does not count the answers. For such a one the loop is our own.
 
 import autocannon from 'autocannon';
-import { type ClosedJob, KEYS, type LoadResult, requestText } from './job.ts';
+import { type ClosedJob, KEYS, type LoadResult, POST_BODY, requestText } from './job.ts';
 import { Latencies } from './latencies.ts';
 import { Line } from './line.ts';
 
-/** 1 KiB of JSON. */
-const POST_BODY = JSON.stringify({ text: 'x'.repeat(1024 - '{"text":""}'.length) });
 const REPLICAS = 3;
 const GREETING = '{"message":"Hello from Server: ';
 

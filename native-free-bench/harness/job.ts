@@ -19,7 +19,15 @@ export interface OpenJob {
   readonly perSecond: number;
 }
 
-export type Job = ClosedJob | OpenJob;
+/** A new TLS connection for each request. */
+export interface HandshakeJob {
+  readonly kind: 'handshakes';
+  readonly url: string;
+  readonly seconds: number;
+  readonly resumed: boolean;
+}
+
+export type Job = ClosedJob | OpenJob | HandshakeJob;
 
 export interface LoadResult {
   /** Answered with 200. */
@@ -40,6 +48,9 @@ export interface LoadResult {
 
 /** Different values of request_id in the load. */
 export const KEYS = 4096;
+
+/** 1 KiB of JSON. */
+export const POST_BODY = JSON.stringify({ text: 'x'.repeat(1024 - '{"text":""}'.length) });
 
 /** A POST where there is a body, which is ASCII. `fields`: further lines with their CRLF. */
 export function requestText(index: number, body = '', fields = ''): string {

@@ -2,10 +2,12 @@
 // compiled when it counts.
 
 import { closedLoop } from './closed-loop.ts';
+import { handshakes } from './handshakes.ts';
 import type { Job } from './job.ts';
 import { openLoop } from './open-loop.ts';
 
 process.on('disconnect', () => process.exit());
 process.on('message', async (job: Job) => {
-  process.send?.(job.kind === 'open' ? await openLoop(job) : await closedLoop(job));
+  if (job.kind === 'handshakes') process.send?.(await handshakes(job));
+  else process.send?.(job.kind === 'open' ? await openLoop(job) : await closedLoop(job));
 });

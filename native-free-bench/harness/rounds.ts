@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cpuUs, median, pin } from './cpu.ts';
+import { h2load, type TlsLoad } from './h2load.ts';
 import type { ClosedJob, Job, LoadResult } from './job.ts';
 import { Latencies, type Percentiles } from './latencies.ts';
 import { Loader } from './loader.ts';
@@ -84,11 +85,23 @@ export class Bench {
     return this.#load(target, { kind: 'open', urls: target.urls, connections, seconds, perSecond });
   }
 
+  tls(target: Target, load: TlsLoad): Promise<Sample> {
+    return this.#measured(target, () => h2load(target.urls[0]!, load, LOAD_CORE));
+  }
+
+  handshakes(target: Target, seconds: number, resumed: boolean): Promise<Sample> {
+    return this.#load(target, { kind: 'handshakes', url: target.urls[0]!, seconds, resumed });
+  }
+
+  #load(target: Target, job: Job): Promise<Sample> {
+    return this.#measured(target, () => this.#loader.run(job));
+  }
+
   /** A round with errors is a result; an answer that no replica can have given is the end of the run. */
-  async #load(target: Target, job: Job): Promise<Sample> {
+  async #measured(target: Target, load: () => Promise<LoadResult>): Promise<Sample> {
     const pids = target.pids();
     const before = cpuUs(pids);
-    const result = await this.#loader.run(job);
+    const result = await load();
     if (result.wrong !== null) throw new Error(`${target.name} answered: ${result.wrong}`);
     return { ...result, cpuUsPerRequest: (cpuUs(pids) - before) / result.requests };
   }

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/torc.ts';
@@ -25,11 +25,18 @@ export interface TargetKind {
   readonly name: string;
   /** Null where it can run; else what to install. */
   missing(): string | null;
-  start(replicaPorts: readonly number[], workers?: number): Promise<Target>;
+  /** `pem`: the public side is HTTPS, HTTP/1.1 and HTTP/2 by ALPN. */
+  start(replicaPorts: readonly number[], workers?: number, pem?: Pem): Promise<Target>;
+}
+
+/** Paths of the files. */
+export interface Pem {
+  readonly key: string;
+  readonly certificate: string;
 }
 
 const root = join(import.meta.dirname, '..', '..');
-const onPath = (program: string): boolean => spawnSync('which', [program]).status === 0;
+export const onPath = (program: string): boolean => spawnSync('which', [program]).status === 0;
 
 async function answering(url: string, child: ChildProcess): Promise<void> {
   // A thousand replicas take their time.
@@ -60,6 +67,7 @@ async function launch(
   args: string[],
   env: NodeJS.ProcessEnv = {},
   cleanUp: () => void = () => {},
+  scheme: 'http' | 'https' = 'http',
 ): Promise<Target> {
   const child = spawn(command, args, {
     env: { PATH: process.env.PATH, ...env },
@@ -67,7 +75,7 @@ async function launch(
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${scheme}://127.0.0.1:${port}`;
   await answering(url, child);
   return {
     name,
@@ -86,8 +94,9 @@ async function launch(
 const torcWith = (name: string, more: Readonly<Record<string, string>> = {}): TargetKind => ({
   name,
   missing: () => null,
-  async start(replicaPorts, workers = 1) {
+  async start(replicaPorts, workers = 1, pem) {
     const port = await freePort();
+    const securePort = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
     const settings = {
       PORT: String(port),
@@ -97,12 +106,18 @@ const torcWith = (name: string, more: Readonly<Record<string, string>> = {}): Ta
       TORC_HEARTBEAT_PATH: '',
       TORC_STATE_DIR: folder,
       TORC_LOG: 'warn',
+      ...(pem && {
+        TORC_HTTPS_PORT: String(securePort),
+        TORC_TLS_KEY: pem.key,
+        TORC_TLS_CERT: pem.certificate,
+      }),
       ...more,
     };
     const main = join(root, 'src/main.ts');
-    return launch(name, port, process.execPath, [main], settings, () =>
-      rmSync(folder, { recursive: true, force: true }),
-    );
+    const cleanUp = (): void => rmSync(folder, { recursive: true, force: true });
+    return pem
+      ? launch(name, securePort, process.execPath, [main], settings, cleanUp, 'https')
+      : launch(name, port, process.execPath, [main], settings, cleanUp);
   },
 });
 
@@ -114,12 +129,15 @@ export const torcAuto = torcWith('torc-auto', { TORC_PIPELINING: 'auto' });
 const nginx: TargetKind = {
   name: 'nginx',
   missing: () => (onPath('nginx') ? null : 'apt-get install nginx-light'),
-  async start(replicaPorts, workers = 1) {
+  async start(replicaPorts, workers = 1, pem) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
     // Its workers are another user than root, who starts it.
     chmodSync(folder, 0o755);
     const servers = replicaPorts.map(replica => `server 127.0.0.1:${replica};`).join(' ');
+    const tls = pem
+      ? `ssl_certificate ${pem.certificate}; ssl_certificate_key ${pem.key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_timeout 1d;`
+      : '';
     const config = `
       daemon off; worker_processes ${workers}; worker_rlimit_nofile 32768; pid ${folder}/pid; error_log ${folder}/error.log;
       events { worker_connections 16384; }
@@ -127,7 +145,7 @@ const nginx: TargetKind = {
         access_log off; keepalive_requests 1000000000; client_max_body_size 0; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p;
         fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
         upstream replicas { hash $arg_request_id consistent; ${servers} keepalive 256; keepalive_requests 1000000000; }
-        server { listen 127.0.0.1:${port}; location / {
+        server { listen 127.0.0.1:${port}${pem ? ' ssl http2' : ''}; ${tls} location / {
           proxy_request_buffering off; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;
           proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
           proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $host; } }
@@ -141,17 +159,26 @@ const nginx: TargetKind = {
       ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')],
       {},
       cleanUp,
+      pem && 'https',
     );
   },
 };
 
+/** Certificate and key in one file. */
+function pemOf(folder: string, { certificate, key }: Pem): string {
+  const path = join(folder, 'both.pem');
+  writeFileSync(path, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
+  return path;
+}
+
 const haproxy: TargetKind = {
   name: 'haproxy',
   missing: () => (onPath('haproxy') ? null : 'apt-get install haproxy'),
-  async start(replicaPorts, workers = 1) {
+  async start(replicaPorts, workers = 1, pem) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
     const servers = replicaPorts.map((replica, i) => `  server s${i + 1} 127.0.0.1:${replica}`).join('\n');
+    const tls = pem ? ` ssl crt ${pemOf(folder, pem)} alpn h2,http/1.1` : '';
     const config = `global
   nbthread ${workers}
   maxconn 10100
@@ -163,7 +190,7 @@ defaults
   timeout server 30s
   option forwardfor
 frontend f
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${tls}
   default_backend b
 backend b
   balance url_param request_id
@@ -173,7 +200,15 @@ ${servers}
 `;
     writeFileSync(join(folder, 'haproxy.cfg'), config);
     const cleanUp = (): void => rmSync(folder, { recursive: true, force: true });
-    return launch('haproxy', port, 'haproxy', ['-q', '-db', '-f', join(folder, 'haproxy.cfg')], {}, cleanUp);
+    return launch(
+      'haproxy',
+      port,
+      'haproxy',
+      ['-q', '-db', '-f', join(folder, 'haproxy.cfg')],
+      {},
+      cleanUp,
+      pem && 'https',
+    );
   },
 };
 
@@ -181,7 +216,7 @@ ${servers}
 const caddy: TargetKind = {
   name: 'caddy',
   missing: () => (onPath('caddy') ? null : 'apt-get install caddy'),
-  async start(replicaPorts, workers = 1) {
+  async start(replicaPorts, workers = 1, pem) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
     const config = `{
@@ -191,7 +226,8 @@ const caddy: TargetKind = {
     level ERROR
   }
 }
-http://127.0.0.1:${port} {
+${pem ? 'https' : 'http'}://127.0.0.1:${port} {
+  ${pem ? `tls ${pem.certificate} ${pem.key}` : ''}
   reverse_proxy ${replicaPorts.map(replica => `127.0.0.1:${replica}`).join(' ')} {
     lb_policy uri_hash
     transport http {
@@ -209,23 +245,22 @@ http://127.0.0.1:${port} {
       ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'],
       { GOMAXPROCS: String(workers), HOME: folder },
       () => rmSync(folder, { recursive: true, force: true }),
+      pem && 'https',
     );
   },
 };
 
-/** A Node peer: native-free-bench/peers/FILE.ts PORT REPLICA_PORTS. */
+/** A Node peer: native-free-bench/peers/FILE.ts PORT REPLICA_PORTS, over TLS KEY CERTIFICATE too. */
 const nodePeer = (name: string, file = name): TargetKind => ({
   name,
   missing: () => null,
-  async start(replicaPorts) {
+  async start(replicaPorts, _workers, pem) {
     const port = await freePort();
     const script = join(import.meta.dirname, '..', 'peers', `${file}.ts`);
-    return launch(name, port, process.execPath, [
-      '--no-deprecation',
-      script,
-      String(port),
-      replicaPorts.join(','),
-    ]);
+    const args = ['--no-deprecation', script, String(port), replicaPorts.join(',')];
+    return pem
+      ? launch(name, port, process.execPath, [...args, pem.key, pem.certificate], {}, () => {}, 'https')
+      : launch(name, port, process.execPath, args);
   },
 });
 
@@ -267,6 +302,17 @@ export const balancers: readonly TargetKind[] = [
 ];
 export const scalable: readonly TargetKind[] = [torc, nginx, haproxy];
 export const kinds: readonly TargetKind[] = [...balancers, direct, seedShape, bare];
+
+const over = (pem: Pem, kind: TargetKind): TargetKind => ({
+  ...kind,
+  start: (replicaPorts, workers) => kind.start(replicaPorts, workers, pem),
+});
+export const bareTls = (pem: Pem): TargetKind => over(pem, nodePeer('bare', 'bare-tls'));
+/** Those that end TLS. */
+export const secured = (pem: Pem): TargetKind[] => [
+  ...[torc, nginx, haproxy, caddy].map(kind => over(pem, kind)),
+  bareTls(pem),
+];
 
 /** Throws unless keys stay where they are and bodies arrive whole, in both directions. */
 export async function verify(target: Target): Promise<void> {
