@@ -1,6 +1,7 @@
 // Load over TLS by h2load (nghttp2, Debian's package nghttp2-client), for HTTP/1.1 and HTTP/2 alike: written in C, so that the
-// generator's own TLS leaves room on its core, and one counter for both protocols. It counts an answer when it is whole; what is under way when the time is over counts nowhere. All targets are asked for one cipher and one curve, since
-// each would prefer another. Connections are opened within the time that is measured: 64 handshakes in 2 s are near 1 %.
+// generator's own TLS leaves room on its core, and one counter for both protocols. It counts an answer when it is whole; what
+// is under way when the time is over counts nowhere. All targets are asked for one cipher and one curve, since each would
+// prefer another. Connections are opened within the time that is measured: 64 handshakes in 2 s are near 1 %.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
