@@ -14,8 +14,10 @@ export const LEFT = 0;
 export const WAITS = 1;
 /** As before, and no more is wanted until `drained`. */
 export const FULL = 2;
+/** No more is wanted until `drained`, but the chunk's memory is the caller's again: what waits is a copy, TLS's. */
+export const COPIED = 3;
 
-export type Taken = typeof LEFT | typeof WAITS | typeof FULL;
+export type Taken = typeof LEFT | typeof WAITS | typeof FULL | typeof COPIED;
 
 export interface Downstream {
   /** The client's address, for the log. */

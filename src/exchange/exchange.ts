@@ -18,7 +18,7 @@ import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
 import { ANSWERING, Attempts, CONNECTING, HELD, QUEUED, WAITING } from './attempts.ts';
-import { type Downstream, FULL, LEFT } from './downstream.ts';
+import { COPIED, type Downstream, LEFT, WAITS } from './downstream.ts';
 import type { RequestHead } from './headers.ts';
 import {
   errorBody,
@@ -177,8 +177,8 @@ export class Exchange extends Attempts implements Swept {
     const taken = this.#answer.body(chunk);
     if (taken === LEFT) return;
     const connection = this.connection!;
-    connection.keepChunk();
-    if (taken !== FULL) return;
+    if (taken !== COPIED) connection.keepChunk();
+    if (taken === WAITS) return;
     this.#answer.isPaused = true;
     connection.pause();
   }

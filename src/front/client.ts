@@ -43,6 +43,8 @@ export interface Http2Lane {
 export interface ClientSocket extends Socket {
   client?: Client;
   express?: RawLane | null;
+  /** Of node:tls. */
+  readonly encrypted?: boolean;
 }
 
 export class Client {

@@ -8,10 +8,9 @@
 // of them is used again. Requests are answered in order, one at a time; those behind wait unread.
 
 import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import { isControl } from '../core/control-path.ts';
 import { invariant } from '../core/invariant.ts';
-import { type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
+import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { pairsOf, trailersOf } from '../exchange/field-lines.ts';
 import { RequestHead } from '../exchange/headers.ts';
@@ -48,7 +47,7 @@ export class Express implements Downstream, Running {
   keepAlive = true;
   readonly #door: ExpressDoor;
   readonly #client: Client;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   /** Read and not yet used, from `#at` on. */
   #rest: Buffer | null = null;
   #at = 0;
@@ -223,6 +222,8 @@ export class Express implements Downstream, Running {
 
   putBody(chunk: Buffer): Taken {
     const socket = this.#socket;
+    // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
+    const isCopied = socket.writableLength === 0 && socket.encrypted === true;
     socket.cork();
     if (this.#isChunked) socket.write(`${this.#head}${chunk.length.toString(16)}\r\n`, 'latin1');
     else if (this.#head !== '') socket.write(this.#head, 'latin1');
@@ -231,6 +232,7 @@ export class Express implements Downstream, Running {
     if (this.#isChunked) socket.write('\r\n', 'latin1');
     socket.uncork();
     if (socket.writableLength === 0) return LEFT;
+    if (isCopied) return socket.writableNeedDrain ? COPIED : LEFT;
     return socket.writableNeedDrain ? FULL : WAITS;
   }
 
