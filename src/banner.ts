@@ -10,6 +10,8 @@ import { isNotice, type Supervisor } from './control/supervisor.ts';
 import { hostPort } from './core/host-port.ts';
 import type { ProcessLog } from './core/log.ts';
 
+const MOST_NAMED = 20;
+
 export interface Banner {
   readonly version: string;
   readonly config: Config;
@@ -35,14 +37,16 @@ export function announce(banner: Banner): void {
     version,
     driver: driver.name,
     ...(driver.program === undefined ? {} : { program: driver.program }),
-    replicas: slots.map(slot => slot.name),
+    replicas: shortened(slots.map(slot => slot.name)),
     ready,
     workers: config.workers === 0 ? availableParallelism() : config.workers,
     admin: whereToAsk(config, hasTokens, port => driver.publishedAt?.(port) ?? null),
     ...(missing.length === 0
       ? {}
       : {
-          notReady: missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
+          notReady: shortened(
+            missing.map(({ name, failing, change }) => `${name}: ${failing?.cause ?? change.cause}`),
+          ),
         }),
   };
   if (missing.length === 0 && ready > 0) always(fields, `torc is ready on ${where}`);
@@ -63,6 +67,12 @@ export function readyLine(supervisor: Supervisor): string {
   const slots = supervisor.slots();
   return `${slots.filter(({ state }) => state === 'ready').length} of ${slots.length} replicas are ready`;
 }
+
+/** A line has its bound, and the log would cut what stands in it where it is longest. */
+const shortened = (names: readonly string[]): readonly string[] =>
+  names.length <= MOST_NAMED
+    ? names
+    : [...names.slice(0, MOST_NAMED), `and ${names.length - MOST_NAMED} more: see /admin/slots`];
 
 function urlOf(listenHost: string, port: number): string {
   const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;

@@ -29,6 +29,7 @@ import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
 import { stateRoot } from './drivers/state.ts';
+import { readUpstreams } from './drivers/static/file.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
 import { ServiceManager } from './service-manager.ts';
@@ -48,11 +49,13 @@ export async function runPrimary(
   const { log, always, fault } = processLog;
   const version = ownVersion();
   const manager = new ServiceManager({ env: process.env, pid: process.pid, clock: systemClock, log });
+  // Files that settings name are settings: what is wrong in them is said before anything starts.
+  const tokens = loadTokens(config.adminToken, config.adminTokenFile);
+  if (config.upstreamsFile !== null) readUpstreams(config.upstreamsFile);
   log.info({ version, node: process.versions.node, pid: process.pid }, `torc ${version} starts`);
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   for (const { level, text } of notes) log[level]({}, text);
-  const tokens = loadTokens(config.adminToken, config.adminTokenFile);
   for (const { host, port } of addressesOf(config)) await claimAddress(host, port);
   const totals = emptyTotals();
   const recent = new RecentLatencies();

@@ -83,7 +83,7 @@ export const healthFields = {
     whole(0, 600000),
     null,
     'ms',
-    'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503; unset: 30000 with the follow driver (Compose stops all before it starts the first), else 0',
+    'how long a request that may be sent waits while no replica is ready, or none takes it, before it is answered 503 (at once where there is no slot at all); unset: 30000 with the follow driver (Compose stops all before it starts the first), else 0',
     'live',
   ),
   connectTimeoutMs: row(

@@ -143,15 +143,20 @@ function readFlags(argv: readonly string[], faults: string[]): Map<FieldKey, str
     allowPositionals: true,
     tokens: true,
   });
+  /** Where the value of a name that nobody knows stands, if it has one. */
+  let valueIndex = -1;
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
+      if (token.index === valueIndex) continue;
       faults.push(`${shown(token.value)}: is not a flag; allowed: --NAME VALUE (see --help)`);
       continue;
     }
     const key = keyOfFlag.get(token.rawName);
-    if (key === undefined) faults.push(unknownName(token.rawName, [...keyOfFlag.keys()], '--help'));
-    else if (key === 'adminToken')
+    if (key === undefined) {
+      faults.push(unknownName(token.rawName, [...keyOfFlag.keys()], '--help'));
+      if (token.value === undefined) valueIndex = token.index + 1;
+    } else if (key === 'adminToken')
       faults.push(
         '--admin-token: a token on the command line is in every process list; allowed: TORC_ADMIN_TOKEN in the environment, --admin-token-file',
       );

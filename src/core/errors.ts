@@ -21,7 +21,7 @@ const row = (status: number, source: ErrorSource, message: string, retryAfterS =
 
 /** Every way in which torc itself answers a proxied request. Statuses: RFC 9110 section 15. */
 export const proxyErrors = {
-  NO_REPLICA: row(503, 'torc', 'no replica is ready', 1),
+  NO_REPLICA: row(503, 'torc', 'no replica is ready; /admin/status and the log say why', 1),
   QUEUE_FULL: row(503, 'torc', 'too many requests wait for this replica', 1),
   SHUTTING_DOWN: row(503, 'torc', 'the load balancer is shutting down', 1),
   REFUSED: row(502, 'upstream', 'the replica refused the connection', 1),

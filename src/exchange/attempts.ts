@@ -7,7 +7,7 @@ import type { Config } from '../config/fields.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SlotCounters } from '../routing/counters.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
-import type { Snapshot } from '../routing/snapshot.ts';
+import { hasSlots, type Snapshot } from '../routing/snapshot.ts';
 import type { Attempt, Carrier } from '../upstream/attempt.ts';
 import { type Framing, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -142,7 +142,8 @@ export abstract class Attempts implements Attempt {
     const { holdMs, maxQueue } = this.config;
     if (this.#heldUntilMs === 0) this.#heldUntilMs = shared.soonMs + (holdMs ?? 0);
     const mayWait = !shared.draining && shared.held < maxQueue && shared.soonMs < this.#heldUntilMs;
-    if (!mayWait) {
+    // Where there is no slot there is nothing that becomes ready: it would wait for somebody to start the first one.
+    if (!mayWait || !hasSlots(this.snapshot)) {
       this.fail(code, detail);
       return;
     }

@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
-import { CHOICES, type KeyHash, makeTable, rowOf, type Table } from '../ring/table.ts';
+import { CHOICES, type KeyHash, makeTable, NONE, rowOf, type Table } from '../ring/table.ts';
 import type { UpstreamSettings } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
 
@@ -46,6 +46,9 @@ const NOTHING: Snapshot = {
 export function ownerOf({ table, names }: Snapshot, hash: number): string {
   return names[table.choices[rowOf(table, hash) * CHOICES]!] ?? '';
 }
+
+/** Any slot, ready or not. */
+export const hasSlots = ({ table }: Snapshot): boolean => table.choices[0] !== NONE;
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;

@@ -60,7 +60,12 @@ configuration('every fault comes at once, with the name, what is wrong and what 
 
 configuration('an unknown TORC_ name is a fault with the nearest name', () => {
   assert.match(faults({ TORC_REPLICA: '3' })[0]!, 'did you mean TORC_REPLICAS?');
-  assert.match(faults({}, ['--replcas', '3'])[0]!, 'did you mean --replicas?');
+  // Its value is no fault of its own; what stands elsewhere is.
+  assert.equal(faults({}, ['--replcas', '3']), [
+    '--replcas: is no setting of torc; did you mean --replicas?',
+  ]);
+  assert.is(faults({}, ['--replcas=3', '4']).length, 2);
+  assert.is(faults({}, ['--replcas', '--workers', '1', '4']).length, 2);
   assert.equal(faults({ TORC_TEST_DOCKER: 'require' }), []);
 });
 

@@ -100,6 +100,20 @@ test('a command that cannot run says why', () =>
     assert.match(events[0]!.cause, /exit code 127: .*no-such-program-here.*not found/);
   }));
 
+test('a command that wants a port of its own is told of PORT', () =>
+  withDriver(
+    make(`echo "listen EADDRINUSE: address already in use :::8080" >&2; exit 1`),
+    async (driver, events) => {
+      const replica = await driver.start(spec('1'));
+      await waitFor(() => events.length > 0, { timeoutMs: 20_000, what: 'the gone event' });
+      assert.match(events[0]!.cause, /exit code 1: listen EADDRINUSE/);
+      assert.match(
+        (await driver.lastWords?.(replica)) ?? '',
+        new RegExp(`torc: have it listen on the port that it finds in PORT \\(${replica.port}; .*\\$PORT\\)`),
+      );
+    },
+  ));
+
 test("a replica gets PORT, HOST and SERVER_ID, what any program needs, and nothing else of torc's", async () => {
   process.env.TORC_ADMIN_TOKEN = 'a secret of torc';
   process.env.DATABASE_PASSWORD = 'a secret of whoever started torc';

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -130,6 +130,33 @@ start("the admin's token is in the environment of no worker and no replica", asy
         readFileSync(`/proc/${pid}/environ`, 'utf8'),
         /a-secret-of-this-test|TORC_ADMIN_TOKEN/,
       );
+  } finally {
+    await torc.close();
+  }
+});
+
+start('what is wrong in files that settings name is said before anything starts', async () => {
+  const file = join(temporaryState(), 'upstreams');
+  writeFileSync(file, '127.0.0.1:1\nnowhere\n');
+  const torc = await spawnTorc({ TORC_DRIVER: 'static', TORC_UPSTREAMS_FILE: file });
+  assert.is(await torc.exited(), 2);
+  assert.match(torc.errors(), /TORC_UPSTREAMS_FILE: .*: line 2: "nowhere" has no port/);
+  assert.equal(torc.lines(), []);
+});
+
+start('the ready line of many replicas is whole', async () => {
+  const upstreams = Array.from({ length: 1000 }, (_, index) => `127.1.0.1:${index + 1}`).join();
+  const torc = await startTorc({
+    TORC_DRIVER: 'static',
+    TORC_UPSTREAMS: upstreams,
+    TORC_HEARTBEAT_PATH: '',
+    TORC_WORKERS: '1',
+    TORC_LOG: 'warn',
+  });
+  try {
+    const [line] = torc.lines().filter(({ ready }) => ready === 1000);
+    assert.is(line?.msg, `torc is ready on ${torc.url}`);
+    assert.equal((line!.replicas as string[]).slice(-2), ['127.1.0.1:20', 'and 980 more: see /admin/slots']);
   } finally {
     await torc.close();
   }

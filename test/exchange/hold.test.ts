@@ -60,6 +60,15 @@ hold('it waits for a replica, whatever its method', async () => {
   });
 });
 
+hold('not where there is no slot: nobody would become ready', async () => {
+  await withNobody(PATIENT, async torc => {
+    torc.snapshots.apply(snapshotOf(3, []));
+    const { status, body } = await ask(torc.port, get('/a'));
+    assert.is(status, 503);
+    assert.match(body, /no replica is ready; \/admin\/status and the log say why/);
+  });
+});
+
 hold('not for longer than it may', async () => {
   await withNobody({ HOLD_MS: '300' }, async torc => {
     const startedMs = performance.now();

@@ -19,7 +19,7 @@ import { DEMO_PROGRAM } from '../demo.ts';
 import { listenersOfGroup, listeningOf } from '../listening.ts';
 import { StateDirectory } from '../state.ts';
 import { observe } from './identity.ts';
-import { choosePort } from './port.ts';
+import { choosePort, withPortAdvice } from './port.ts';
 import {
   boundOutput,
   lastWords,
@@ -281,7 +281,7 @@ export class ProcessDriver implements Driver {
   #onEnd(run: Run, code: number | null, signal: NodeJS.Signals | null): void {
     if (run.ended !== null) return;
     const words = lastWords(this.#state.path, run.name);
-    run.words = words;
+    run.words = withPortAdvice(words, run.record.port);
     const how = signal !== null ? `killed by ${signal}` : code !== null ? `exit code ${code}` : 'it ended';
     run.ended = words === '' || run.stopping ? how : `${how}: ${words.split('\n').at(-1)}`;
     this.#options.log.debug(

@@ -25,3 +25,11 @@ const isFree = (host: string, port: number): Promise<boolean> =>
     server.on('error', () => resolve(false));
     server.listen(port, host, () => server.close(() => resolve(true)));
   });
+
+const IN_USE = /EADDRINUSE|address (is )?already in use|Only one usage of each socket address/i;
+
+/** What a replica printed, and what helps behind it where it wanted a port that another has. */
+export const withPortAdvice = (words: string, port: number): string =>
+  IN_USE.test(words)
+    ? `${words}\ntorc: have it listen on the port that it finds in PORT (${port}; in the command: $PORT), each replica has its own`
+    : words;

@@ -76,17 +76,11 @@ export class UpstreamsFile {
 
   /** The first list. Throws StartError with every fault. */
   open(): readonly GivenUpstream[] {
-    const { path } = this.#options;
-    const text = read(path);
-    const parsed = typeof text === 'string' ? parseUpstreams(text) : { faults: [text.fault] };
-    if ('faults' in parsed)
-      throw new StartError(parsed.faults.map(fault => `TORC_UPSTREAMS_FILE: ${path}: ${fault}`).join('\n'), {
-        exitCode: 2,
-      });
-    this.#text = text as string;
+    const { text, upstreams } = readUpstreams(this.#options.path);
+    this.#text = text;
     this.#watch();
     this.#lookIn(POLL_MS);
-    return parsed.upstreams;
+    return upstreams;
   }
 
   close(): void {
@@ -143,6 +137,16 @@ export class UpstreamsFile {
     this.#isFaulty = false;
     onChange(parsed.upstreams);
   }
+}
+
+/** Throws StartError with every fault. */
+export function readUpstreams(path: string): { text: string; upstreams: readonly GivenUpstream[] } {
+  const text = read(path);
+  const parsed = typeof text === 'string' ? parseUpstreams(text) : { faults: [text.fault] };
+  if ('upstreams' in parsed) return { text: text as string, upstreams: parsed.upstreams };
+  throw new StartError(parsed.faults.map(fault => `TORC_UPSTREAMS_FILE: ${path}: ${fault}`).join('\n'), {
+    exitCode: 2,
+  });
 }
 
 function read(path: string): string | { fault: string } {
