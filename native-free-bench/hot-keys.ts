@@ -1,6 +1,7 @@
 // What counting hot keys costs and how true it is: torc's Space-Saving in sets beside the paper's (map and heap) and
 // HeavyKeeper, each with 1024 entries, in many short rounds that take turns, against routing without any. Skewed traffic
-// (Zipf 1.1 over a million keys) and, at its worst for all of them, even traffic, where nearly every key is new. CPU time;
+// (Zipf 1.1 over a million keys) and, at its worst for all of them, even traffic, where nearly every key is new. Then what it
+// is of a whole torc: two, one of which counts, take turns of load with more keys than the sketch holds. CPU time;
 // docs/decisions/0014-hot-keys.md stands on it.
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { median } from './harness/cpu.ts';
 import type { BenchOptions } from './harness/rounds.ts';
 import type { Question, Truth } from './hot-keys/child.ts';
+import { wholeTorc } from './hot-keys/whole.ts';
 
 const SUBJECTS = ['none', 'sets', 'heap', 'heavy-keeper'];
 const EXPONENTS = [1.1, 0];
@@ -18,7 +20,8 @@ const REQUEST_NS = 50_000;
 const FULL = { rounds: 41, requests: 200_000, truths: 1_200_000 };
 const SHORT = { rounds: 9, requests: 50_000, truths: 300_000 };
 
-export async function hotKeys({ full, progress }: BenchOptions): Promise<object[]> {
+export async function hotKeys(options: BenchOptions): Promise<object[]> {
+  const { full, progress } = options;
   const { rounds, requests, truths } = full ? FULL : SHORT;
   const script = join(import.meta.dirname, 'hot-keys', 'child.ts');
   const children = SUBJECTS.map(name => fork(script, [name]));
@@ -55,7 +58,7 @@ export async function hotKeys({ full, progress }: BenchOptions): Promise<object[
   } finally {
     for (const child of children) child.kill();
   }
-  return rows;
+  return [...rows, ...(await wholeTorc(options))];
 }
 
 async function ask<Answer>(child: ChildProcess, question: Question): Promise<Answer> {

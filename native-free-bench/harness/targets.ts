@@ -125,6 +125,10 @@ export const torc = torcWith('torc');
 /** Requests that are ready together share a connection to a replica. */
 export const torcAuto = torcWith('torc-auto', { TORC_PIPELINING: 'auto' });
 
+/** What counting hot keys costs of the whole. */
+export const torcHotKeys = torcWith('torc, keys counted', { TORC_HOT_KEYS: 'on' });
+export const torcNoHotKeys = torcWith('torc, not counted', { TORC_HOT_KEYS: 'off' });
+
 /** Bodies stream in both directions, as with all others, in buffers larger than the default 8 of a page each. */
 const nginx: TargetKind = {
   name: 'nginx',
