@@ -6,7 +6,7 @@ import { median } from '../harness/cpu.ts';
 import { type BenchOptions, countdown, rounded, warmUp, withTargets } from '../harness/rounds.ts';
 import { torcHotKeys, torcNoHotKeys } from '../harness/targets.ts';
 
-const FULL = { rounds: 15, seconds: 2, warmUpSeconds: 10 };
+const FULL = { rounds: 81, seconds: 0.5, warmUpSeconds: 10 };
 const SHORT = { rounds: 3, seconds: 1, warmUpSeconds: 3 };
 
 export async function wholeTorc(options: BenchOptions): Promise<object[]> {

@@ -6,7 +6,7 @@
 // named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere. Those that
 // may not be tried twice keep their chance while it hangs, and end once it is gone.
 
-import type { RingAlgorithm, SnapshotMessage, UpstreamSpec } from '../core/types.ts';
+import { type RingAlgorithm, type SnapshotMessage, UNKNOWN_EPOCH, type UpstreamSpec } from '../core/types.ts';
 import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
 import type { Leaving } from './replace.ts';
 import type { Slot } from './slots.ts';
@@ -21,7 +21,7 @@ export class Publisher {
     this.#builder = createTableBuilder(algorithm, rows);
     const table = this.#builder.update([]);
     this.snapshot = {
-      epoch: 1,
+      epoch: UNKNOWN_EPOCH,
       checksum: tableChecksum(table),
       algorithm,
       tableVersion: 1,
@@ -32,6 +32,11 @@ export class Publisher {
       lost: [],
       gone: [],
     };
+  }
+
+  /** The first list names nobody: the next snapshot says so, where the one of the start only knew of nobody. */
+  confirmEmpty(): void {
+    this.#tableKey = 'unknown';
   }
 
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */

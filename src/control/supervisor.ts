@@ -278,6 +278,7 @@ export class Supervisor {
     const isFirst = !this.#isAdopted;
     this.#isAdopted = true;
     if (this.#follower) {
+      if (isFirst && listed.length === 0) this.#publisher.confirmEmpty();
       if (this.#follower.listed(believed, listed)) void this.#observer.observe();
       return;
     }

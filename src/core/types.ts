@@ -1,4 +1,4 @@
-// The words that more than one room uses, as types; where one comes from a list, the list too.
+// The words that more than one room uses, as types; where one comes from a list, the list too, and one number of theirs.
 // A slot is a stable position that owns rows of the table; a replica is what fills it now (docs/glossary.md).
 // Everything that crosses a process boundary (primary <-> worker) is plain data, so that structured clone carries it.
 
@@ -37,6 +37,9 @@ export interface ReplicaAddress {
   /** Absent: plain. */
   readonly tls?: ReplicaTls;
 }
+
+/** Of a snapshot before the first list was read: that it names no slot says nothing. */
+export const UNKNOWN_EPOCH = 1;
 
 /** One replica as the data plane needs it. `slotId` is what the table's rows hold: small, stable while the slot lives. */
 export interface UpstreamSpec extends ReplicaAddress {

@@ -7,7 +7,7 @@ import type { Config } from '../config/fields.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SlotCounters } from '../routing/counters.ts';
 import { NO_SLOT, pick } from '../routing/pick.ts';
-import { hasSlots, type Snapshot } from '../routing/snapshot.ts';
+import { isEmpty, type Snapshot } from '../routing/snapshot.ts';
 import type { Attempt, Carrier } from '../upstream/attempt.ts';
 import { type Framing, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -143,7 +143,7 @@ export abstract class Attempts implements Attempt {
     if (this.#heldUntilMs === 0) this.#heldUntilMs = shared.soonMs + (holdMs ?? 0);
     const mayWait = !shared.draining && shared.held < maxQueue && shared.soonMs < this.#heldUntilMs;
     // Where there is no slot there is nothing that becomes ready: it would wait for somebody to start the first one.
-    if (!mayWait || !hasSlots(this.snapshot)) {
+    if (!mayWait || isEmpty(this.snapshot)) {
       this.fail(code, detail);
       return;
     }

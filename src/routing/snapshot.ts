@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Log } from '../core/log.ts';
-import type { SnapshotMessage, UpstreamSpec, VitalSigns } from '../core/types.ts';
+import { type SnapshotMessage, UNKNOWN_EPOCH, type UpstreamSpec, type VitalSigns } from '../core/types.ts';
 import { tableChecksum } from '../ring/build.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, type KeyHash, makeTable, NONE, rowOf, type Table } from '../ring/table.ts';
@@ -47,8 +47,9 @@ export function ownerOf({ table, names }: Snapshot, hash: number): string {
   return names[table.choices[rowOf(table, hash) * CHOICES]!] ?? '';
 }
 
-/** Any slot, ready or not. */
-export const hasSlots = ({ table }: Snapshot): boolean => table.choices[0] !== NONE;
+/** There is no slot, ready or not, and that is known. */
+export const isEmpty = ({ table, epoch }: Snapshot): boolean =>
+  table.choices[0] === NONE && epoch > UNKNOWN_EPOCH;
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;

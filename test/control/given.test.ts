@@ -8,7 +8,7 @@ import type { Driver, DriverEvent, Replica } from '../../src/control/driver.ts';
 import { type Given, givenChanges } from '../../src/control/given.ts';
 import { newMember, type Slot, Slots } from '../../src/control/slots.ts';
 import { isNotice, Supervisor } from '../../src/control/supervisor.ts';
-import type { SnapshotMessage } from '../../src/core/types.ts';
+import { type SnapshotMessage, UNKNOWN_EPOCH } from '../../src/core/types.ts';
 import { Bench, SETTINGS } from './setup.ts';
 
 const test = suite('given');
@@ -274,6 +274,14 @@ test('without probes it routes at once', async () => {
   const fleet = await Fleet.of(['x a'], { heartbeatPath: '' });
   await fleet.becomes('x b', 'y c');
   assert.equal(fleet.routed(), ['x b', 'y c']);
+});
+
+test('that nobody is listed is published, once: until then it was not known', async () => {
+  const fleet = await Fleet.of([]);
+  const { epoch } = fleet.torc.snapshot();
+  assert.ok(epoch > UNKNOWN_EPOCH);
+  await fleet.pass(20_000);
+  assert.is(fleet.torc.snapshot().epoch, epoch);
 });
 
 test('a list is one publish, however many it names', async () => {

@@ -69,6 +69,17 @@ hold('not where there is no slot: nobody would become ready', async () => {
   });
 });
 
+hold('but where slots are not known yet', async () => {
+  const origin = await rawOrigin(plain('at last'));
+  const torc = await startProxy([], PATIENT);
+  const client = await sent(torc, get('/a'));
+  torc.snapshots.apply(snapshotOf(2, [origin.port]));
+  assert.is((await client.answer()).body, 'at last');
+  client.close();
+  await torc.close();
+  await origin.close();
+});
+
 hold('not for longer than it may', async () => {
   await withNobody({ HOLD_MS: '300' }, async torc => {
     const startedMs = performance.now();
