@@ -142,7 +142,7 @@ export class TlsStage {
     const { ip, reason } = this.#latest;
     this.#options.log.info(
       { failed: this.#untold, ip, reason },
-      `${this.#untold} TLS handshakes failed, the latest of ${ip}: ${reason}`,
+      `TLS handshakes that failed: ${this.#untold}, the latest of ${ip}: ${reason}`,
     );
     this.#untold = 0;
     this.#toldAtMs = nowMs;
