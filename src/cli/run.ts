@@ -4,8 +4,10 @@
 import type { z } from 'zod';
 import type { explanation, rollout, slots, status } from '../admin/schemas.ts';
 import { loadTokens } from '../admin/tokens.ts';
+import { certificateFaults } from '../cluster/certificates.ts';
 import type { Config } from '../config/fields.ts';
 import { loadConfig } from '../config/load.ts';
+import { systemClock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import { ask, faultOf, messageOf, type Question } from './client.ts';
 import type { CommandLine } from './command-line.ts';
@@ -51,6 +53,8 @@ function check(line: CommandLine, around: Around): number {
     if (error instanceof StartError) return wrong(around, [error.message]);
     throw error;
   }
+  const faults = certificateFaults(config, systemClock);
+  if (faults.length > 0) return wrong(around, faults);
   for (const { level, text } of loaded.notes) around.out(`${level}: ${text}\n`);
   around.out(`the settings are valid: ${config.host}:${config.port}, driver ${config.driver}\n`);
   return DONE;

@@ -9,7 +9,7 @@ import { getCACertificates } from 'node:tls';
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
+import { type Log, silentLog } from '../core/log.ts';
 import type { CertificateExpiry, TlsMaterial } from '../core/tls-material.ts';
 import { type Checked, checkCertificate, isIssuedBy } from './certificate.ts';
 import { makeSelfSigned } from './self-signed.ts';
@@ -163,6 +163,12 @@ export class CertificateStore {
     }
   }
 }
+
+/** For who only asks whether a start would be refused. */
+export const certificateFaults = (config: Config, clock: Clock): readonly string[] =>
+  config.httpsPort === null
+    ? []
+    : new CertificateStore({ config, clock, log: silentLog, changed: () => {} }).reload();
 
 /** NUL is in no text of PEM. */
 const UNREADABLE = '\0';

@@ -102,7 +102,7 @@ async function sClient(
     });
   await until(/---\n(?:.*\n)*?.*(?:Verify return code|Verification)/);
   for (const line of input) child.stdin.write(line);
-  if (input.length > 0) await until(/closed|HTTP\/1|error:/);
+  if (input.length > 0) await until(/^closed|HTTP\/1|^[0-9A-F]{8,}:error:/m);
   child.stdin.end();
   await closed;
   return said;
@@ -420,6 +420,23 @@ tls('a session resumes by a ticket, under each of the keys that there are, and u
       assert.not(await isResumed(version, ticket), `${version}: three rotations later`);
     }
   });
+});
+
+tls('a session that was made without a certificate is none where one is required', async () => {
+  const ticket = join(directory, 'ticket-ask');
+  const close = get('/', ['Connection: close']);
+  for (const version of ['-tls1_2', '-tls1_3']) {
+    const ask = async (torc: Secure): Promise<void> => {
+      const said = await sClient(torc.securePort, [version, '-sess_out', ticket], [close]);
+      assert.match(said, /HTTP\/1\.1 200/);
+    };
+    await withTls({ TLS_CLIENT: 'ask' }, ask, authority.cert);
+    const require = async (torc: Secure): Promise<void> => {
+      const said = await sClient(torc.securePort, [version, '-sess_in', ticket], [close]);
+      assert.not.match(said, /HTTP\/1\.1 200/);
+    };
+    await withTls({}, require, authority.cert);
+  }
 });
 
 tls.run();
