@@ -29,7 +29,13 @@ function upstreamOf({ id, name }: RingSlot): Upstream {
   const known = upstreams[id];
   if (known?.slot === name) return known;
   const spec = { slotId: id, slot: name, generation: 1, replicaId: name, state: 'ready' } as const;
-  const limits = { maxConnectionsPerReplica: 1, maxQueue: 1, pipelining: 'off' as const };
+  const limits = {
+    maxConnectionsPerReplica: 1,
+    maxQueue: 1,
+    pipelining: 'off' as const,
+    replicaProtocol: 'http1' as const,
+    connectTimeoutMs: 1000 as const,
+  };
   const made = new Upstream({ ...spec, host: '127.0.0.1', port: 1 }, limits, systemClock);
   upstreams[id] = made;
   return made;

@@ -169,6 +169,14 @@ export const replicasFields = {
     'rollout',
     CONTAINERS,
   ),
+  replicaProtocol: row(
+    'TORC_REPLICA_PROTOCOL',
+    oneOf('http1', 'h2c'),
+    'http1',
+    '',
+    'what torc speaks to the replicas: http1, or h2c: HTTP/2 by prior knowledge (gRPC; docs/grpc.md); behind TLS, HTTP/2 by ALPN',
+    'restart',
+  ),
   capAdd: row(
     'TORC_CAP_ADD',
     list(parseCapability, 'a list of capabilities (CHOWN, SETUID, ...)'),

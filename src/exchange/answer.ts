@@ -47,7 +47,7 @@ export class Answer {
     let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config, ids)}`;
     if (config.servedBy) text += `x-served-by: ${slot}\r\n`;
     if (!head.hasDate && head.status >= 200) text += `Date: ${date}\r\n`;
-    text += 'Via: 1.1 torc\r\n';
+    text += `Via: ${head.protocol} torc\r\n`;
     if (head.status === 101) {
       this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${idLine}`;
       return;

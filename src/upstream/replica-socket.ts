@@ -2,7 +2,7 @@
 // socket: none is made per request or per socket. Half-open, because a tunnel may close one direction only, and not closed
 // by a failed write, because an answer may be here that is not read yet. Whether it is TCP, TLS or a unix socket ends here.
 
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import { isSocketPath } from '../core/host-port.ts';
 import { isTlsFault, tlsFault } from '../core/trust.ts';
@@ -38,20 +38,21 @@ export interface Target {
 
 const HTTP1: readonly string[] = ['http/1.1'];
 
-/** `buffer`: where each read goes, from its start. `protocols`: what may be spoken behind TLS. */
-export function openSocket(
+/** An ordinary stream. `protocols`: what may be spoken behind TLS. */
+export function openStream(
   { host, port, tls }: Target,
-  user: SocketUser,
-  buffer: () => Buffer,
-  protocols = HTTP1,
-): ReplicaSocket {
-  const options = {
-    ...(isSocketPath(host) ? { path: host } : { host, port }),
-    noDelay: true,
-    allowHalfOpen: true,
-    onread: { buffer, callback: onBytes },
-  };
-  const socket: ReplicaSocket = tls === null ? connect(options) : tls.connect(options, protocols);
+  protocols: readonly string[],
+  more: Pick<NetConnectOpts, 'allowHalfOpen' | 'onread'> = {},
+): Socket {
+  const options = { ...(isSocketPath(host) ? { path: host } : { host, port }), noDelay: true, ...more };
+  return tls === null ? connect(options) : tls.connect(options, protocols);
+}
+
+/** `buffer`: where each read goes, from its start. */
+export function openSocket(target: Target, user: SocketUser, buffer: () => Buffer): ReplicaSocket {
+  const { tls } = target;
+  const onread = { buffer, callback: onBytes };
+  const socket: ReplicaSocket = openStream(target, HTTP1, { allowHalfOpen: true, onread });
   setAutoDestroy(socket, false);
   socket.user = user;
   socket.once(tls === null ? 'connect' : 'secureConnect', onConnect);

@@ -19,6 +19,8 @@ export type Framing = typeof NO_BODY | typeof BY_LENGTH | typeof CHUNKED;
 
 /** One response head. Reused for the next response of the connection: what must last longer is copied out. */
 export class ResponseHead {
+  /** As `Via` names it. */
+  protocol: '1.1' | '2.0' = '1.1';
   status = 0;
   reason = '';
   framing = NO_BODY;

@@ -8,11 +8,16 @@ export interface UpstreamSettings {
   readonly maxConnectionsPerReplica: number;
   readonly maxQueue: number;
   readonly pipelining: 'auto' | 'off';
+  readonly replicaProtocol: 'http1' | 'h2c';
+  readonly connectTimeoutMs: number;
 }
 
 /** Whether what was made by one can go on by the other. */
 export const isSameTransport = (one: UpstreamSettings, other: UpstreamSettings): boolean =>
-  one.maxConnectionsPerReplica === other.maxConnectionsPerReplica && one.pipelining === other.pipelining;
+  one.maxConnectionsPerReplica === other.maxConnectionsPerReplica &&
+  one.pipelining === other.pipelining &&
+  one.connectTimeoutMs === other.connectTimeoutMs &&
+  one.replicaProtocol === other.replicaProtocol;
 
 export interface Transport {
   /** Reads, or bytes, that came from the replica: only more or not is of interest. */

@@ -10,6 +10,7 @@ import type { ProxyErrorCode } from '../core/errors.ts';
 import type { SuspectHint, UpstreamSpec, VitalSigns } from '../core/types.ts';
 import type { Attempt } from './attempt.ts';
 import { Http1Pool } from './http1-pool.ts';
+import { Http2Pool } from './http2-pool.ts';
 import type { Target } from './replica-socket.ts';
 import { TlsClient } from './tls-client.ts';
 import { isSameTransport, type Transport, type UpstreamSettings } from './transport.ts';
@@ -60,7 +61,7 @@ export class Upstream implements Target {
     this.tls = spec.tls ? new TlsClient(spec.tls, clock) : null;
     this.#settings = settings;
     this.#clock = clock;
-    this.#transport = new Http1Pool(this, settings, clock);
+    this.#transport = this.#transportBy(settings);
   }
 
   /** A reload: what is under way goes on over the connections of before, which close behind it. */
@@ -70,8 +71,13 @@ export class Upstream implements Target {
     if (isSame || this.#retiring) return;
     this.#older = [...this.#older, this.#transport];
     this.#transport.close();
-    this.#transport = new Http1Pool(this, settings, this.#clock);
+    this.#transport = this.#transportBy(settings);
     if (this.inFlight === 0) this.#forgetOlder();
+  }
+
+  #transportBy(settings: UpstreamSettings): Transport {
+    const Pool = settings.replicaProtocol === 'h2c' ? Http2Pool : Http1Pool;
+    return new Pool(this, settings, this.#clock);
   }
 
   #forgetOlder(): void {

@@ -7,7 +7,13 @@ import { SnapshotHolder } from '../../src/routing/snapshot.ts';
 import { snapshotOf } from '../support/proxy.ts';
 
 const snapshot = suite('snapshot');
-const settings = { maxConnectionsPerReplica: 4, maxQueue: 4, pipelining: 'off' as const };
+const settings = {
+  maxConnectionsPerReplica: 4,
+  maxQueue: 4,
+  pipelining: 'off' as const,
+  replicaProtocol: 'http1' as const,
+  connectTimeoutMs: 1000 as const,
+};
 const holder = (): SnapshotHolder => new SnapshotHolder(settings, silentLog);
 
 snapshot('upstreams of replicas that go on are the same objects; new generations are not', () => {

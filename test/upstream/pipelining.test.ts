@@ -25,7 +25,13 @@ interface Sent extends Attempt {
   carrier: Carrier | null;
 }
 
-const SETTINGS = { maxConnectionsPerReplica: 64, maxQueue: 64, pipelining: 'auto' } as const;
+const SETTINGS = {
+  maxConnectionsPerReplica: 64,
+  maxQueue: 64,
+  pipelining: 'auto',
+  replicaProtocol: 'http1',
+  connectTimeoutMs: 1000,
+} as const;
 let origin: Origin;
 let upstream: Upstream;
 

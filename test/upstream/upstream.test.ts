@@ -137,7 +137,13 @@ upstream('failures in a row are those without an answer between them; slow ones 
   };
   const one = new Upstream(
     spec,
-    { maxConnectionsPerReplica: 1, maxQueue: 1, pipelining: 'off' },
+    {
+      maxConnectionsPerReplica: 1,
+      maxQueue: 1,
+      pipelining: 'off',
+      replicaProtocol: 'http1',
+      connectTimeoutMs: 1000,
+    },
     systemClock,
   );
   const inRow = (code: ProxyErrorCode): number | undefined => {
