@@ -48,6 +48,7 @@ export function checkTogether(
     );
   }
   checkHeartbeats(config, given, faults);
+  checkProtocol(config, faults);
   checkScaling(config, faults);
   checkAdmin(config, faults);
   checkTls(config, given, faults);
@@ -76,6 +77,7 @@ function checkRead(
 /** What a heartbeat of each mode asks. */
 const ASKED: Readonly<Record<Config['heartbeatMode'], readonly FieldKey[]>> = {
   http: ['heartbeatPath', 'heartbeatHost', 'heartbeatMethod', 'heartbeatStatus', 'heartbeatPort'],
+  grpc: ['heartbeatHost', 'heartbeatPort'],
   tcp: ['heartbeatPort'],
   docker: [],
 };
@@ -95,6 +97,20 @@ function checkHeartbeats(
       faults.push(
         `${fields[key].name}: is not asked with TORC_HEARTBEAT_MODE=${heartbeatMode}; allowed: unset one of the two`,
       );
+}
+
+/** The demo program speaks HTTP/1.1. */
+function checkProtocol(config: Config, faults: string[]): void {
+  const { replicaProtocol, heartbeatMode, driver, image, replicaCommand, service } = config;
+  if (heartbeatMode === 'grpc' && replicaProtocol === 'http1')
+    faults.push(
+      'TORC_HEARTBEAT_MODE: grpc needs replicas that speak HTTP/2; allowed: TORC_REPLICA_PROTOCOL=h2c beside it',
+    );
+  const isDemo = image === null && replicaCommand === null && !service;
+  if (replicaProtocol === 'h2c' && isDemo && driver !== 'static' && driver !== 'follow')
+    faults.push(
+      'TORC_REPLICA_PROTOCOL: h2c, and the demo program speaks HTTP/1.1; allowed: h2c beside what makes the replicas (TORC_REPLICA_COMMAND, TORC_IMAGE, a service, TORC_UPSTREAMS)',
+    );
 }
 
 function checkUpstreams(

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { list, oneOf, parseStatuses, row, text, whole } from './kinds.ts';
 
 /** A command in the container would need a process in it for each heartbeat; its HEALTHCHECK is just that, and the engine's. */
-const modes = oneOf('http', 'tcp', 'docker');
+const modes = oneOf('http', 'grpc', 'tcp', 'docker');
 const heartbeatMode = {
   ...modes,
   schema: z
@@ -177,7 +177,7 @@ export const healthFields = {
     heartbeatMode,
     'http',
     '',
-    "http: a whole exchange; tcp: a connection is enough; docker: the container's own HEALTHCHECK alone",
+    "http: a whole exchange; grpc: gRPC's health check, grpc.health.v1.Health/Check (TORC_REPLICA_PROTOCOL=h2c); tcp: a connection is enough; docker: the container's own HEALTHCHECK alone",
     'live',
   ),
 } as const;

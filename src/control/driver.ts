@@ -107,8 +107,11 @@ export interface Listening {
 
 /** What a heartbeat asks. */
 export interface Question {
-  /** `docker`: the container's own health, which its driver knows; the others are the probe's. */
-  readonly mode: 'http' | 'tcp' | 'docker';
+  /**
+   * `docker`: the container's own health, which its driver knows; the others are the probe's. `http2`: what `http` asks, of a
+   * replica that speaks HTTP/2 alone; `grpc`: gRPC's health check.
+   */
+  readonly mode: 'http' | 'http2' | 'grpc' | 'tcp' | 'docker';
   readonly method: 'GET' | 'HEAD' | 'OPTIONS';
   readonly path: string;
   /** The Host field; null: the address. */

@@ -9,7 +9,8 @@ import type { ProbeResult, Question, Replica } from './driver.ts';
 export interface QuestionSettings {
   /** null: to be found out; '': no heartbeats at all. */
   readonly heartbeatPath: string | null;
-  readonly heartbeatMode: Question['mode'];
+  readonly heartbeatMode: Exclude<Question['mode'], 'http2'>;
+  readonly replicaProtocol: 'http1' | 'h2c';
   readonly heartbeatMethod: Question['method'];
   readonly heartbeatHost: string | null;
   readonly heartbeatPort: number | null;
@@ -29,15 +30,18 @@ export function questionsOf(settings: QuestionSettings, hasHealth: boolean): Que
     statuses: settings.heartbeatStatus,
   });
   if (heartbeatMode !== 'http') return [question(heartbeatMode)];
-  if (heartbeatPath !== null) return heartbeatPath === '' ? [] : [question('http', heartbeatPath)];
+  const http = settings.replicaProtocol === 'h2c' ? 'http2' : 'http';
+  if (heartbeatPath !== null) return heartbeatPath === '' ? [] : [question(http, heartbeatPath)];
   const health = hasHealth ? [question('docker')] : [];
-  return [question('http', OWN_PATH), ...health, question('http', '/')];
+  return [question(http, OWN_PATH), ...health, question(http, '/')];
 }
 
 /** "GET /heartbeat", and where it was asked. */
 export function inWords({ mode, method, path }: Question): string {
   if (mode === 'docker') return "the container's health";
-  return mode === 'tcp' ? 'a connection' : `${method} ${path}`;
+  if (mode === 'grpc') return 'grpc.health.v1.Health/Check';
+  if (mode === 'tcp') return 'a connection';
+  return `${method} ${path}${mode === 'http2' ? ' (HTTP/2)' : ''}`;
 }
 
 export function addressOf({ host, port, tls }: Replica, question: Question): string {

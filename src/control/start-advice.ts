@@ -19,10 +19,25 @@ export interface Advice {
   readonly isWaiting: boolean;
 }
 
+/** What gRPC servers answer to a GET. */
+const NO_PAGES: readonly number[] = [404, 405, 415, 501];
+
 export function adviceFor(found: Case): Advice {
   const { question, result } = found;
   if (question.mode === 'docker') return dockerAdvice(result);
+  if (question.mode === 'grpc' && result.status === 501)
+    return {
+      text: 'it has no grpc.health.v1.Health: register the health service of its gRPC library, or TORC_HEARTBEAT_MODE=tcp',
+      isWaiting: false,
+    };
+  if (question.mode === 'http2' && NO_PAGES.includes(result.status))
+    return {
+      text: 'a gRPC program has no pages: TORC_HEARTBEAT_MODE=grpc asks its health service; else set TORC_HEARTBEAT_PATH to a page that it has',
+      isWaiting: false,
+    };
   if (result.status > 0) return { text: statusAdvice(result.status), isWaiting: false };
+  if (result.got === 'answer' && question.mode !== 'http')
+    return { text: 'it does not speak HTTP/2 there: TORC_REPLICA_PROTOCOL=http1', isWaiting: false };
   if (result.got === 'answer')
     return {
       text: 'it speaks something else than HTTP there (TLS, say): TORC_HEARTBEAT_MODE=tcp asks for a connection alone',

@@ -331,7 +331,8 @@ export abstract class Attempts implements Attempt {
     const upload = this.upload;
     if (upload === null || this.isFinished || (this.phase === ANSWERING && upload.sent)) return;
     const isSending = this.phase >= WAITING;
-    if (this.phase === WAITING) this.dueIn(this.config.idleTimeoutMs);
+    // Also behind the head of an answer: calls of gRPC send and receive at once.
+    if (isSending) this.dueIn(this.config.idleTimeoutMs);
     upload.data(chunk, isSending ? this.connection : null);
   }
 

@@ -53,8 +53,11 @@ export interface Downstream {
   putEnd(trailers: string): void;
   /** After this head (a 101) the connection, or the request's part of it, speaks another protocol and is the caller's. */
   becomeTunnel(head: string): Duplex;
-  /** Ends the connection in the middle of an answer, so that it cannot pass for a whole one. */
-  cut(): void;
+  /**
+   * Ends the connection in the middle of an answer, so that it cannot pass for a whole one; or, where `trailers` say so to
+   * those that read them (gRPC) and an answer has an end of its own (HTTP/2), the answer with these.
+   */
+  cut(trailers: string): void;
   /** The exchange is over, but for the answer's last bytes. What the client still sends of its request is dropped. */
   finished(): void;
 }

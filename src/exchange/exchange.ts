@@ -19,6 +19,7 @@ import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
 import { ANSWERING, Attempts, CONNECTING, HELD, QUEUED, WAITING } from './attempts.ts';
 import { COPIED, type Downstream, LEFT, WAITS } from './downstream.ts';
+import { grpcHead, grpcTrailers, isGrpc } from './grpc.ts';
 import type { RequestHead } from './headers.ts';
 import {
   errorBody,
@@ -86,6 +87,11 @@ export class Exchange extends Attempts implements Swept {
     const hasBody = head.chunked || head.contentLength > head.body.length;
     if (this.method === 'TRACE' && !this.config.trace) {
       this.#refuse('TRACE_REFUSED', hasBody);
+      return;
+    }
+    // HTTP/2 has no 101 (RFC 9113 section 8.6).
+    if (this.wantsUpgrade && this.config.replicaProtocol === 'h2c') {
+      this.#refuse('UPGRADE_REFUSED', hasBody);
       return;
     }
     this.path = head.target;
@@ -310,7 +316,7 @@ export class Exchange extends Attempts implements Swept {
       });
     if (this.#answer.isPut) {
       this.#finish();
-      this.#downstream.cut();
+      this.#downstream.cut(isGrpc(this.head) ? grpcTrailers(code) : '');
       return;
     }
     const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
@@ -326,6 +332,10 @@ export class Exchange extends Attempts implements Swept {
   #replyError(code: ProxyErrorCode, close: boolean): void {
     const { status, retryAfterS } = proxyErrors[code];
     if (close) this.#downstream.keepAlive = false;
+    if (isGrpc(this.head)) {
+      this.#reply(200, grpcHead(code), '');
+      return;
+    }
     const body = errorBody(code, this.slot, this.#idOf());
     this.#reply(status, replyHead(status, body, retryAfterS), body);
   }

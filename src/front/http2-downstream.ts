@@ -187,8 +187,9 @@ export class Http2Downstream implements Downstream, Running {
     if (this.exchange.isUploading) this.#stream.close(NGHTTP2_NO_ERROR);
   }
 
-  cut(): void {
-    this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+  cut(trailers: string): void {
+    if (trailers === '') this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+    else this.putEnd(trailers);
   }
 
   finished(): void {

@@ -238,11 +238,12 @@ export class StreamCarrier implements Carrier {
 }
 
 /**
- * A reset without an error ends a stream for node:http2 as its last frame does. What tells them apart is who listens for the
- * end: at a last frame it wants to know whether to destroy the stream, at a reset it destroys it.
+ * A reset without an error ends a stream for node:http2 as its last frame does. What tells them apart is how often it listens
+ * for the end, to destroy the stream then: once for the last frame, and once for a stream that is closed.
  */
 function hasEndedItself(stream: ClientHttp2Stream): boolean {
-  return stream.listeners('end').some(listener => listener !== onEnd && listener !== stream.destroy);
+  const others = stream.listenerCount('end') - 1;
+  return others > (stream.closed ? 1 : 0);
 }
 
 function flushHead(stream: StreamCarrier): void {

@@ -151,6 +151,25 @@ configuration('what only looks a little like a Service is a fault still', () => 
     assert.is(faults(env).length, 1, JSON.stringify(env));
 });
 
+configuration(
+  'HTTP/2 to the replicas: whom it is spoken to is said, and gRPC is asked of nobody else',
+  () => {
+    const h2c = { TORC_REPLICA_PROTOCOL: 'h2c' };
+    assert.match(faults(h2c)[0]!, 'TORC_REPLICA_PROTOCOL: h2c, and the demo program speaks HTTP/1.1');
+    for (const more of [
+      { TORC_REPLICA_COMMAND: 'x' },
+      { TORC_IMAGE: 'x' },
+      { TORC_UPSTREAMS: 'a:1' },
+      { TORC_FOLLOW: 'label:a=b' },
+    ])
+      assert.equal(faults({ ...h2c, ...more } as Record<string, string>), []);
+    const grpc = { TORC_REPLICA_COMMAND: 'x', TORC_HEARTBEAT_MODE: 'grpc' };
+    assert.match(faults(grpc)[0]!, 'allowed: TORC_REPLICA_PROTOCOL=h2c beside it');
+    assert.equal(faults({ ...grpc, ...h2c }), []);
+    assert.match(faults({ ...grpc, ...h2c, TORC_HEARTBEAT_PATH: '/x' })[0]!, 'is not asked with');
+  },
+);
+
 configuration('heartbeats: statuses as ranges; what a mode does not ask is refused', () => {
   assert.equal(config({ TORC_HEARTBEAT_STATUS: '200-299,401' }).heartbeatStatus, [
     { from: 200, to: 299 },

@@ -14,6 +14,7 @@ export const SETTINGS: SupervisorSettings = {
   ringRows: 64,
   heartbeatPath: '/heartbeat',
   heartbeatMode: 'http',
+  replicaProtocol: 'http1',
   heartbeatMethod: 'GET',
   heartbeatHost: null,
   heartbeatPort: null,

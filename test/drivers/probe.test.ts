@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ProbeResult, Question } from '../../src/control/driver.ts';
 import { probe as ask } from '../../src/drivers/probe.ts';
+import { h2Origin, type StreamAnswer } from '../support/h2-origin.ts';
 import { waitFor } from '../support/wait.ts';
 
 const test = suite('probe');
@@ -242,6 +243,82 @@ test('an endless body is read no further than its bound', async () => {
 test('a host name that is not there', async () => {
   const result = await probe('no-such-host.invalid', 80, '/', 5_000);
   assert.is(result.alive, false);
+});
+
+// ---- HTTP/2
+
+const h2 = (
+  answer: StreamAnswer,
+  question: Partial<Question> = {},
+  timeoutMs = 5_000,
+): Promise<ProbeResult> =>
+  h2Origin(answer).then(origin =>
+    probe('127.0.0.1', origin.port, { mode: 'http2', ...question }, timeoutMs).finally(() => origin.close()),
+  );
+
+test('HTTP/2: the status decides, and the host that was set is asked for', async () => {
+  let authority: string | undefined;
+  const well = await h2(
+    ({ stream, headers }) => {
+      authority = headers[':authority'];
+      stream.respond({ ':status': 204 }, { endStream: true });
+    },
+    { host: 'a.example' },
+  );
+  assert.equal([well.alive, well.got, well.status, authority], [true, 'answer', 204, 'a.example']);
+  const badly = await h2(({ stream }) => {
+    stream.respond({ ':status': 503 });
+    stream.end('x'.repeat(100_000));
+  });
+  assert.equal([badly.alive, badly.got, badly.status], [false, 'answer', 503]);
+  const silent = await h2(() => {}, {}, TIMEOUT_MS);
+  assert.equal([silent.alive, silent.got], [false, 'nothing']);
+  assert.is((await probe('127.0.0.1', 1, { mode: 'http2' }, 5_000)).got, 'refused');
+  const reset = await h2(({ stream }) => stream.session!.destroy());
+  assert.equal([reset.alive, reset.got], [false, 'nothing']);
+});
+
+test('HTTP/2: who speaks HTTP/1.1 lives, and is told', async () => {
+  const result = await asked(
+    createHttpServer((_request, response) => void response.end('well')),
+    { mode: 'http2' },
+  );
+  assert.is(result.alive, false);
+  assert.match(result.detail, /not an HTTP\/2 answer|closed/);
+});
+
+test("gRPC's health check: SERVING is alive; anything else is not, and why is told", async () => {
+  const serving =
+    (status: number): StreamAnswer =>
+    ({ stream, headers }) => {
+      assert.equal(
+        [headers[':method'], headers[':path'], headers['content-type'], headers.te],
+        ['POST', '/grpc.health.v1.Health/Check', 'application/grpc', 'trailers'],
+      );
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.from([0, 0, 0, 0, 2, 8, status]));
+    };
+  const failing =
+    (code: number): StreamAnswer =>
+    ({ stream }) =>
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(code) },
+        { endStream: true },
+      );
+  const grpc = { mode: 'grpc' as const };
+  assert.is((await h2(serving(1), grpc)).alive, true);
+  const table: [StreamAnswer, number, RegExp][] = [
+    [serving(2), 503, /not SERVING/],
+    [failing(12), 501, /grpc-status 12/],
+    [failing(14), 503, /grpc-status 14/],
+    [({ stream }) => stream.respond({ ':status': 404 }, { endStream: true }), 404, /without a grpc-status/],
+  ];
+  for (const [answer, status, detail] of table) {
+    const result = await h2(answer, grpc);
+    assert.equal([result.alive, result.got, result.status], [false, 'answer', status]);
+    assert.match(result.detail, detail);
+  }
 });
 
 test.run();

@@ -33,7 +33,12 @@ const REFUSED_STREAM = 7;
 const CANCEL = 8;
 const INTERNAL_ERROR = 2;
 
-const SETTINGS = { REPLICA_PROTOCOL: 'h2c', RESPONSE_TIMEOUT_MS: '600000', CONNECT_TIMEOUT_MS: '10000' };
+const SETTINGS = {
+  REPLICA_PROTOCOL: 'h2c',
+  UPSTREAMS: '127.0.0.1:1',
+  RESPONSE_TIMEOUT_MS: '600000',
+  CONNECT_TIMEOUT_MS: '10000',
+};
 
 /** Slot 1 answers as told; slot 2 stands in. */
 async function withTwo(
@@ -744,6 +749,28 @@ http2('an upload waits for the replica to read it', () =>
       assert.is((await client.answer()).body, 'all');
       client.close();
     },
+  ),
+);
+
+http2('an upload that goes on behind the head of its answer is no stall', () =>
+  withTwo(
+    ({ stream }) => {
+      stream.respond({ ':status': 200 });
+      stream.on('end', () => stream.end('all'));
+    },
+    async torc => {
+      const client = await rawClient(torc.port);
+      client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+      await client.has('HTTP/1.1 200 OK');
+      for (let index = 0; index < 9; index++) {
+        await new Promise(resolve => setTimeout(resolve, 250));
+        client.send('1\r\nx\r\n');
+      }
+      client.send('0\r\n\r\n');
+      assert.is((await client.answer()).body, 'all');
+      client.close();
+    },
+    { IDLE_TIMEOUT_MS: '1500' },
   ),
 );
 
