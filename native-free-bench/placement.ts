@@ -18,6 +18,7 @@ const PEERS: readonly { readonly peer: PeerName; readonly ring: RingAlgorithm }[
 ];
 const FULL = { keysOfAKind: 100_000, most: 20, equal: [1, 2, 3, 5, 10, 20], changed: [3, 10] };
 const SHORT = { keysOfAKind: 2_000, most: 5, equal: [1, 3], changed: [3] };
+/** Golden vectors are of servers at this one. */
 const PORT = 9300;
 
 export interface Placement {
@@ -87,9 +88,9 @@ function placements(size: typeof FULL, peer: PeerName): Placement[] {
 /** 1 to 5, all of them. */
 const weightOf = (index: number): number => 1 + ((index * 7 + 3) % 5);
 
-export const serversOf = (count: number, weight: (index: number) => number): Server[] =>
+export const serversOf = (count: number, weight: (index: number) => number, port = PORT): Server[] =>
   Array.from({ length: count }, (_, index) => ({
-    address: `127.0.0.${index + 2}:${PORT}`,
+    address: `127.0.0.${index + 2}:${port}`,
     weight: weight(index),
     isDown: false,
     id: null,

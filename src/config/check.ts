@@ -123,10 +123,15 @@ function checkUpstreams(
     );
   if (upstreams?.length > 0 && typeof upstreamsFile === 'string')
     faults.push('TORC_UPSTREAMS_FILE: TORC_UPSTREAMS is set too; allowed: unset one of the two');
-  const weighted = upstreams?.find(({ weight = 1, serverId }) => weight !== 1 || serverId !== undefined);
+  const weighted = upstreams?.find(({ weight = 1 }) => weight !== 1);
   if (weighted !== undefined && ring !== undefined && !knowsWeights(ring))
     faults.push(
-      `TORC_UPSTREAMS: ${weighted.name} has ;weight= or ;id=, which TORC_RING=${ring} does not know; allowed with TORC_RING=nginx, haproxy, haproxy-addr-port, ketama`,
+      `TORC_UPSTREAMS: ${weighted.name} has a ;weight=, which TORC_RING=${ring} does not know; allowed: any ring but assignment and seed`,
+    );
+  const numbered = upstreams?.find(({ serverId }) => serverId !== undefined);
+  if (numbered !== undefined && ring !== undefined && ring !== 'haproxy')
+    faults.push(
+      `TORC_UPSTREAMS: ${numbered.name} has an ;id=, which TORC_RING=${ring} does not read; allowed with TORC_RING=haproxy`,
     );
   const socket = upstreams?.find(({ host }) => isSocketPath(host));
   if (socket !== undefined && typeof heartbeatPort === 'number')

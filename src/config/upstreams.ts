@@ -16,7 +16,7 @@ export interface GivenUpstream extends ReplicaAddress {
   readonly kind: 'host' | 'dns' | 'srv';
   /** The slot's name, or what its slots' names begin with. */
   readonly name: string;
-  /** For rings of other balancers (docs/migrating.md). */
+  /** Shares of keys; HAProxy's id, for its ring alone (docs/migrating.md). */
   readonly weight?: number;
   readonly serverId?: number;
 }

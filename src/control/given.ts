@@ -256,12 +256,11 @@ export class Follower {
   #weigh({ slot: name, weight = 1, serverId }: Replica): void {
     const slot = this.#fleet.slots.get(name);
     if (slot) Object.assign(slot, { weight, serverId: serverId ?? null });
-    if ((weight === 1 && serverId === undefined) || knowsWeights(this.#options.ring) || this.#isWeightTold)
-      return;
+    if (weight === 1 || knowsWeights(this.#options.ring) || this.#isWeightTold) return;
     this.#isWeightTold = true;
     this.#options.log.warn(
       { slot: name },
-      `slot ${name} has a weight or an id, which TORC_RING=${this.#options.ring} does not know: it gets an equal share`,
+      `slot ${name} has a weight, which TORC_RING=${this.#options.ring} does not know: it gets its equal share`,
     );
   }
 

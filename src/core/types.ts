@@ -18,8 +18,8 @@ export const RINGS = [
   'ketama',
 ] as const;
 export type RingAlgorithm = (typeof RINGS)[number];
-/** Those of other programs. */
-export const knowsWeights = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
+/** All but the historical ones. */
+export const knowsWeights = (ring: RingAlgorithm): boolean => ring !== 'assignment' && ring !== 'seed';
 
 /** How a TLS connection to a replica is verified. */
 export interface ReplicaTls {

@@ -5,6 +5,7 @@
 // and there any odd skip does (balance and movement measured: docs/decisions/0002-default-ring.md).
 // The paper has one choice a row. The second and third here: the owners of the rows that follow, the first two that
 // differ, which are as good as random since neighbouring rows have unrelated owners.
+// A slot of half the weight takes every second turn.
 
 import { avalanche, murmurHash } from './hash.ts';
 import { writeClockwise } from './points.ts';
@@ -25,12 +26,30 @@ export function buildMaglev(slots: readonly RingSlot[], rows: number): Uint16Arr
   return choices;
 }
 
+/** Whose turn it is behind another one's: the heaviest each round, the others as often as their share of its weight says. */
+function turnsOf(sorted: readonly RingSlot[]): (turn: number) => number {
+  const weights = sorted.map(({ weight = 1 }) => weight);
+  const most = Math.max(...weights);
+  const credits = new Float64Array(weights.length);
+  return turn => {
+    for (let next = turn + 1; ; next++) {
+      const index = next % weights.length;
+      credits[index]! += weights[index]!;
+      if (credits[index]! < most) continue;
+      credits[index]! -= most;
+      return index;
+    }
+  };
+}
+
 function ownersOf(sorted: readonly RingSlot[], rows: number): Uint16Array {
   const owners = new Uint16Array(rows).fill(NONE);
   const preferences = sorted.map(preferenceOf);
   const next = Int32Array.from(preferences, preference => preference.offset);
+  const nextTurn = turnsOf(sorted);
+  let turn = -1;
   for (let filled = 0; filled < rows; filled++) {
-    const turn = filled % sorted.length;
+    turn = nextTurn(turn);
     const { skip } = preferences[turn]!;
     let row = next[turn]! & (rows - 1);
     // A row is free and the walk visits them all, so it ends.

@@ -5,6 +5,9 @@
 // The builder remembers its last table and scores: one slot more is one score a row, one slot less is a new choice in
 // the rows that listed it (3 / N of them). Equal scores are in the order of names; two names with one 32-bit hash (one
 // pair in four milliards) would tie in every row and leave the later name as the other's stand-in.
+// Weights by the logarithmic method (Schindelhauer and Schomaker, 2005): -weight / ln(score) orders a row so that each slot
+// has its share, and another weight moves keys only to or from its slot. Of equal weights the order is the scores' own,
+// so the logarithms are taken only where weights differ.
 
 import { avalanche, murmurHash } from './hash.ts';
 import { byName, CHOICES, NONE, type RingSlot } from './table.ts';
@@ -17,7 +20,7 @@ interface Scored extends RingSlot {
 /** Multiples of this odd constant (2^32 / golden ratio, Knuth 6.4) spread the rows over all 32 bits before mixing. */
 const ROW_STEP = 0x9e3779b1;
 
-/** The weight of a slot in a row, uint32. */
+/** The score of a slot in a row, uint32. */
 export function scoreOf(seed: number, row: number): number {
   return avalanche(seed ^ Math.imul(row + 1, ROW_STEP)) >>> 0;
 }
@@ -25,23 +28,28 @@ export function scoreOf(seed: number, row: number): number {
 export class RendezvousRows {
   readonly #choices: Uint16Array;
   /** Beside each choice its score; 0 beside NONE. */
-  readonly #scores: Uint32Array;
+  readonly #scores: Float64Array;
+  #isWeighted = false;
   #slots: readonly Scored[] = [];
   /** By slot id: place in the order of names, which breaks ties of equal scores. */
   #rank: Uint16Array = new Uint16Array(0);
 
   constructor(rows: number) {
     this.#choices = new Uint16Array(rows * CHOICES).fill(NONE);
-    this.#scores = new Uint32Array(rows * CHOICES);
+    this.#scores = new Float64Array(rows * CHOICES);
   }
 
   /** The choices of the table of these slots, a copy. */
   update(slots: readonly RingSlot[]): Uint16Array {
+    this.#weigh(slots.some(({ weight = 1 }) => weight !== 1));
     const before = new Map(this.#slots.map(slot => [slot.name, slot]));
     const after = slots
       .map(slot => ({ ...slot, seed: murmurHash(slot.name, 0, slot.name.length) }))
       .sort(byName);
-    const kept = after.filter(slot => before.get(slot.name)?.id === slot.id);
+    const kept = after.filter(slot => {
+      const known = before.get(slot.name);
+      return known?.id === slot.id && weightOf(known) === weightOf(slot);
+    });
     const keptIds = new Set(kept.map(slot => slot.id));
     const gone = this.#slots.filter(slot => !keptIds.has(slot.id));
     this.#slots = after;
@@ -51,11 +59,25 @@ export class RendezvousRows {
     return this.#choices.slice();
   }
 
+  /** All is scored anew where weights begin to differ, or no longer do. */
+  #weigh(isWeighted: boolean): void {
+    if (isWeighted === this.#isWeighted) return;
+    this.#isWeighted = isWeighted;
+    this.#choices.fill(NONE);
+    this.#scores.fill(0);
+    this.#slots = [];
+  }
+
+  #score(slot: Scored, row: number): number {
+    const score = scoreOf(slot.seed, row);
+    return this.#isWeighted ? -weightOf(slot) / Math.log((score + 0.5) / 2 ** 32) : score;
+  }
+
   #join(slot: Scored): void {
     const rows = this.#choices.length / CHOICES;
     const scores = this.#scores;
     for (let row = 0; row < rows; row++) {
-      const score = scoreOf(slot.seed, row);
+      const score = this.#score(slot, row);
       // Nearly all rows end here: 1000 slots x 65,536 rows are 65 million scores.
       if (score >= scores[row * CHOICES + CHOICES - 1]!) this.#offer(row, slot.id, score);
     }
@@ -74,7 +96,7 @@ export class RendezvousRows {
         this.#scores[index] = 0;
       }
       for (let index = 0; index < kept.length; index++) {
-        this.#offer(row, kept[index]!.id, scoreOf(kept[index]!.seed, row));
+        this.#offer(row, kept[index]!.id, this.#score(kept[index]!, row));
       }
     }
   }
@@ -105,6 +127,8 @@ export class RendezvousRows {
     return score === this.#scores[index]! && this.#rank[id]! < this.#rank[other]!;
   }
 }
+
+const weightOf = ({ weight = 1 }: RingSlot): number => weight;
 
 function ranksOf(sorted: readonly RingSlot[]): Uint16Array {
   const ranks = new Uint16Array(sorted.reduce((most, slot) => Math.max(most, slot.id + 1), 0));

@@ -1,4 +1,4 @@
-// The classic ring (Karger 1997, ketama): 160 points a slot on a circle of 2^32, as nginx and Pingora have it. The
+// The classic ring (Karger 1997, ketama): 160 points a slot (and unit of its weight) on a circle of 2^32, as nginx and Pingora have it. The
 // number of points is constant, never scaled by the number of slots: Envoy's issue 22558 shows how scaling moves keys
 // of slots that did not change. Rows are sampled from the circle at equal steps: row r stands for the single point
 // r x 2^32 / rows, and belongs to the first slot point at or after it, wrapping. Points of equal hash are taken in the
@@ -21,11 +21,11 @@ export function buildRing(slots: readonly RingSlot[], rows: number): Uint16Array
   if (slots.length === 0) return choices;
   const sorted = [...slots].sort(byName);
   // Hash and rank in one double (32 + 16 bits), so that the sort is numeric and ties are in the order of names.
-  const points = new Float64Array(sorted.length * POINTS_PER_SLOT);
+  const points = new Float64Array(sorted.reduce((sum, { weight = 1 }) => sum + weight * POINTS_PER_SLOT, 0));
+  let filled = 0;
   sorted.forEach((slot, rank) => {
-    for (let point = 0; point < POINTS_PER_SLOT; point++) {
-      points[rank * POINTS_PER_SLOT + point] = pointOf(slot, point) * 65536 + rank;
-    }
+    const count = (slot.weight ?? 1) * POINTS_PER_SLOT;
+    for (let point = 0; point < count; point++) points[filled++] = pointOf(slot, point) * 65536 + rank;
   });
   points.sort();
   const owners = Uint16Array.from(points, point => sorted[point % 65536]!.id);

@@ -33,7 +33,7 @@ export interface Table {
 export interface RingSlot {
   readonly id: number;
   readonly name: string;
-  /** 1 where it is not said. Only the circles of other balancers know weights. */
+  /** 1 where it is not said; whole, above 0. The two historical rings know no weights. */
   readonly weight?: number;
   /** Its id in HAProxy's configuration. */
   readonly serverId?: number | null;

@@ -273,6 +273,16 @@ configuration('lists name the part that is wrong', () => {
   assert.match(faults({ TORC_TRUSTED_PROXIES: '10.0.0.0/8,10.0.0.0/33' })[0]!, '"10.0.0.0/33"');
 });
 
+configuration('given upstreams: what the ring does not know is named', () => {
+  const wordsOf = (ring: string, text: string): string =>
+    faults({ TORC_DRIVER: 'static', TORC_RING: ring, TORC_UPSTREAMS: text })[0] ?? 'none';
+  assert.match(wordsOf('seed', 'a:1;weight=2'), 'which TORC_RING=seed does not know');
+  assert.is(wordsOf('seed', 'a:1;weight=1'), 'none');
+  assert.is(wordsOf('rendezvous', 'a:1;weight=2'), 'none');
+  assert.match(wordsOf('nginx', 'a:1;id=2'), 'allowed with TORC_RING=haproxy');
+  assert.is(wordsOf('haproxy', 'a:1;id=2;weight=3'), 'none');
+});
+
 configuration('autoscaling: bounds that make no sense together are named', () => {
   assert.equal(faults({ TORC_MAX: '2', TORC_MIN: '3' }).length, 1);
   assert.match(faults({ TORC_MAX: '2' })[0]!, 'TORC_REPLICAS: 3');

@@ -8,6 +8,7 @@ import { KINDS, keysOf } from '../../native-free-bench/placement/keys.ts';
 import { missing, type PeerName, type Server } from '../../native-free-bench/placement/peers.ts';
 import { differences, placesByTorc, placesOf, serversOf } from '../../native-free-bench/placement.ts';
 import type { RingAlgorithm } from '../../src/core/types.ts';
+import { freePort } from '../support/torc.ts';
 import { GOLDEN } from './peers-golden.ts';
 
 const peers = suite('ring/peers');
@@ -18,13 +19,15 @@ const RINGS: readonly (readonly [PeerName, RingAlgorithm])[] = [
   ['libmemcached', 'ketama'],
 ];
 
-const equal = serversOf(3, () => 1);
-const weighted = serversOf(7, index => 1 + ((index * 7 + 3) % 5));
+const weightOf = (index: number): number => 1 + ((index * 7 + 3) % 5);
+const port = await freePort();
+const equal = serversOf(3, () => 1, port);
+const weighted = serversOf(7, weightOf, port);
 const without = (servers: readonly Server[], index: number): Server[] =>
   servers.filter((_, at) => at !== index);
 const CASES: Record<string, readonly Server[]> = {
-  'one server': serversOf(1, () => 1),
-  'two servers': serversOf(2, () => 1),
+  'one server': serversOf(1, () => 1, port),
+  'two servers': serversOf(2, () => 1, port),
   'three of equal weight': equal,
   'seven of weights 1 to 5': weighted,
   'one of seven is down': weighted.map((each, index) => ({ ...each, isDown: index === 2 })),
@@ -33,7 +36,7 @@ const CASES: Record<string, readonly Server[]> = {
     isDown: index !== 2 && index !== 5,
   })),
   'one of seven is removed': without(weighted, 2),
-  twenty: serversOf(20, index => 1 + (index % 3)),
+  twenty: serversOf(20, index => 1 + (index % 3), port),
   'ids of their own': without(
     equal.map((each, index) => ({ ...each, id: 10 * index + 7 })),
     0,
@@ -41,9 +44,9 @@ const CASES: Record<string, readonly Server[]> = {
 };
 
 const GOLDEN_SERVERS: Record<string, readonly Server[]> = {
-  three: equal,
-  seven: weighted,
-  'one of seven down': weighted.map((each, index) => ({ ...each, isDown: index === 2 })),
+  three: serversOf(3, () => 1),
+  seven: serversOf(7, weightOf),
+  'one of seven down': serversOf(7, weightOf).map((each, index) => ({ ...each, isDown: index === 2 })),
 };
 
 for (const [peer, ring] of RINGS) {
