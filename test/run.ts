@@ -37,7 +37,7 @@ const RUNS_ALONE = 'docker/engine-restart.test.ts';
 
 /** Those whose tests are about bytes that go through a lane; by HTTPS the raw one alone, which gives the rare to the other. */
 const LANES =
-  /^(?:front|exchange|conformance(?!\/https)|fuzz)\/|^e2e\/(?:zero-loss|begun|grace|control-side)/;
+  /^(?:front(?!\/http2-)|exchange|conformance(?!\/http)|fuzz)\/|^e2e\/(?:zero-loss|begun|grace|control-side)/;
 const runs: readonly Run[] = files.flatMap(file => [
   { file, express: 'on' as const },
   ...(LANES.test(file) ? [{ file, express: 'off' as const }] : []),

@@ -1,13 +1,15 @@
 // Clients that never stop asking, as a program: keep-alive connections, each sending its next request when the last one
 // is answered, with the key counted up. Every third request is a POST with a small body. It runs in a process of its own,
-// so that neither a test's own work nor torc's lends it time. Run as: node clients.ts URL CONNECTIONS; it ends when its
+// so that neither a test's own work nor torc's lends it time. Run as: node clients.ts URL CONNECTIONS [h2], with which they are
+// streams of four connections of HTTP/2; it ends when its
 // standard input does, and prints a line for every MARK_EVERY answers, then one of JSON (LoadReport of load.ts). Nothing is sent twice here: what fails is counted
 // with its cause, in the words of torc's own answer where there is one.
 
 import { Agent, request } from 'node:http';
+import { type ClientHttp2Session, connect } from 'node:http2';
 import { BUCKET_MS, isBegun, type LoadReport, type Loss, MARK_EVERY } from './load.ts';
 
-const [url = '', connections = '64'] = process.argv.slice(2);
+const [url = '', connections = '64', protocol = ''] = process.argv.slice(2);
 const { hostname, port } = new URL(url);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections), scheduling: 'lifo' });
 const POST_EVERY = 3;
@@ -48,14 +50,16 @@ function lose(method: 'GET' | 'POST', cause: string): void {
   else bucketNow().lost++;
 }
 
+type Ended = (slot: string | null, cause: string) => void;
+
 /** One request to its end, however that is. */
-function ask(): Promise<void> {
+function ask(lane: number): Promise<void> {
   const id = next++;
   const method = id % POST_EVERY === 0 ? 'POST' : 'GET';
   const beganMs = performance.now();
   sent[method]++;
   return new Promise(resolve => {
-    const ended = (slot: string | null, cause: string): void => {
+    const ended: Ended = (slot, cause) => {
       slowestMs = Math.max(slowestMs, performance.now() - beganMs);
       if (slot === null) lose(method, cause);
       else win(slot);
@@ -63,22 +67,69 @@ function ask(): Promise<void> {
     };
     const path = `/request?request_id=${id}`;
     const headers = method === 'POST' ? { 'content-type': 'application/json' } : {};
-    const call = request({ agent, hostname, port, method, path, headers, timeout: PATIENCE_MS }, response => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', chunk => {
-        text += chunk;
-      });
-      response.on('error', error => ended(null, `answer cut: ${error.message}`));
-      response.on('end', () => {
-        if (response.statusCode === 200) ended(String(response.headers['x-served-by']), '');
-        else ended(null, `${response.statusCode} ${messageOf(text)}`);
-      });
-    });
-    call.on('timeout', () => call.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)));
-    call.on('error', (error: NodeJS.ErrnoException) => ended(null, error.code ?? error.message));
-    call.end(method === 'POST' ? BODY : undefined);
+    if (protocol === 'h2')
+      askStream(lane % SESSIONS, { ':method': method, ':path': path, ...headers }, ended);
+    else askConnection({ method, path, headers }, ended);
   });
+}
+
+function answered(status: unknown, slot: unknown, text: string, ended: Ended): void {
+  if (status === 200) ended(String(slot), '');
+  else ended(null, `${status} ${messageOf(text)}`);
+}
+
+function askConnection(
+  what: { method: string; path: string; headers: Record<string, string> },
+  ended: Ended,
+): void {
+  const call = request({ agent, hostname, port, ...what, timeout: PATIENCE_MS }, response => {
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', chunk => {
+      text += chunk;
+    });
+    response.on('error', error => ended(null, `answer cut: ${error.message}`));
+    response.on('end', () => answered(response.statusCode, response.headers['x-served-by'], text, ended));
+  });
+  call.on('timeout', () => call.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)));
+  call.on('error', (error: NodeJS.ErrnoException) => ended(null, error.code ?? error.message));
+  call.end(what.method === 'POST' ? BODY : undefined);
+}
+
+const SESSIONS = 4;
+const sessions: ClientHttp2Session[] = [];
+
+function sessionOf(index: number): ClientHttp2Session {
+  const open = sessions[index];
+  if (open !== undefined && !open.closed && !open.destroyed) return open;
+  const session = connect(url);
+  session.on('error', () => {});
+  sessions[index] = session;
+  return session;
+}
+
+function askStream(index: number, headers: Record<string, string>, ended: Ended): void {
+  const isPost = headers[':method'] === 'POST';
+  const stream = sessionOf(index).request(headers, { endStream: !isPost });
+  let answer: Record<string, unknown> = {};
+  let text = '';
+  let cause = '';
+  stream.setEncoding('utf8');
+  stream.setTimeout(PATIENCE_MS, () => stream.destroy(new Error(`no answer within ${PATIENCE_MS} ms`)));
+  stream.on('response', fields => {
+    answer = fields;
+  });
+  stream.on('data', chunk => {
+    text += chunk;
+  });
+  stream.on('error', error => {
+    cause = error.message;
+  });
+  stream.on('close', () => {
+    if (stream.rstCode !== 0 || cause !== '') ended(null, `reset ${stream.rstCode} ${cause}`);
+    else answered(answer[':status'], answer['x-served-by'], text, ended);
+  });
+  if (isPost) stream.end(BODY);
 }
 
 function messageOf(text: string): string {
@@ -89,8 +140,8 @@ function messageOf(text: string): string {
   }
 }
 
-async function lane(): Promise<void> {
-  while (!stopping) await ask();
+async function lane(_: unknown, index: number): Promise<void> {
+  while (!stopping) await ask(index);
 }
 
 // Who started it is gone: nobody reads the report.
@@ -110,4 +161,5 @@ process.stdin.on('end', async () => {
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   agent.destroy();
+  for (const session of sessions) session?.destroy();
 });

@@ -39,8 +39,8 @@ export interface Load {
   stop(): Promise<LoadReport>;
 }
 
-export function startLoad(url: string, connections: number): Load {
-  const child = spawn(process.execPath, [program, url, String(connections)], {
+export function startLoad(url: string, connections: number, protocol: '' | 'h2' = ''): Load {
+  const child = spawn(process.execPath, [program, url, String(connections), protocol], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let text = '';

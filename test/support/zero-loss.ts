@@ -12,7 +12,12 @@ import { waitFor } from './wait.ts';
 const CONNECTIONS = 64;
 
 /** Slots take turns, so that a slot's second death comes late enough not to look like a crash loop. */
-export function zeroLossTests(test: Test, start: () => Promise<Torc>, faults: Record<string, Fault>): void {
+export function zeroLossTests(
+  test: Test,
+  start: () => Promise<Torc>,
+  faults: Record<string, Fault>,
+  protocol: '' | 'h2' = '',
+): void {
   let torc: Torc;
   let events: Events;
   let turn = 0;
@@ -30,7 +35,7 @@ export function zeroLossTests(test: Test, start: () => Promise<Torc>, faults: Re
       const slot = String((turn++ % 3) + 1);
       const victim = (await slotsOf(torc)).find(({ name }) => name === slot)!;
       const seen = events.changes.length;
-      const load = startLoad(torc.url, CONNECTIONS);
+      const load = startLoad(torc.url, CONNECTIONS, protocol);
       await load.flows();
       await strike(victim.replica.replace(/^pid /, ''));
       const isBack = (): boolean =>
