@@ -28,7 +28,7 @@ const mayImport: Record<string, readonly string[]> = {
   drivers: ['service', 'core', 'config', 'control/driver'],
   analysis: ['ring', 'core'],
   admin: ['control', 'routing', 'analysis', 'ring', 'core', 'config'],
-  cli: ['admin/schemas', 'admin/tokens', 'cluster/certificates', 'config', 'core'],
+  cli: ['admin/schemas', 'admin/tokens', 'cluster/certificates', 'drivers/static/file', 'config', 'core'],
   cluster: ['front', 'exchange/reply', 'routing', 'core', 'config', 'control/data-plane'],
 };
 

@@ -3,12 +3,10 @@
 
 import type { z } from 'zod';
 import type { explanation, rollout, slots, status } from '../admin/schemas.ts';
-import { loadTokens } from '../admin/tokens.ts';
-import { certificateFaults } from '../cluster/certificates.ts';
 import type { Config } from '../config/fields.ts';
 import { loadConfig } from '../config/load.ts';
 import { systemClock } from '../core/clock.ts';
-import { StartError } from '../core/errors.ts';
+import { fileFaults } from './check.ts';
 import { ask, faultOf, messageOf, type Question } from './client.ts';
 import type { CommandLine } from './command-line.ts';
 import { completionOf, SHELLS } from './completion.ts';
@@ -42,18 +40,11 @@ const works: Readonly<Record<string, Work>> = {
 
 export const runCommand: Work = (line, around) => works[line.command.name]!(line, around);
 
-/** Files that settings name are read by the same code as at a start. */
 function check(line: CommandLine, around: Around): number {
   const loaded = loadConfig(around.env, line.settings, around);
   if (loaded.kind === 'faults') return wrong(around, loaded.faults);
   const { config } = loaded;
-  try {
-    loadTokens(config.adminToken, config.adminTokenFile);
-  } catch (error) {
-    if (error instanceof StartError) return wrong(around, [error.message]);
-    throw error;
-  }
-  const faults = certificateFaults(config, systemClock);
+  const faults = fileFaults(config, systemClock);
   if (faults.length > 0) return wrong(around, faults);
   for (const { level, text } of loaded.notes) around.out(`${level}: ${text}\n`);
   around.out(`the settings are valid: ${config.host}:${config.port}, driver ${config.driver}\n`);

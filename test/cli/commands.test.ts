@@ -131,6 +131,25 @@ tests('check: 0, or 2 with every fault', async () => {
   assert.match(token.err, 'TORC_ADMIN_TOKEN_FILE: /nowhere cannot be read');
 });
 
+tests('check: the files too, all faults at once', async () => {
+  const upstreams = join(temporaryState(), 'upstreams');
+  writeFileSync(upstreams, '127.0.0.1:80\nwhat is this\n');
+  const files = ['--admin-token-file', '/nowhere', '--upstreams-file', upstreams];
+  const { code, err } = await torcCommand([
+    'check',
+    ...files,
+    '--https-port',
+    '5443',
+    '--tls-cert',
+    '/no.pem',
+    '--tls-key',
+    '/no.key',
+  ]);
+  assert.is(code, 2);
+  for (const part of ['/nowhere cannot be read', 'line 2: "what is this"', '/no.pem', '/no.key'])
+    assert.match(err, part);
+});
+
 /** What bash offers behind these words. */
 function offered(...words: string[]): string[] {
   const ask = `complete() { :; }; source <(${process.execPath} ${command} completion bash)
