@@ -3,11 +3,13 @@
 
 import { availableParallelism } from 'node:os';
 import { isLoopback } from './admin/access.ts';
+import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
 import type { Config } from './config/fields.ts';
 import type { Driver } from './control/driver.ts';
 import { isNotice, type Supervisor } from './control/supervisor.ts';
-import { hostPort } from './core/host-port.ts';
+import type { Address } from './core/address.ts';
+import { hostPort, isSocketPath } from './core/host-port.ts';
 import type { ProcessLog } from './core/log.ts';
 
 const MOST_NAMED = 20;
@@ -24,8 +26,9 @@ export interface Banner {
 /** Told at once: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
 export function announce(banner: Banner): void {
   const { version, config, driver, supervisor, hasTokens, always } = banner;
-  const published = driver.publishedAt?.(config.port) ?? null;
-  const url = published ?? urlOf(config.host, config.port);
+  const [{ host, port }] = addressesOf(config) as [Address];
+  const published = driver.publishedAt?.(port) ?? null;
+  const url = published ?? urlOf(host, port);
   const secure = secureUrlOf(config, port => driver.publishedAt?.(port) ?? null);
   const where = `${published === null ? url : `${url} (published)`}${secure === null ? '' : ` and ${secure}`}`;
   const slots = supervisor.slots();
@@ -75,6 +78,7 @@ const shortened = (names: readonly string[]): readonly string[] =>
     : [...names.slice(0, MOST_NAMED), `and ${names.length - MOST_NAMED} more: see /admin/slots`];
 
 function urlOf(listenHost: string, port: number): string {
+  if (isSocketPath(listenHost)) return hostPort(listenHost, port);
   const host = listenHost === '0.0.0.0' || listenHost === '::' ? '127.0.0.1' : listenHost;
   return `http://${hostPort(host, port)}`;
 }
@@ -99,8 +103,10 @@ function whereToAsk(
   if (own !== null) return 'path' in own ? `unix:${own.path}` : slotsAt(own.host, own.port);
   if (config.adminPaths === 'off-public')
     return 'closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
-  if (!hasTokens && !config.adminOpen && !isLoopback(config.host))
-    return 'closed on this listener: set TORC_ADMIN_TOKEN';
+  const isOpen = hasTokens || config.adminOpen;
+  const at = addressesOf(config).find(({ host }) => isOpen || (!isSocketPath(host) && isLoopback(host)));
+  if (at === undefined) return 'closed on this listener: set TORC_ADMIN_TOKEN';
+  if (isSocketPath(at.host)) return `${urlOf(at.host, at.port)}:/admin/slots (with a token)`;
   const who = config.adminOpen ? '' : ' (this machine; behind a proxy set TORC_ADMIN_TOKEN)';
-  return `${slotsAt(config.host, config.port)}${hasTokens ? ' (with a token)' : who}`;
+  return `${slotsAt(at.host, at.port)}${hasTokens ? ' (with a token)' : who}`;
 }

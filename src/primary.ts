@@ -13,6 +13,7 @@ import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Https } from './cluster/https.ts';
+import { SocketFiles } from './cluster/socket-file.ts';
 import { Workers } from './cluster/workers.ts';
 import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
@@ -23,7 +24,8 @@ import { EventFile } from './control/event-file.ts';
 import { Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
-import { isWithin, parseRanges } from './core/ip-ranges.ts';
+import { isSocketPath } from './core/host-port.ts';
+import { isAmong, parsePeers } from './core/ip-ranges.ts';
 import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
@@ -56,11 +58,13 @@ export async function runPrimary(
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   for (const { level, text } of notes) log[level]({}, text);
-  for (const { host, port } of addressesOf(config)) await claimAddress(host, port);
+  const addresses = addressesOf(config);
+  for (const address of addresses) await claimAddress(address);
+  const sockets = new SocketFiles(addresses);
   const totals = emptyTotals();
   const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);
-  const scope = `${config.host}_${config.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
+  const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
   const driver = await createDriver(config, {
@@ -79,11 +83,12 @@ export async function runPrimary(
     log,
     snapshot: () => supervisor.snapshot(),
     onHint: hint => supervisor.hint(hint),
-    onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(config.host)),
+    onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(request.listener, false)),
     onDelta: delta => {
       mergeDelta(totals, delta);
       recent.record(delta, systemClock.nowMs());
     },
+    onListening: () => sockets.place(),
     onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
@@ -122,15 +127,15 @@ export async function runPrimary(
     workersHung: () => workers.hung,
   });
 
-  const trustedRanges = parseRanges(config.trustedProxies);
-  const rulesFor = (host: string): AccessRules => ({
-    isLocal: host === '' || isLoopback(host),
-    host,
+  const trusted = parsePeers(config.trustedProxies);
+  const rulesFor = (host: string, isControl: boolean): AccessRules => ({
+    isLocal: isSocketPath(host) ? isControl : isLoopback(host),
+    host: isSocketPath(host) ? '' : host,
     tokens,
     adminOpen: config.adminOpen,
     adminHosts: config.adminHosts,
     isReplicaPeer: address => driver.isReplicaPeer?.(address) ?? false,
-    isTrustedProxy: address => isWithin(address, trustedRanges),
+    isTrustedProxy: address => isAmong(address, false, trusted),
   });
   const adminAddress = adminAddressOf(config);
   const adminListener =
@@ -139,20 +144,21 @@ export async function runPrimary(
       clock: systemClock,
       timeoutMs: config.headerTimeoutMs,
       log,
-      onAdmin: (request, channel) =>
-        void admin.handle(request, channel, rulesFor('host' in adminAddress ? adminAddress.host : '')),
+      onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(request.listener, true)),
     });
 
   const autoscaler = makeAutoscaler(config, supervisor, workers);
 
   const stopped = stopSignal(() => {
     workers.kill();
+    sockets.remove();
     process.exit(1);
   });
   const remove = config.onExit === 'remove';
   try {
     const started = (async () => {
       await adminListener?.listen();
+      sockets.prepare();
       await workers.start();
       await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
@@ -173,6 +179,7 @@ export async function runPrimary(
     const told = manager.stopping();
     autoscaler?.close();
     https?.close();
+    sockets.remove();
     await workers.shutdown(config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
@@ -180,6 +187,7 @@ export async function runPrimary(
     await told;
   } catch (error) {
     workers.kill();
+    sockets.remove();
     await supervisor.stop({ remove: true });
     throw error;
   }

@@ -31,7 +31,10 @@ export interface Caller {
 }
 
 export interface AccessRules {
-  /** Only this machine reaches the listener: loopback, or a unix socket. */
+  /**
+   * Only this machine reaches the listener, and nobody asks there for others: loopback, or the control side's own unix socket.
+   * A public one is made for a proxy.
+   */
   readonly isLocal: boolean;
   /** The listener's own name or address, '' for a unix socket. */
   readonly host: string;
@@ -105,6 +108,13 @@ function callerOf(rules: AccessRules, request: AdminRequest, need: Need): Caller
   if (rules.adminOpen) return { who: 'anybody (TORC_ADMIN_OPEN)' };
   if (!rules.isLocal)
     return refuse(403, 'closed', `not open to this listener: ${HOW_TO_OPEN}, or listen on loopback`);
+  if (request.isTold) {
+    return refuse(
+      403,
+      'closed',
+      `a proxy of TORC_PROXY_PROTOCOL passed this on, so it came perhaps not from this machine: ${HOW_TO_OPEN}`,
+    );
+  }
   if (request.peer !== '' && rules.isTrustedProxy(request.peer)) {
     return refuse(
       403,

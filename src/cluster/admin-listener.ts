@@ -4,7 +4,7 @@
 // at a time, so that pipelined answers are true in their order. A socket file is made
 // for its owner alone, and one that a crash left behind is taken over when nobody answers on it.
 
-import { lstatSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import {
   createServer,
   type IncomingMessage,
@@ -12,7 +12,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { AdminAddress } from '../config/admin-address.ts';
 import type { Clock } from '../core/clock.ts';
 import { type ProxyErrorCode, StartError } from '../core/errors.ts';
@@ -23,6 +23,7 @@ import { give, holdBack, isAhead, MOST_OWED, packetsOf } from '../front/lane.ts'
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
+import { checkSocket } from './socket-file.ts';
 
 export interface AdminListenerOptions {
   readonly clock: Clock;
@@ -140,7 +141,11 @@ export class AdminListener {
     }
     // Not at once: a connection that has sent a thousand must not have them all answered within one turn.
     response.once('close', () => setImmediate(() => this.#readOn(socket, response.shouldKeepAlive)));
-    this.#relay.handle(request, response, this.#peers.get(socket) ?? '');
+    this.#relay.handle(request, response, {
+      ip: this.#peers.get(socket) ?? '',
+      isTold: false,
+      at: { host: 'path' in this.#address ? this.#address.path : this.#address.host },
+    });
   }
 
   #readOn(socket: Socket, keepsAlive: boolean): void {
@@ -161,7 +166,10 @@ export class AdminListener {
   /** Rejects with StartError when the address cannot be had. */
   async listen(): Promise<void> {
     const address = this.#address;
-    if ('path' in address) await clearSocket(address.path);
+    if ('path' in address) {
+      await checkSocket(address.path, 'TORC_ADMIN_LISTEN');
+      rmSync(address.path, { force: true });
+    }
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', error => reject(new StartError(listenFaultOf(address, error))));
       const before = process.umask(OWNER_ONLY);
@@ -201,23 +209,4 @@ function listenFaultOf(address: AdminAddress, error: unknown): string {
   if ('path' in address)
     return `cannot listen on unix:${address.path} (${(error as NodeJS.ErrnoException).code}): set TORC_ADMIN_LISTEN to a path in a directory of this user`;
   return listenFault(address.host, address.port, error, 'TORC_ADMIN_PORT', 'TORC_ADMIN_LISTEN');
-}
-
-/** Removes a socket that nobody listens on; StartError where somebody does, or where it is no socket. */
-async function clearSocket(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket())
-    throw new StartError(`${path} is no socket: remove it, or set TORC_ADMIN_LISTEN to another path`);
-  const isTaken = await new Promise<boolean>(resolve => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-  if (isTaken)
-    throw new StartError(`${path} is taken by another program: set TORC_ADMIN_LISTEN to another path`);
-  rmSync(path);
 }

@@ -4,10 +4,14 @@
 // socket, which ends with its process and is seen where its ports are (one network namespace). Looking and taking are
 // one step, because a second name, a mutex for the port, is held around both. No file: that would outlive a crash.
 
+import { createHash } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { createServer, isIPv4, type Server } from 'node:net';
+import { resolve } from 'node:path';
+import type { Address } from '../core/address.ts';
 import { StartError } from '../core/errors.ts';
+import { hostPort, isSocketPath } from '../core/host-port.ts';
 import { checkAddress } from './listen.ts';
 
 const user = process.getuid?.() ?? 0;
@@ -21,19 +25,28 @@ export interface Holder {
   readonly sinceMs: number;
 }
 
-/** Takes `host:port` for this process's life; StartError when another program, or another torc, has it. */
-export async function claimAddress(host: string, port: number): Promise<void> {
-  if (process.platform !== 'linux') return checkAddress(host, port);
-  const address = await lookup(host).then(
-    found => found.address,
-    () => host, // the plain listen says what is wrong with it
-  );
-  const mutex = await lock(port);
+type Where = Pick<Address, 'host' | 'port' | 'setting'>;
+
+/** Takes the address for this process's life; StartError when another program, or another torc, has it. */
+export async function claimAddress(where: Where): Promise<void> {
+  if (process.platform !== 'linux') return checkAddress(where);
+  const { host, port } = where;
+  const place = placeOf(host, port);
+  const address = isSocketPath(host)
+    ? 'unix'
+    : await lookup(host).then(
+        found => found.address,
+        () => host, // the plain listen says what is wrong with it
+      );
+  const mutex = await lock(place, where);
   try {
-    const holder = holdersOf(readNames(), user, port).find(other => overlap(other.address, address));
-    if (holder !== undefined) throw new StartError(heldBy(host, port, holder));
-    await checkAddress(host, port);
-    (await listen(nameOf(user, port, { address, pid: String(process.pid), sinceMs: Date.now() }))).unref();
+    const pid = String(process.pid);
+    const holder = holdersOf(readNames(), user, place).find(
+      other => other.pid !== pid && overlap(other.address, address),
+    );
+    if (holder !== undefined) throw new StartError(heldBy(where, holder));
+    await checkAddress(where);
+    (await listen(nameOf(user, place, { address, pid, sinceMs: Date.now() }))).unref();
   } finally {
     mutex.close();
   }
@@ -46,9 +59,13 @@ export function overlap(a: string, b: string): boolean {
   return a === b || covers(a, b) || covers(b, a);
 }
 
-/** The holders of a port in the text of /proc/net/unix, where an abstract name begins with "@". */
-export function holdersOf(names: string, user: number, port: number): Holder[] {
-  const line = new RegExp(`@torc/${user}/${port}/([^/\\s]+)/(\\d+)/(\\d+)@*$`, 'gm');
+/** What a name says of an address: its port, or a unix socket's path, which is too long for a name. */
+const placeOf = (host: string, port: number): string =>
+  isSocketPath(host) ? createHash('sha256').update(resolve(host)).digest('hex').slice(0, 16) : String(port);
+
+/** The holders of a place in the text of /proc/net/unix, where an abstract name begins with "@". */
+export function holdersOf(names: string, user: number, place: string): Holder[] {
+  const line = new RegExp(`@torc/${user}/${place}/([^/\\s]+)/(\\d+)/(\\d+)@*$`, 'gm');
   return [...names.matchAll(line)].map(([, address, pid, sinceMs]) => ({
     address: address!,
     pid: pid!,
@@ -56,13 +73,13 @@ export function holdersOf(names: string, user: number, port: number): Holder[] {
   }));
 }
 
-export const nameOf = (user: number, port: number, { address, pid, sinceMs }: Holder): string =>
-  `\0torc/${user}/${port}/${address}/${pid}/${sinceMs}`;
+export const nameOf = (user: number, place: string, { address, pid, sinceMs }: Holder): string =>
+  `\0torc/${user}/${place}/${address}/${pid}/${sinceMs}`;
 
-function heldBy(host: string, port: number, { address, pid, sinceMs }: Holder): string {
-  const where = address === host ? '' : ` on ${address}`;
+function heldBy({ host, port, setting }: Where, { address, pid, sinceMs }: Holder): string {
+  const where = address === host || isSocketPath(host) ? '' : ` on ${address}`;
   const since = new Date(sinceMs).toISOString();
-  return `${host}:${port} is taken by another torc${where} (pid ${pid}, since ${since}): end it, or set PORT to a free port`;
+  return `${hostPort(host, port)} is taken by another torc${where} (pid ${pid}, since ${since}): end it, or set ${setting} to ${isSocketPath(host) ? 'another path' : 'a free port'}`;
 }
 
 function readNames(): string {
@@ -73,16 +90,16 @@ function readNames(): string {
   }
 }
 
-async function lock(port: number): Promise<Server> {
+async function lock(place: string, { host, port }: Where): Promise<Server> {
   const deadlineMs = performance.now() + MUTEX_TIMEOUT_MS;
   for (;;) {
     try {
-      return await listen(`\0torc/${user}/${port}`);
+      return await listen(`\0torc/${user}/${place}`);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw new StartError(`${error}`);
       if (performance.now() > deadlineMs)
         throw new StartError(
-          `another torc has been starting on port ${port} for ${MUTEX_TIMEOUT_MS} ms: end it`,
+          `another torc has been starting on ${hostPort(host, port)} for ${MUTEX_TIMEOUT_MS} ms: end it`,
         );
     }
     await new Promise(resolve => setTimeout(resolve, MUTEX_POLL_MS));

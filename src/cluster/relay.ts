@@ -10,7 +10,7 @@ import { announcesBody } from '../core/field-syntax.ts';
 import type { Log } from '../core/log.ts';
 import type { AdminReplyHead, FromRelay, ToRelay } from '../core/messages.ts';
 import { RareLine } from '../core/rare-line.ts';
-import type { AdminGateway, ControlRequest, ControlResponse } from '../front/control.ts';
+import type { AdminGateway, ControlPeer, ControlRequest, ControlResponse } from '../front/control.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** Control requests of one relay that have no complete answer yet, streams included; half of them of one address. */
@@ -57,8 +57,7 @@ export class AdminRelay<Response extends ControlResponse = ControlResponse> impl
     );
   }
 
-  /** `peer` is the address that the connection came from, '' where it has none. */
-  handle(request: ControlRequest, response: Response, peer: string): void {
+  handle(request: ControlRequest, response: Response, { ip: peer, isTold, at }: ControlPeer): void {
     if (!this.#hasRoomFor(peer)) {
       if (this.#full.isDue())
         this.#options.log.warn(
@@ -83,6 +82,8 @@ export class AdminRelay<Response extends ControlResponse = ControlResponse> impl
         target: request.url ?? '',
         rawHeaders: request.rawHeaders,
         peer,
+        isTold,
+        listener: at.host,
         hasBody: announcesBody(request.rawHeaders),
         isHttp11: request.httpVersionMinor === 1,
       },

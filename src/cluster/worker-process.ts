@@ -23,6 +23,8 @@ const FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
 /** Once, before the first fork. */
 export function prepareWorkers(): void {
+  // Else each connection of a shared socket would go through the primary; front/listener.ts says what that costs.
+  if (process.platform === 'linux') cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({
     serialization: 'advanced',
     stdio: STDIO,

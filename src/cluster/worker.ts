@@ -12,8 +12,9 @@ import { createProxy } from '../front/data-plane.ts';
 import { Counters, type CountersDelta } from '../routing/counters.ts';
 import { HotKeys } from '../routing/hot-keys.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
-import { listenFault } from './listen.ts';
+import { publicFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
+import { atBirth } from './socket-file.ts';
 
 export async function runWorker(config: Config, processLog: ProcessLog): Promise<void> {
   const { log } = processLog;
@@ -86,9 +87,9 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
   await firstSnapshot;
   for (const address of addressesOf(config))
     try {
-      await proxy.listen(address);
+      await proxy.listen(atBirth(address));
     } catch (error) {
-      send({ type: 'listen-failed', message: listenFault(address.host, address.port, error) });
+      send({ type: 'listen-failed', message: publicFault(address, error) });
       return;
     }
   send({ type: 'listening' });

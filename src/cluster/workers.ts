@@ -38,6 +38,8 @@ export interface WorkersOptions {
   readonly onHint: (hint: SuspectHint) => void;
   readonly onAdmin: AdminHandler;
   readonly onDelta: (delta: CountersDelta) => void;
+  /** A worker listens. */
+  readonly onListening: () => void;
   /** A worker is lost, in words. */
   readonly onLost: (text: string) => void;
 }
@@ -290,6 +292,7 @@ export class Workers implements DataPlane {
     switch (message.type) {
       case 'listening':
         member.listening = true;
+        this.#options.onListening();
         if ([...this.#members.values()].every(other => other.listening)) this.#started(null);
         return;
       case 'listen-failed':

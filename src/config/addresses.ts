@@ -5,10 +5,16 @@ import type { Address } from '../core/address.ts';
 import type { Config } from './fields.ts';
 
 /** In the order in which they are told; the first is the one that the banner names. */
-export function addressesOf({ host, port, httpsPort, httpsRedirect }: Config): readonly Address[] {
-  if (httpsPort === null) return [{ host, port, tls: false, redirect: null }];
+export function addressesOf({ host, port, listen, httpsPort, httpsRedirect }: Config): readonly Address[] {
+  const redirect = httpsPort === null ? null : httpsRedirect === 0 ? httpsPort : httpsRedirect;
+  const plain = { tls: false, redirect };
+  const addresses =
+    listen.length === 0
+      ? [{ host, port, mode: 0, setting: 'PORT', ...plain }]
+      : listen.map(address => ({ ...address, setting: 'TORC_LISTEN', ...plain }));
+  if (httpsPort === null) return addresses;
   return [
-    { host, port, tls: false, redirect: httpsRedirect === 0 ? httpsPort : httpsRedirect },
-    { host, port: httpsPort, tls: true, redirect: null },
+    ...addresses,
+    { host, port: httpsPort, mode: 0, setting: 'TORC_HTTPS_PORT', tls: true, redirect: null },
   ];
 }

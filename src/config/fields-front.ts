@@ -1,7 +1,20 @@
 // Settings of the front door: where clients come in, whose word on who they are counts, what replicas hear of it, and the
 // bounds of a client's connection. One row each; fields.ts says what a row is.
 
-import { flag, list, oneOf, parseCidr, parseFile, redirect, row, text, whole } from './kinds.ts';
+import {
+  flag,
+  list,
+  listenAddresses,
+  oneOf,
+  parseFile,
+  parsePeer,
+  redirect,
+  row,
+  text,
+  whole,
+} from './kinds.ts';
+
+const PEERS = 'a list of CIDRs or addresses, unix for whoever comes through a unix socket';
 
 /** Not one that HTTP, torc or a tracer has a use for. */
 const REQUEST_ID =
@@ -24,6 +37,14 @@ export const frontFields = {
     '',
     'HTTP/2 for clients that ask for it: by ALPN, or by prior knowledge on a plain port',
     'live',
+  ),
+  listen: row(
+    'TORC_LISTEN',
+    listenAddresses,
+    null,
+    '',
+    'public listeners in the place of HOST:PORT; a unix socket is made with mode 660 unless another is said',
+    'restart',
   ),
   httpsPort: row(
     'TORC_HTTPS_PORT',
@@ -91,10 +112,18 @@ export const frontFields = {
   ),
   trustedProxies: row(
     'TORC_TRUSTED_PROXIES',
-    list(parseCidr, 'a list of CIDRs or addresses'),
+    list(parsePeer, PEERS),
     null,
     '',
     'peers whose X-Forwarded-* or Forwarded is kept and appended to; of all others it is replaced',
+    'live',
+  ),
+  proxyProtocol: row(
+    'TORC_PROXY_PROTOCOL',
+    list(parsePeer, PEERS),
+    null,
+    '',
+    'peers whose connections begin with a PROXY header (v1 or v2), before TLS too: the address it tells is the client',
     'live',
   ),
   forwarded: row(

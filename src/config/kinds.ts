@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { UNIX } from '../core/ip-ranges.ts';
 
 /** Where a request's key is read from; the first one present wins (TORC_KEY). */
 export interface KeySource {
@@ -137,6 +138,57 @@ export function parseCidr(item: string): string | null {
  * tick; `rollout`, other replicas, one slot after the other; `restart`, another torc.
  */
 export type Changes = 'live' | 'rollout' | 'restart';
+
+/** A CIDR or address, or whoever connects to a unix socket. */
+export const parsePeer = (item: string): string | null => (item === UNIX ? item : parseCidr(item));
+
+/** Where to listen: an address, or the path of a unix socket and who may connect to it. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly mode: number;
+}
+
+const DEFAULT_SOCKET_MODE = 0o660;
+/** Of a socket's path the kernel takes 107; torc makes it in a directory of its own beside that. */
+const MAX_PATH_BYTES = 90;
+
+export function parseListenAddress(item: string): ListenAddress | null {
+  if (item.startsWith('unix:')) {
+    const path = item.slice('unix:'.length);
+    const fits = path.startsWith('/') && !path.endsWith('/') && Buffer.byteLength(path) <= MAX_PATH_BYTES;
+    return fits ? { host: path, port: 0, mode: DEFAULT_SOCKET_MODE } : null;
+  }
+  const [, v6, host = v6, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(item) ?? [];
+  if (host === undefined || (v6 !== undefined && isIP(v6) !== 6)) return null;
+  return Number(port) >= 1 && Number(port) <= 65535 ? { host, port: Number(port), mode: 0 } : null;
+}
+
+/** `unix:/run/torc.sock,mode=660`: the comma that parts a socket from its mode is one of the list, too. */
+export const listenAddresses: Kind<readonly ListenAddress[]> = {
+  allowed:
+    'ADDRESS:PORT, [IPv6]:PORT, unix:/PATH (at most 90 bytes, ,mode=660 behind it), several with commas',
+  isList: true,
+  schema: z.string().transform((value, context): readonly ListenAddress[] => {
+    const addresses: ListenAddress[] = [];
+    const wrong = (message: string): void => context.addIssue({ code: 'custom', message });
+    for (const item of value.split(',').map(part => part.trim())) {
+      const last = addresses.at(-1);
+      const mode = /^mode=0?([0-7]{3})$/.exec(item)?.[1];
+      if (item === '' && value.trim() === '') continue;
+      if (mode !== undefined && last?.host.startsWith('/'))
+        addresses[addresses.length - 1] = { ...last, mode: Number.parseInt(mode, 8) };
+      else {
+        const parsed = parseListenAddress(item);
+        if (parsed === null) wrong(`has a wrong part "${item}"`);
+        else if (addresses.some(({ host, port }) => host === parsed.host && port === parsed.port))
+          wrong(`has "${item}" twice`);
+        else addresses.push(parsed);
+      }
+    }
+    return addresses;
+  }),
+};
 
 /** `readBy`: the drivers that make anything of it; with another one it is a fault (check.ts). */
 export const row = <T, F extends string | null>(

@@ -1,5 +1,6 @@
 // Ranges of addresses in CIDR notation, as settings have them, and whether an address is within one. An IPv4 address that
-// came through an IPv6 socket (::ffff:10.0.0.1) counts as what it is.
+// came through an IPv6 socket (::ffff:10.0.0.1) counts as what it is. Who comes through a unix socket has no address, so a
+// list of peers names those by a word.
 
 import ipaddr from 'ipaddr.js';
 
@@ -15,3 +16,19 @@ export function isWithin(ip: string, ranges: readonly IpRange[]): boolean {
   const address = ipaddr.process(ip);
   return ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits));
 }
+
+/** In a list of peers: whoever connects to a unix socket. */
+export const UNIX = 'unix';
+
+export interface Peers {
+  readonly ranges: readonly IpRange[];
+  readonly unix: boolean;
+}
+
+export const parsePeers = (list: readonly string[]): Peers => ({
+  ranges: parseRanges(list.filter(item => item !== UNIX)),
+  unix: list.includes(UNIX),
+});
+
+export const isAmong = (address: string, isUnix: boolean, { ranges, unix }: Peers): boolean =>
+  isUnix ? unix : isWithin(address, ranges);

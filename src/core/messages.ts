@@ -16,6 +16,10 @@ export interface AdminRequest {
   readonly rawHeaders: readonly string[];
   /** The peer's address; '' on a unix socket. */
   readonly peer: string;
+  /** A proxy of TCP is between, and `peer` is whom that told, if anybody (PROXY protocol). */
+  readonly isTold: boolean;
+  /** The host of the listener that it came to, as the settings have it; a path where it is a unix socket. */
+  readonly listener: string;
   readonly hasBody: boolean;
   /** False for HTTP/1.0. */
   readonly isHttp11: boolean;

@@ -42,8 +42,15 @@ export interface ControlResponse {
   listenerCount(event: 'drain'): number;
 }
 
+/** Who asks, and at which listener. */
+export interface ControlPeer {
+  /** '' where it came through a unix socket. */
+  readonly ip: string;
+  readonly isTold: boolean;
+  readonly at: { readonly host: string };
+}
+
 /** Where control requests go. */
 export interface AdminGateway {
-  /** `peer` is the address that the connection came from. */
-  handle(request: ControlRequest, response: ControlResponse, peer: string): void;
+  handle(request: ControlRequest, response: ControlResponse, from: ControlPeer): void;
 }

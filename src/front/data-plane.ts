@@ -187,11 +187,16 @@ class ProxyServer implements DataPlane {
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */
   #toDoors(socket: ClientSocket, peer: Peer): void {
     const client = this.#adopt(socket, peer);
+    // What came behind a PROXY header; TLS has read it itself.
+    const early: Buffer = peer.isTold && !peer.at.tls ? (socket.read() ?? NOTHING) : NOTHING;
     if (peer.protocol === 'h2') this.#http2.take(client, NOTHING);
     // The raw lane knows of no redirects: it would have to ask for each request.
     else if (this.#shared.config.express === 'off' || peer.at.redirect !== null)
-      this.#leaveRaw(client, NOTHING);
-    else new Express(this.#express, client);
+      this.#leaveRaw(client, early);
+    else {
+      const express = new Express(this.#express, client);
+      if (early.length > 0) express.received(early);
+    }
   }
 
   /** `bytes` are more than the raw lane knows, or there is none. */

@@ -151,7 +151,7 @@ export class Http1Door {
       client.idleSinceMs = this.#shared.soonMs;
       this.answered(client);
     });
-    this.#admin.handle(request, response, client.peer.ip);
+    this.#admin.handle(request, response, client.peer);
   }
 
   /** The answer goes through an ordinary response until it is a 101: refusals are plain answers, and HTTP goes on. */

@@ -95,7 +95,7 @@ export class Http2Door {
     stream.keeper = 'relay';
     const request = new Http2ControlRequest(stream, method, target, fields, expectsContinue);
     const response = new Http2ControlResponse(stream, method === 'HEAD');
-    this.#admin.handle(request, response, connection.client.peer.ip);
+    this.#admin.handle(request, response, connection.client.peer);
   }
 
   /** What never became an exchange. */

@@ -1,17 +1,19 @@
-// The listening sockets, and a connection's way from there to the doors, stage by stage: accepted -> its address is known ->
-// it is counted -> TLS, where the address has it (tls.ts) -> the doors (data-plane.ts). Each stage ends in a call of the next
-// one: at once, or when it has read what it needs, and until then the connection waits among the arrivals (arrivals.ts). A
-// connection is counted once and keeps its place to its end.
+// The listening sockets, and a connection's way from there to the doors, stage by stage: accepted -> PROXY header, where the
+// peer sends one (proxy-stage.ts) -> its address is known -> it is counted -> TLS, where the address has it (tls.ts) -> the
+// doors (data-plane.ts). Each stage ends in a call of the next one: at once, or when it has read what it needs, and until
+// then the connection waits among the arrivals (arrivals.ts). A connection is counted once and keeps its place to its end.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
+import { isSocketPath } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
 import type { HandshakeEnd, Tally } from '../routing/tally.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ConnectionLimits } from './limits.ts';
 import { Peer, PeerRules } from './peer.ts';
+import { ProxyStage } from './proxy-stage.ts';
 import { TlsStage } from './tls.ts';
 
 /** Connections that the kernel keeps for a worker until it accepts them. */
@@ -41,6 +43,7 @@ export class Listener {
   readonly #clock: Clock;
   readonly #rules: PeerRules;
   readonly #limits: ConnectionLimits;
+  readonly #proxies: ProxyStage;
   readonly #toDoors: ListenerOptions['toDoors'];
   readonly #servers: Server[] = [];
 
@@ -54,6 +57,11 @@ export class Listener {
       peer => this.left(peer),
       () => limits.refuse('handshakes'),
     );
+    this.#proxies = new ProxyStage({
+      log,
+      arrivals: this.arrivals,
+      next: (socket, peer) => this.#known(socket, peer),
+    });
     this.tls = new TlsStage({
       config,
       log,
@@ -75,9 +83,11 @@ export class Listener {
     );
     this.#servers.push(server);
     const { host, port } = address;
+    // The workers share a unix socket, which the primary makes (cluster/socket-file.ts).
+    const where = isSocketPath(host) ? { path: host } : { host, port, reusePort: CAN_REUSE_PORT };
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog: BACKLOG, reusePort: CAN_REUSE_PORT }, () => {
+      server.listen({ ...where, backlog: BACKLOG }, () => {
         server.off('error', reject);
         resolve();
       });
@@ -86,6 +96,7 @@ export class Listener {
 
   sweep(nowMs: number): void {
     this.arrivals.sweep(nowMs);
+    this.#proxies.sweep(nowMs);
     this.tls.sweep(nowMs);
   }
 
@@ -104,7 +115,9 @@ export class Listener {
       socket.destroy();
       return;
     }
-    this.#known(socket, new Peer(this.#rules, address, socket.remoteAddress ?? '', this.#clock.nowMs()));
+    const peer = new Peer(this.#rules, address, socket.remoteAddress ?? '', this.#clock.nowMs());
+    if (peer.isProxy) this.#proxies.take(socket, peer);
+    else this.#known(socket, peer);
   }
 
   /** `peer.ip` is whom torc has to do with. */

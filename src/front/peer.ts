@@ -5,7 +5,8 @@
 
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
-import { type IpRange, isWithin, parseRanges } from '../core/ip-ranges.ts';
+import { isSocketPath } from '../core/host-port.ts';
+import { isAmong, type Peers, parsePeers } from '../core/ip-ranges.ts';
 import {
   clientOf,
   type ForwardedStyle,
@@ -15,28 +16,38 @@ import {
   type Sender,
 } from '../exchange/forwarded.ts';
 
-type Settings = Pick<Config, 'trustedProxies' | 'underscoreFields' | 'forwarded' | 'requestId'>;
+type Settings = Pick<
+  Config,
+  'trustedProxies' | 'proxyProtocol' | 'underscoreFields' | 'forwarded' | 'requestId'
+>;
 
 /** What settings say of all peers; made once per worker, and all peers read it here, also after a reload. */
 export class PeerRules implements HeadRules {
-  trusted: readonly IpRange[] = [];
   passesUnderscores = false;
   forwarded: ForwardedStyle = 'x';
   readonly requestId: string;
+  #proxies: Peers = parsePeers([]);
+  #trusted: Peers = parsePeers([]);
 
   constructor(config: Settings) {
     this.requestId = config.requestId === 'off' ? '' : config.requestId.toLowerCase();
     this.configure(config);
   }
 
-  configure({ trustedProxies, underscoreFields, forwarded }: Settings): void {
-    this.trusted = parseRanges(trustedProxies);
+  configure({ trustedProxies, proxyProtocol, underscoreFields, forwarded }: Settings): void {
+    this.#trusted = parsePeers(trustedProxies);
+    this.#proxies = parsePeers(proxyProtocol);
     this.passesUnderscores = underscoreFields === 'pass';
     this.forwarded = forwarded;
   }
 
-  isTrusted(address: string): boolean {
-    return isWithin(address, this.trusted);
+  isTrusted(address: string, isUnix = false): boolean {
+    return isAmong(address, isUnix, this.#trusted);
+  }
+
+  /** Its connections begin with a PROXY header. */
+  isProxy(address: string, isUnix: boolean): boolean {
+    return isAmong(address, isUnix, this.#proxies);
   }
 }
 
@@ -45,8 +56,10 @@ export class Peer implements Sender {
   /** Where it came in, and when. */
   readonly at: Address;
   readonly acceptedMs: number;
-  /** An IPv4 address that came through an IPv6 socket is written as IPv4. */
+  /** An IPv4 address that came through an IPv6 socket is written as IPv4; '' of a unix socket. */
   ip = '';
+  /** Somebody between said who it is (PROXY protocol), or that it is somebody between. */
+  isTold = false;
   trusted = false;
   scheme: 'http' | 'https' = 'http';
   fields = '';
@@ -67,9 +80,23 @@ export class Peer implements Sender {
     this.judge();
   }
 
+  get isProxy(): boolean {
+    return this.rules.isProxy(this.ip, this.#isUnix);
+  }
+
+  /** It told whose connection this is; '' for its own. */
+  speaksFor(address: string): void {
+    this.isTold = true;
+    if (address !== '') this.hasAddress(address);
+  }
+
+  get #isUnix(): boolean {
+    return this.ip === '' && isSocketPath(this.at.host);
+  }
+
   /** By the rules of now. */
   judge(): void {
-    this.trusted = this.rules.isTrusted(this.ip);
+    this.trusted = this.rules.isTrusted(this.ip, this.#isUnix);
   }
 
   /** Who asks: the last hop that is no trusted proxy, where the peer is one. */

@@ -27,6 +27,8 @@ function asked(fields: Fields = {}, over: Partial<AdminRequest> = {}): AdminRequ
     method: 'GET',
     target: '/admin/slots',
     peer: '127.0.0.1',
+    isTold: false,
+    listener: '127.0.0.1',
     hasBody: false,
     isHttp11: true,
     ...over,
@@ -149,6 +151,11 @@ access('without a token, what came through a proxy is not local', () => {
     const withToken = { [name]: 'x', authorization: 'Bearer correct-horse' };
     assert.is(status(guarded, asked(withToken)), 200, `${name}, with the token`);
   }
+});
+
+access('without a token, what a proxy of TCP passed on is not local, whoever it says it is', () => {
+  assert.is(status(local, asked({}, { isTold: true })), 403);
+  assert.is(status(local, asked({}, { isTold: true, peer: '203.0.113.7' })), 403);
 });
 
 access('without a token, a proxy of TORC_TRUSTED_PROXIES is not local', () => {

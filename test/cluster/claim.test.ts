@@ -28,12 +28,12 @@ test('holders of a port are those of the same user and port', () => {
     `ffff0: 00000002 00000000 00010000 0001 01 12345 ${name.replaceAll('\0', '@')}\n`;
   const names = [
     line('/run/x'),
-    line(nameOf(7, 5000, holder)),
-    line(nameOf(7, 500, holder)),
-    line(nameOf(8, 5000, holder)),
+    line(nameOf(7, '5000', holder)),
+    line(nameOf(7, '500', holder)),
+    line(nameOf(8, '5000', holder)),
     line('\0torc/7/5000'),
   ].join('');
-  assert.equal(holdersOf(names, 7, 5000), [holder]);
+  assert.equal(holdersOf(names, 7, '5000'), [holder]);
 });
 
 test.run();

@@ -32,6 +32,8 @@ function answering(reply: () => AdminReply) {
         target: '/',
         rawHeaders: [],
         peer: '',
+        isTold: false,
+        listener: '127.0.0.1',
         hasBody: false,
         isHttp11: true,
       };

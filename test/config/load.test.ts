@@ -320,4 +320,41 @@ configuration('--help lists every setting', () => {
   for (const field of Object.values(fields)) assert.match(settingsHelp(), field.name);
 });
 
+configuration('where to listen: addresses, sockets and their modes', () => {
+  const listen = (text: string): unknown => config({ TORC_LISTEN: text }).listen;
+  assert.equal(listen(''), []);
+  assert.equal(listen('0.0.0.0:80, [::]:80,localhost:81'), [
+    { host: '0.0.0.0', port: 80, mode: 0 },
+    { host: '::', port: 80, mode: 0 },
+    { host: 'localhost', port: 81, mode: 0 },
+  ]);
+  assert.equal(listen('unix:/run/torc.sock,mode=600,unix:/a,127.0.0.1:1'), [
+    { host: '/run/torc.sock', port: 0, mode: 0o600 },
+    { host: '/a', port: 0, mode: 0o660 },
+    { host: '127.0.0.1', port: 1, mode: 0 },
+  ]);
+  for (const [text, wrong] of [
+    ['80', '"80"'],
+    ['a:0', '"a:0"'],
+    ['a:65536', '"a:65536"'],
+    ['::1:80', '"::1:80"'],
+    ['[1.2.3.4]:80', '"[1.2.3.4]:80"'],
+    ['unix:run/torc.sock', '"unix:run/torc.sock"'],
+    [`unix:/${'x'.repeat(90)}`, '"unix:/x'],
+    ['unix:/a,mode=8', '"mode=8"'],
+    ['a:1,mode=600', '"mode=600"'],
+    ['mode=600', '"mode=600"'],
+    ['a:1,a:1', 'has "a:1" twice'],
+    ['a:1,', 'has a wrong part ""'],
+  ] as const)
+    assert.match(faults({ TORC_LISTEN: text })[0]!, wrong);
+});
+
+configuration('the field of a request’s id is none that something else is said by', () => {
+  for (const name of ['X-Correlation-Id', 'off', 'request-id'])
+    assert.is(config({ TORC_REQUEST_ID: name }).requestId, name);
+  for (const name of ['a_b', 'Host', 'x-forwarded-for', 'content-type', 'traceparent', 'a b', 'proxy-x'])
+    assert.match(faults({ TORC_REQUEST_ID: name })[0]!, 'is no field that torc may set; allowed: ');
+});
+
 configuration.run();

@@ -62,7 +62,7 @@ export async function startProxy(
     log: recorder(lines),
   });
   const port = await freePort();
-  await proxy.listen({ host: '127.0.0.1', port, tls: false, redirect: null });
+  await proxy.listen({ host: '127.0.0.1', port, mode: 0, setting: 'PORT', tls: false, redirect: null });
   return { port, proxy, snapshots, counters, hints, lines, adminCalls, close: () => proxy.drain(0) };
 }
 

@@ -1,0 +1,94 @@
+// The public unix sockets (TORC_LISTEN=unix:PATH). Unix sockets have no SO_REUSEPORT, so the workers share one: node:cluster
+// makes it in the primary when the first worker listens, and hands the listening socket itself to each, so the kernel deals
+// connections out and none goes through the primary. It is made in a directory (PATH.d) that only torc's user can enter and moved to
+// its place with its mode when a worker listens on it: whoever finds it may use it, finds somebody there, and a file that a
+// crash left behind is replaced in one step.
+
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Address } from '../core/address.ts';
+import { StartError } from '../core/errors.ts';
+import { isSocketPath } from '../core/host-port.ts';
+
+/** Found again after a crash: the claim (claim.ts) has no two torcs at one path. */
+const directoryOf = (path: string): string => `${path}.d`;
+const birthplaceOf = (path: string): string => join(directoryOf(path), 's');
+
+/** Where a worker listens. */
+export const atBirth = (address: Address): Address =>
+  isSocketPath(address.host) ? { ...address, host: birthplaceOf(address.host) } : address;
+
+interface Placed extends Address {
+  /** Of the file that was put in its place last; 0 before. */
+  inode: number;
+}
+
+export class SocketFiles {
+  readonly #sockets: readonly Placed[];
+
+  constructor(addresses: readonly Address[]) {
+    this.#sockets = addresses
+      .filter(({ host }) => isSocketPath(host))
+      .map(address => ({ ...address, inode: 0 }));
+  }
+
+  /** Before a worker listens. */
+  prepare(): void {
+    for (const { host } of this.#sockets) {
+      const directory = directoryOf(host);
+      try {
+        mkdirSync(directory, { mode: 0o700, recursive: true });
+        chmodSync(directory, 0o700);
+        rmSync(birthplaceOf(host), { force: true });
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        throw new StartError(
+          `cannot listen on unix:${host} (${code}): set TORC_LISTEN to a path in a directory of this user`,
+        );
+      }
+    }
+  }
+
+  /** A worker listens: a socket that is new goes to its place. */
+  place(): void {
+    for (const socket of this.#sockets) {
+      const made = birthplaceOf(socket.host);
+      const found = lstatSync(made, { throwIfNoEntry: false });
+      if (found === undefined) continue;
+      chmodSync(made, socket.mode);
+      renameSync(made, socket.host);
+      socket.inode = found.ino;
+    }
+  }
+
+  /** Nobody new comes in; one that somebody else has put there meanwhile stays. */
+  remove(): void {
+    for (const { host, inode } of this.#sockets) {
+      if (lstatSync(host, { throwIfNoEntry: false })?.ino === inode) rmSync(host, { force: true });
+      rmSync(birthplaceOf(host), { force: true });
+      try {
+        rmdirSync(directoryOf(host));
+      } catch {
+        // Somebody has put something into it.
+      }
+    }
+  }
+}
+
+/** StartError where somebody listens on the socket, or where it is none; one that nobody listens on is there to be replaced. */
+export async function checkSocket(path: string, setting: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new StartError(`${path} is no socket: remove it, or set ${setting} to another path`);
+  const isTaken = await new Promise<boolean>(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED'));
+  });
+  if (isTaken) throw new StartError(`${path} is taken by another program: set ${setting} to another path`);
+}
