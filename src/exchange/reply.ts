@@ -50,11 +50,14 @@ export function unknownEndpointBody(target: string): string {
   return bodyOf(`'${path}' endpoint does not exist in server replicas`);
 }
 
-/** The whole answer to a request that never became one (a broken head), the last of its connection. */
-export function rawError(code: ProxyErrorCode): string {
+/**
+ * The whole answer to a request that never became one (a broken head), the last of its connection; `idLine` is the field with
+ * its id, or ''.
+ */
+export function rawError(code: ProxyErrorCode, id = '', idLine = ''): string {
   const { status, retryAfterS } = proxyErrors[code];
-  const body = errorBody(code, '', '');
-  return `${replyHead(status, body, retryAfterS)}Connection: close\r\n\r\n${body}`;
+  const body = errorBody(code, '', id);
+  return `${replyHead(status, body, retryAfterS)}Connection: close\r\n${idLine}\r\n${body}`;
 }
 
 /** The same by https, on that port. */

@@ -2,7 +2,7 @@
 // read a second time (request-line.ts); the others get their refusal, behind the answers that the connection still owes.
 
 import type { Server } from 'node:http';
-import type { ProxyErrorCode } from '../core/errors.ts';
+import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 import { rawError } from '../exchange/reply.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket } from './client.ts';
@@ -104,6 +104,17 @@ export class ClientErrors {
     this.#refuse(client.socket, code);
   }
 
+  /** Never a request, but it has a name and a line, because its sender will ask about it. */
+  #say(socket: ClientSocket, code: ProxyErrorCode): void {
+    const { ids, config, access } = this.#shared;
+    const id = ids.next();
+    const text = rawError(code, id, ids.hasField ? ids.lineOf(id) : '');
+    socket.end(text, 'latin1');
+    if (!config.accessLog) return;
+    const { status } = proxyErrors[code];
+    access({ id, status, code, bytesOut: text.length, ip: socket.client!.peer.ip }, 'no request');
+  }
+
   /** Behind the answers that the connection still has to give. */
   refuseInTurn(socket: ClientSocket, code: ProxyErrorCode): void {
     const client = socket.client!;
@@ -122,7 +133,7 @@ export class ClientErrors {
     socket.client!.idleSinceMs = this.#shared.soonMs;
     socket.client!.lingering = true;
     socket.client!.closing = true;
-    socket.end(rawError(code), 'latin1');
+    this.#say(socket, code);
   }
 }
 

@@ -58,7 +58,14 @@ async function withTls(
     ],
     clientCa,
   });
-  await torc.proxy.listen({ host: '127.0.0.1', port: securePort, tls: true, redirect: null });
+  await torc.proxy.listen({
+    host: '127.0.0.1',
+    port: securePort,
+    mode: 0,
+    setting: 'TORC_HTTPS_PORT',
+    tls: true,
+    redirect: null,
+  });
   securePorts.set(securePort, authority.cert);
   try {
     await body({ ...torc, securePort });
