@@ -1,5 +1,6 @@
 // Arguments -> command, operand, options and settings; the help that is written from the same rows.
 
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CommandLine, readCommandLine } from '../../src/cli/command-line.ts';
@@ -108,6 +109,35 @@ tests('the token: the one setting, else of its file one that may operate', () =>
   assert.is(tokenFor(null, 'scrape read token-read'), 'token-read');
   assert.is(tokenFor(null, 'short'), null);
   assert.is(tokenFor(null, null), null);
+});
+
+tests('whatever the arguments are, they are read or refused', () => {
+  const word = fc.oneof(
+    fc.constantFrom(
+      'status',
+      'explain',
+      '--json',
+      '--url',
+      '--',
+      '-',
+      '-h',
+      '--no-json',
+      '--url=',
+      '--__proto__',
+      '=',
+    ),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.string({ maxLength: 12 }).map(text => `--${text}`),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), argv => {
+      const line = readCommandLine(argv);
+      assert.ok(['command', 'help', 'version', 'fault'].includes(line.kind));
+      targetAt(argv[0] ?? '', null);
+      tokenFor(null, argv.join('\n'));
+    }),
+    { numRuns: 500 },
+  );
 });
 
 tests.run();
