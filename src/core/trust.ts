@@ -82,6 +82,10 @@ const UNKNOWN = 'its certificate is from an unknown authority: give the file of 
 
 /** By code, or by OpenSSL's words, which node:tls puts behind EPROTO or makes codes of. */
 const words: readonly (readonly [RegExp, string])[] = [
+  [
+    /no_application_protocol/,
+    'it does not speak this behind TLS (ALPN): TORC_REPLICA_PROTOCOL=http1, or h2c for HTTP/2',
+  ],
   [/cert_has_expired/, 'its certificate has expired: renew it there'],
   [/cert_not_yet_valid/, 'its certificate is not valid yet: compare the clocks of both machines'],
   [/depth_zero_self_signed/, 'its certificate is self-signed: give that certificate as ;ca=FILE'],

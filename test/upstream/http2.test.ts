@@ -791,6 +791,17 @@ http2('a client that leaves cancels its stream, and no other', () =>
   }),
 );
 
+http2('an upgrade is answered 501: HTTP/2 has none', () =>
+  withTwo(whole('well'), async (torc, first) => {
+    const upgrade = get('/', ['Connection: Upgrade', 'Upgrade: websocket']);
+    const answer = await ask(torc.port, upgrade);
+    assert.is(answer.status, 501);
+    assert.match(answer.body, /take no such upgrade/);
+    assert.is(first.streams.length, 0);
+    assert.equal(torc.hints, []);
+  }),
+);
+
 http2('every byte of a replica is a sign of its life', () =>
   withTwo(whole('well'), async torc => {
     const signs = () => torc.snapshots.signs('replica-1-0');

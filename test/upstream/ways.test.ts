@@ -4,6 +4,7 @@
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createPlainServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,8 +55,13 @@ async function replica(options: TlsOptions = own): Promise<Replica> {
 }
 
 /** A proxy whose slots are at these addresses. */
-async function proxyTo(...addresses: readonly ReplicaAddress[]): Promise<TestProxy> {
-  const torc = await startProxy([]);
+const proxyTo = (...addresses: readonly ReplicaAddress[]): Promise<TestProxy> => proxyBy({}, ...addresses);
+
+async function proxyBy(
+  settings: Record<string, string>,
+  ...addresses: readonly ReplicaAddress[]
+): Promise<TestProxy> {
+  const torc = await startProxy([], settings);
   const snapshot = snapshotOf(
     2,
     addresses.map(({ port }) => port),
@@ -319,7 +325,7 @@ test('upstreams are written as URLs and paths', () => {
     'https://me:secret@app.test': /has a user/,
     'https://': /has no host/,
     'https://app.test:0': /port "0"/,
-    'https://app.test;verify=no': /only ;name=, and with https:\/\/ ;ca= and ;sni=/,
+    'https://app.test;verify=no': /only ;name=, ;weight=, ;id=, and with https:\/\/ ;ca= and ;sni=/,
     'https://app.test;sni=10.0.0.1': /sni "10\.0\.0\.1", which is not a host name/,
     'https://app.test;sni=a;sni=b': /two ;sni=/,
     'https://app.test;ca=': /ca "", which is not a path/,
@@ -334,6 +340,33 @@ test('upstreams are written as URLs and paths', () => {
   const twice = upstreamList.schema.safeParse('unix:/a/b,unix:/a:b,https://x,x:443');
   assert.match(`${twice.error}`, /two upstreams of the name unix:a:b: give one of them another/);
   assert.match(`${twice.error}`, /names x:443 twice/);
+});
+
+test('HTTP/2 is agreed on by ALPN; who chooses another protocol is not asked, and the log says so', async () => {
+  const server = createSecureServer({ ...own, allowHTTP1: false });
+  const seen: unknown[] = [];
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    seen.push(headers[':scheme'], (stream.session!.socket as TLSSocket).alpnProtocol);
+    stream.respond({ ':status': 200, 'content-length': 5 });
+    stream.end('hello');
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const address = trusting((server.address() as { port: number }).port, 'app.test');
+  const h2c = { REPLICA_PROTOCOL: 'h2c', UPSTREAMS: '127.0.0.1:1' };
+  const torc = await proxyBy(h2c, address);
+  assert.is((await ask(torc.port, get('/x'))).body, 'hello');
+  await torc.close();
+  const { alive, detail } = await beat(address, question('http2'));
+  assert.ok(alive, detail);
+  assert.equal(seen, ['https', 'h2', 'https', 'h2']);
+  server.close();
+
+  const other = await replica();
+  const refused = await proxyBy({ ...h2c, RETRIES: '0' }, trusting(other.port, 'app.test'));
+  assert.is((await ask(refused.port, get('/x'))).status, 502);
+  assert.match(JSON.stringify(refused.lines), /\(ALPN\): TORC_REPLICA_PROTOCOL=http1/);
+  await refused.close();
+  other.server.close();
 });
 
 test.run();
