@@ -64,12 +64,14 @@ async function otherCommand(line: CommandLine): Promise<void> {
 
 async function start(flags: readonly string[]): Promise<void> {
   const { loadConfig } = await import('./config/load.ts');
-  const loaded = loadConfig(process.env, flags, { cwd: process.cwd(), readFile });
+  const files = { cwd: process.cwd(), readFile };
+  const load = (): ReturnType<typeof loadConfig> => loadConfig(process.env, flags, files);
+  const loaded = load();
   if (loaded.kind === 'faults') fail(loaded.faults, 2);
   const { runPrimary } = await import('./primary.ts');
   const processLog = openLog(loaded.config.log, 'primary', 1);
   try {
-    process.exit(await runPrimary(loaded, processLog));
+    process.exit(await runPrimary(loaded, load, processLog));
   } catch (error) {
     if (error instanceof StartError)
       fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);

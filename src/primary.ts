@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { type AccessRules, isLoopback } from './admin/access.ts';
 import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
-import { loadTokens } from './admin/tokens.ts';
 import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
@@ -18,7 +17,8 @@ import { Workers } from './cluster/workers.ts';
 import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
 import type { Config } from './config/fields.ts';
-import type { Settings } from './config/load.ts';
+import type { Loaded, Settings } from './config/load.ts';
+import { type Part, Reloader } from './config/reload.ts';
 import { Autoscaler } from './control/autoscale.ts';
 import { EventFile } from './control/event-file.ts';
 import { Supervisor } from './control/supervisor.ts';
@@ -32,6 +32,7 @@ import { createDriver } from './drivers/create.ts';
 import { probe } from './drivers/probe.ts';
 import { stateRoot } from './drivers/state.ts';
 import { readUpstreams } from './drivers/static/file.ts';
+import { LiveAutoscaler, LiveTokens, livePartsOf, onHangUp } from './live.ts';
 import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
 import { ServiceManager } from './service-manager.ts';
@@ -45,15 +46,19 @@ const EVENTS_WAIT_MS = 2_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(
-  { config, meant, passedOver, notes }: Settings,
+  settings: Settings,
+  load: () => Loaded,
   processLog: ProcessLog,
 ): Promise<number> {
+  const { config, meant, passedOver, notes } = settings;
   const { log, always, fault } = processLog;
   const version = ownVersion();
   const manager = new ServiceManager({ env: process.env, pid: process.pid, clock: systemClock, log });
   // Files that settings name are settings: what is wrong in them is said before anything starts.
-  const tokens = loadTokens(config.adminToken, config.adminTokenFile);
+  const tokens = new LiveTokens(config);
   if (config.upstreamsFile !== null) readUpstreams(config.upstreamsFile);
+  /** Why there is nothing to reload; null while torc serves. */
+  let phase: string | null = 'torc is starting: try again later';
   log.info({ version, node: process.versions.node, pid: process.pid }, `torc ${version} starts`);
   if (passedOver.length > 0)
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
@@ -67,14 +72,28 @@ export async function runPrimary(
   const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
-  const driver = await createDriver(config, {
+  const made = await createDriver(config, {
     meant,
     stateRoot: root,
     log,
     progress: text => log.info({}, text),
   });
+  const { driver } = made;
   const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
   await https?.open();
+  const parts: Part[] = [];
+  const reloader = new Reloader({
+    settings,
+    load,
+    driver: () => driver.name,
+    refusal: () => phase,
+    parts,
+    began: () => manager.reloading(),
+    announce: (text, level) => {
+      supervisor.announce('settings', text, level);
+      manager.ready(() => readyLine(supervisor));
+    },
+  });
   const workers: Workers = new Workers({
     config,
     greeting: () => https?.greeting() ?? [],
@@ -98,11 +117,14 @@ export async function runPrimary(
     random: systemRandom,
     log,
     dataPlane: workers,
-    settings: config,
+    settings: () => reloader.settings.config,
     eventStore: eventFile,
   });
   const admin = new Admin({
-    config,
+    settings: reloader,
+    get config() {
+      return reloader.settings.config;
+    },
     clock: systemClock,
     supervisor,
     totals,
@@ -127,16 +149,18 @@ export async function runPrimary(
     workersHung: () => workers.hung,
   });
 
-  const trusted = parsePeers(config.trustedProxies);
-  const rulesFor = (host: string, isControl: boolean): AccessRules => ({
-    isLocal: isSocketPath(host) ? isControl : isLoopback(host),
-    host: isSocketPath(host) ? '' : host,
-    tokens,
-    adminOpen: config.adminOpen,
-    adminHosts: config.adminHosts,
-    isReplicaPeer: address => driver.isReplicaPeer?.(address) ?? false,
-    isTrustedProxy: address => isAmong(address, false, trusted),
-  });
+  const rulesFor = (host: string, isControl: boolean): AccessRules => {
+    const { adminOpen, adminHosts, trustedProxies } = reloader.settings.config;
+    return {
+      isLocal: isSocketPath(host) ? isControl : isLoopback(host),
+      host: isSocketPath(host) ? '' : host,
+      tokens: tokens.tokens,
+      adminOpen,
+      adminHosts,
+      isReplicaPeer: address => driver.isReplicaPeer?.(address) ?? false,
+      isTrustedProxy: address => isAmong(address, false, parsePeers(trustedProxies)),
+    };
+  };
   const adminAddress = adminAddressOf(config);
   const adminListener =
     adminAddress &&
@@ -147,13 +171,18 @@ export async function runPrimary(
       onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(request.listener, true)),
     });
 
-  const autoscaler = makeAutoscaler(config, supervisor, workers);
+  const autoscaler = new LiveAutoscaler(now => makeAutoscaler(now, supervisor, workers));
+  parts.push(
+    ...livePartsOf({ config, processLog, tokens, workers, supervisor, made, adminListener, autoscaler }),
+    ...(https === null ? [] : [() => https.store.prepare()]),
+  );
 
   const stopped = stopSignal(() => {
     workers.kill();
     sockets.remove();
     process.exit(1);
   });
+  const hangUp = onHangUp(reloader);
   const remove = config.onExit === 'remove';
   try {
     const started = (async () => {
@@ -166,21 +195,24 @@ export async function runPrimary(
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
-      announce({ version, config, driver, supervisor, hasTokens: tokens.length > 0, always });
+      announce({ version, config, driver, supervisor, hasTokens: tokens.tokens.length > 0, always });
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       manager.ready(() => readyLine(supervisor));
       collectRegularly(workers, () => {
         keepOnly(totals, new Set(supervisor.names()));
         recent.keepOnly(new Set(supervisor.slots().map(slot => slot.replicaId)));
       });
-      void autoscaler?.run();
+      autoscaler.run(reloader.settings.config);
+      phase = null;
+      hangUp.ready();
     }
     log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
     const told = manager.stopping();
-    autoscaler?.close();
+    phase = 'torc is stopping';
+    autoscaler.close();
     https?.close();
     sockets.remove();
-    await workers.shutdown(config.drainTimeoutMs);
+    await workers.shutdown(reloader.settings.config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
     await within(EVENTS_WAIT_MS, eventFile.close());

@@ -12,9 +12,12 @@ import type { HotKeysReport } from '../routing/hot-keys.ts';
 import type { RecentView } from '../routing/recent.ts';
 import type { Audit } from './audit.ts';
 import type { Past } from './events.ts';
+import type { SettingsSource } from './settings.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {
+  /** Those in force, and their reload; `config` is their values, asked for anew each time. */
+  readonly settings: SettingsSource;
   readonly config: Config;
   readonly clock: Clock;
   readonly supervisor: Supervisor;

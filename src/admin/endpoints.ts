@@ -138,6 +138,13 @@ export const endpoints: readonly Endpoint[] = [
     schemas.rollout,
   ),
   change('DELETE', '/admin/rollout', 'Stops the roll-out where it is', null, schemas.rollout),
+  change(
+    'POST',
+    '/admin/reload',
+    'Reads settings, token files, certificates and the file of upstreams again: all of it, or nothing where there is a fault (400)',
+    null,
+    schemas.reload,
+  ),
   get('/admin/live', 'torc is alive', schemas.alive),
   {
     ...get('/admin/ready', 'At least one slot is ready (else 503)', schemas.ready),

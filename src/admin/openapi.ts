@@ -27,6 +27,7 @@ const answers: Named = {
   Ring: schemas.ring,
   HotKeys: schemas.hotKeys,
   Rollout: schemas.rollout,
+  Reload: schemas.reload,
   Event: schemas.event,
   Ready: schemas.ready,
 };

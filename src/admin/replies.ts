@@ -10,8 +10,12 @@ export const json = (status: number, value: unknown, headers: Record<string, str
   more: false,
 });
 
-export const failure = (status: number, message: string, headers: Record<string, string> = {}): AdminReply =>
-  json(status, { message: `<Error> ${message}`, status: 'failure' }, headers);
+export const failure = (
+  status: number,
+  message: string,
+  headers: Record<string, string> = {},
+  more: object = {},
+): AdminReply => json(status, { message: `<Error> ${message}`, status: 'failure', ...more }, headers);
 
 /** The head of server-sent events. */
 export const streamReply: AdminReply = {

@@ -25,6 +25,7 @@ import { AdminPage } from './page.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
+import { reloaded, settingsView } from './settings.ts';
 import { Stats } from './stats.ts';
 import { statusView } from './status.ts';
 import { Tally } from './tally.ts';
@@ -39,6 +40,7 @@ interface Asked {
   /** '' where the route takes none. */
   readonly body: string;
   readonly rules: AccessRules;
+  readonly who: string;
   readonly channel: AdminChannel;
 }
 
@@ -94,6 +96,7 @@ const routes: readonly Route[] = [
   change('POST', /^\/admin\/rollout$/, (admin, asked) => admin.beginRollout(asked)),
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
   look(/^\/admin\/openapi\.json$/, admin => admin.openApi()),
+  change('POST', /^\/admin\/reload$/, (admin, { who }) => admin.reload(who)),
   look(/^\/admin\/live$/, () => json(200, { status: 'alive' })),
   look(/^\/admin\/ready$/, admin => admin.ready()),
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
@@ -121,7 +124,7 @@ export class Admin {
     this.#context = context;
     this.events = new EventStreams(context.supervisor, context.clock, context.past);
     this.#metrics = new Metrics(context.version);
-    this.whatIfs = new WhatIfs(context.config, context.supervisor);
+    this.whatIfs = new WhatIfs(context, context.supervisor);
     context.supervisor.subscribe(entry => this.#tally.count(entry));
     this.stats = new Stats(context);
   }
@@ -152,7 +155,7 @@ export class Admin {
     const changes = found.need === 'operate';
     const body = changes && request.hasBody ? await channel.readBody() : '';
     if (body === null) return null;
-    const asked = { request, path, query: new URLSearchParams(query), body, rules, channel };
+    const asked = { request, path, query: new URLSearchParams(query), body, rules, who: caller.who, channel };
     const reply = await found.handler(this, asked);
     if (changes) this.#context.audit.changed(request, caller.who, body, reply.status);
     return reply;
@@ -248,6 +251,7 @@ export class Admin {
       wantedWorkers,
       workerRestarts: this.#context.workerRestarts(),
       totals,
+      settings: settingsView(this.#context.settings),
     };
     return json(200, statusView(source));
   }
@@ -285,6 +289,13 @@ export class Admin {
   stopRollout(): AdminReply {
     const outcome = this.#context.supervisor.stopRollout('somebody asked for it (DELETE /admin/rollout)');
     return outcome.ok ? this.rollout() : failure(outcome.status, outcome.message);
+  }
+
+  async reload(who: string): Promise<AdminReply> {
+    const reply = await reloaded(this.#context.settings, who);
+    // Whoever hands in its counts has taken what was published before.
+    await this.#context.collect();
+    return reply;
   }
 
   openApi(): AdminReply {

@@ -16,6 +16,10 @@ const source = z.enum(['event', 'connection', 'heartbeat', 'outlier', 'listing',
 export const failure = z.strictObject({
   message: z.string(),
   status: z.literal('failure'),
+  faults: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'of a reload: each fault, with what is allowed' }),
 });
 
 export const members = z.strictObject({
@@ -66,6 +70,8 @@ export const slots = z.strictObject({ driver: z.string(), slots: z.array(slot), 
 
 const rolloutState = z.enum(['running', 'succeeded', 'stopped']);
 
+const settingValue = z.string().nullable().meta({ description: 'as it is written; null: not set' });
+
 export const status = z.strictObject({
   version: z.string(),
   startedAt: time,
@@ -92,6 +98,26 @@ export const status = z.strictObject({
   }),
   logLinesDropped: count,
   safeToDeploy: z.strictObject({ yes: z.boolean(), reasons: z.array(z.string()) }),
+  settings: z.record(
+    z.string(),
+    z.strictObject({
+      value: settingValue,
+      from: z.enum(['default', 'file', 'environment', 'flag', 'derived']),
+      where: z.string().optional(),
+      changes: z.enum(['live', 'rollout', 'restart']).meta({ description: 'what another value needs' }),
+      afterRestart: settingValue.optional(),
+    }),
+  ),
+});
+
+const settingChanges = z.array(z.strictObject({ name: z.string(), from: settingValue, to: settingValue }));
+
+export const reload = z.strictObject({
+  message: z.string().meta({ description: 'all of it in words, as the log has it' }),
+  changed: settingChanges.meta({ description: 'in force in all workers' }),
+  rollout: settingChanges.meta({ description: 'what a roll-out brings that has begun' }),
+  afterRestart: settingChanges.meta({ description: 'what a running torc does not change' }),
+  files: z.array(z.string()).meta({ description: 'files that were read again and say something else' }),
 });
 
 export const rollout = z.union([
@@ -263,7 +289,7 @@ export const change = z.strictObject({
 export const notice = z.strictObject({
   seq: count,
   atMs: z.number(),
-  topic: z.enum(['rollout', 'scale', 'worker']),
+  topic: z.enum(['rollout', 'scale', 'worker', 'settings']),
   text: z.string(),
 });
 

@@ -22,6 +22,8 @@ export interface StatusSource {
   readonly workers: readonly WorkerRing[];
   readonly wantedWorkers: number;
   readonly workerRestarts: number;
+  /** settings.ts. */
+  readonly settings: object;
   readonly totals: Pick<Totals, 'requests' | 'retries' | 'budgetRefusals' | 'logDropped'>;
 }
 
@@ -54,6 +56,7 @@ export function statusView(source: StatusSource): object {
     },
     logLinesDropped: totals.logDropped,
     safeToDeploy: { yes: reasons.length === 0, reasons },
+    settings: source.settings,
   };
 }
 

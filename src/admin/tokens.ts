@@ -61,6 +61,9 @@ export function parseTokens(text: string): readonly Token[] | string {
   return tokens.length === 0 ? 'it has no token' : tokens;
 }
 
+export const tokenNames = (tokens: readonly Token[]): string =>
+  tokens.map(({ name, role }) => `${name} (${role})`).join(', ') || 'none';
+
 /** The token of the one Authorization field, null where there is none (RFC 6750 section 2.1). */
 export function bearerOf(authorizations: readonly string[]): string | null {
   if (authorizations.length !== 1) return null;

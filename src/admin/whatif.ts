@@ -48,12 +48,12 @@ function readQuestion(query: URLSearchParams, slots: readonly RingSlot[]): Quest
 }
 
 export class WhatIfs {
-  readonly #config: Config;
+  readonly #context: { readonly config: Config };
   readonly #supervisor: Supervisor;
   #current: { readonly question: string; readonly reply: Promise<AdminReply> } | null = null;
 
-  constructor(config: Config, supervisor: Supervisor) {
-    this.#config = config;
+  constructor(context: { readonly config: Config }, supervisor: Supervisor) {
+    this.#context = context;
     this.#supervisor = supervisor;
   }
 
@@ -74,7 +74,7 @@ export class WhatIfs {
   }
 
   async #compute({ slots, wanted, ring: other }: Question): Promise<AdminReply> {
-    const { ring, ringRows } = this.#config;
+    const { ring, ringRows } = this.#context.config;
     const result = await (other === null
       ? whatIf(slots, wanted, ring, ringRows)
       : otherRing(slots, ring, other, ringRows));

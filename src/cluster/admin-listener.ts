@@ -106,6 +106,11 @@ export class AdminListener {
     );
   }
 
+  configure(timeoutMs: number): void {
+    this.#server.headersTimeout = timeoutMs;
+    this.#relay.bodyTimeoutMs = timeoutMs;
+  }
+
   /** Also for one that is given back to the server, with what came behind a request (`#onRequest`). */
   #onConnection(socket: Socket): void {
     if (!this.#peers.has(socket)) {

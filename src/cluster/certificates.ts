@@ -74,11 +74,19 @@ export class CertificateStore {
 
   /** Reads the files again. All their faults, and then nothing has changed; else what they say is what is served. */
   reload(): readonly string[] {
+    const { faults, digest, apply } = this.prepare();
+    if (faults.length === 0) apply();
+    else this.#seen = digest;
+    return faults;
+  }
+
+  /** Its first half, for a reload of all settings (config/reload.ts): nothing changes until `apply`. */
+  prepare(): { faults: readonly string[]; digest: string; changed: readonly string[]; apply(): void } {
     const { config, clock, changed, log } = this.#options;
     const { faults, texts, digest } = this.#read();
     const isNew = digest !== this.#seen;
-    this.#seen = digest;
-    if (faults.length > 0) return faults;
+    const nothing = { digest, changed: [], apply: () => {} };
+    if (faults.length > 0) return { ...nothing, faults };
     const checked: Checked[] = [];
     for (const [index, certFile] of config.tlsCert.entries()) {
       const keyFile = config.tlsKey[index]!;
@@ -91,13 +99,16 @@ export class CertificateStore {
     const clientCa = tlsClientCa === null ? null : texts.get(tlsClientCa)!;
     if (clientCa !== null && !isAuthority(clientCa))
       faults.push(`${tlsClientCa} has no certificate in PEM form: name a file of authorities`);
-    if (faults.length > 0 || !isNew) return faults;
-    this.#take(config.tls === 'self-signed' ? null : checked, clientCa);
-    // At the start nobody is served yet.
-    if (this.#timer !== null) changed(this.#material);
-    for (const { file, names, expiresMs } of checked)
-      log.info({ file, names, expires: new Date(expiresMs) }, `HTTPS has the certificate of ${file}`);
-    return [];
+    if (faults.length > 0 || !isNew) return { ...nothing, faults };
+    const apply = (): void => {
+      this.#seen = digest;
+      this.#take(config.tls === 'self-signed' ? null : checked, clientCa);
+      // At the start nobody is served yet.
+      if (this.#timer !== null) changed(this.#material);
+      for (const { file, names, expiresMs } of checked)
+        log.info({ file, names, expires: new Date(expiresMs) }, `HTTPS has the certificate of ${file}`);
+    };
+    return { faults, digest, changed: checked.map(({ file }) => `${file} was read again`), apply };
   }
 
   /** `certificates`: null for those that are there. */

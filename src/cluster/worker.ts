@@ -20,6 +20,7 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
   const { log } = processLog;
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
+  process.on('SIGHUP', () => {});
   const send = (message: ToPrimary<CountersDelta>): void => {
     if (process.connected) process.send?.(message);
   };

@@ -130,7 +130,7 @@ export const replicasFields = {
     '5000',
     'ms',
     'static driver: names are asked for again at least so often, sooner where their TTL is shorter',
-    'live',
+    'restart',
     STATIC,
   ),
   dnsServers: row(
@@ -139,7 +139,7 @@ export const replicasFields = {
     null,
     '',
     "static driver: name servers for dns: and srv: upstreams; unset: the system's",
-    'live',
+    'restart',
     STATIC,
   ),
   follow: row(
@@ -237,7 +237,7 @@ export const replicasFields = {
     'remove',
     '',
     'what happens to replicas when torc exits',
-    'live',
+    'restart',
     MAKERS,
   ),
   drainTimeoutMs: row(

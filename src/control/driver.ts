@@ -36,6 +36,8 @@ export interface ReplicaSpec {
   readonly spare: boolean;
   /** What a roll-out named (an image, a command line); absent: what torc was configured with. */
   readonly version?: string;
+  /** The driver's own: what a reload made of other settings. It says all, `version` is its name then. */
+  readonly definition?: object | undefined;
 }
 
 /**
@@ -74,7 +76,7 @@ export interface Driver {
   /** Makes sure that a version can be started, before a roll-out touches anything. Throws with a cause in plain words. */
   prepare?(version: string): Promise<void>;
   /** A roll-out of it has succeeded: the next torc starts with it. Never throws. */
-  remember?(version: string): void;
+  remember?(version: string, definition?: object): void;
   /** The end of what a replica printed, with what it asks for ("torc: ..."), '' where nothing is known. Asked before its `stop`; never throws. */
   lastWords?(replica: Replica): Promise<string>;
   /** The container's own health check; null where it has none. Throws when the engine cannot be asked. */

@@ -9,7 +9,7 @@ import type { Replica } from './driver.ts';
 import { Health } from './health.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
-import type { SupervisorOptions } from './options.ts';
+import type { SupervisorOptions, SupervisorSettings } from './options.ts';
 import { ejectionMs, mostHung, PANIC_MS } from './outlier.ts';
 import { adoptable, backoffMs, STABLE_MS } from './reconcile.ts';
 import { type Leaving, Replacer, type RetireHow } from './replace.ts';
@@ -59,7 +59,7 @@ export class Fleet {
       dataPlane,
       clock,
       log,
-      drainTimeoutMs: settings.drainTimeoutMs,
+      drainTimeoutMs: () => settings().drainTimeoutMs,
       onStarted: (slot, replica, version) => this.#onStarted(slot, replica, version),
       onStartFailed: (slot, cause) => this.#onStartFailed(slot, cause),
       onStopped: () => this.#events.onChange(),
@@ -70,7 +70,7 @@ export class Fleet {
 
   /** The slots that were asked for, still empty. */
   #makeSlots(): void {
-    const { replicas, spares, ring } = this.#options.settings;
+    const { replicas, spares, ring } = this.#options.settings();
     const fault = slotsFault(ring, replicas);
     if (fault !== null) {
       throw new StartError(`TORC_REPLICAS: ${replicas} is too many; ${fault}`, { exitCode: 2 });
@@ -78,6 +78,23 @@ export class Fleet {
     for (let i = 1; i <= replicas; i++)
       this.slots.add(`${i}`, this.change('torc started', 'supervisor'), false);
     for (let i = 1; i <= spares; i++) this.slots.addSpare(this.change('torc started', 'supervisor'));
+  }
+
+  /** Other settings are in force than `before`. */
+  reconfigure(before: SupervisorSettings): void {
+    const { settings, driver } = this.#options;
+    this.#health.configure(before);
+    if (driver.creates) this.#keepSpares(settings().spares);
+  }
+
+  #keepSpares(count: number): void {
+    const spares = this.slots.spares().filter(({ seatOf }) => seatOf === null);
+    for (let number = spares.length; number < count; number++)
+      this.slots.addSpare(this.change('more spares are wanted', 'operator'));
+    for (const spare of spares.slice(count)) {
+      this.slots.remove(spare);
+      if (spare.member) this.release(spare, spare.member, 'gone', 'fewer spares are wanted', 'operator');
+    }
   }
 
   /** From now on no heartbeats, and what a start still brings is only noted, for `releaseAll` or the next torc. */
@@ -92,7 +109,8 @@ export class Fleet {
    * The first list: takes over what an earlier run left, also slots that were added to it, and clears the rest away.
    */
   adopt(listed: readonly Replica[]): void {
-    const { settings, log } = this.#options;
+    const { log } = this.#options;
+    const settings = this.#options.settings();
     const adopted = new Set<string>();
     for (const replica of settings.adopt ? adoptable(listed) : []) {
       const slot = replica.spare ? this.#emptySpare() : this.#emptySlot(replica.slot);
@@ -116,7 +134,7 @@ export class Fleet {
   #emptySlot(name: string): Slot | undefined {
     const slot = this.slots.get(name);
     if (slot !== undefined) return slot.member === null ? slot : undefined;
-    if (slotsFault(this.#options.settings.ring, this.slots.serving().length + 1) !== null) return undefined;
+    if (slotsFault(this.#options.settings().ring, this.slots.serving().length + 1) !== null) return undefined;
     return this.slots.add(name, this.change('found', 'supervisor'), false);
   }
 
@@ -127,7 +145,7 @@ export class Fleet {
   /** A replica that somebody else has made. */
   fill(slot: Slot, replica: Replica): void {
     slot.generation++;
-    this.#fill(slot, replica, this.#options.settings.startTimeoutMs, null);
+    this.#fill(slot, replica, this.#options.settings().startTimeoutMs, null);
   }
 
   #fill(slot: Slot, replica: Replica, answerWithinMs: number, version: Version | null): void {
@@ -164,7 +182,7 @@ export class Fleet {
   #onStarted(slot: Slot, replica: Replica, version: Version | null): void {
     if (slot.removed) this.replacer.retire(newMember(replica, this.#nowMs(), 0), slot, 'gone');
     else if (this.#isClosed) slot.member = newMember(replica, this.#nowMs(), 0);
-    else this.#fill(slot, replica, this.#options.settings.startTimeoutMs, version);
+    else this.#fill(slot, replica, this.#options.settings().startTimeoutMs, version);
     this.#events.onChange();
   }
 
@@ -286,8 +304,8 @@ export class Fleet {
   }
 
   /** A roll-out has succeeded with it. */
-  remember({ name }: Version): void {
-    this.#options.driver.remember?.(name);
+  remember({ name, definition }: Version): void {
+    this.#options.driver.remember?.(name, definition);
   }
 
   /** A spare of a version that is no longer wanted. */

@@ -2,7 +2,8 @@
 // What to do is a pure function of list and slots as they are (`givenChanges`), so a lost, doubled or late event costs
 // time and nothing else. Slots are told apart by name alone and the ring hashes names, so the order of a list means nothing.
 // Who comes is proven by its heartbeat before it routes, and serves in its predecessor's place only then (make before
-// break); who goes is drained. An empty list is taken for a mistake: it changes nothing, and no list empties the table.
+// break); who goes is drained. An empty list is taken for a mistake: it changes nothing, and no list empties the table,
+// nor leaves it with none that is ready: those of before serve until one of the new list is proven.
 
 import { hostPort } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
@@ -49,14 +50,14 @@ export interface Given {
 export function givenChanges(given: Given): GivenChange[] {
   const { listed, slots, seats, isBarred, isDismissed } = given;
   const running = listed.filter(replica => replica.status === 'running' && !isBarred(replica));
-  // Nothing runs: a mistake, or an outage that heartbeats and events tell of.
-  const mayRemove = running.length > 0;
   const changes: GivenChange[] = [];
   const removals: GivenChange[] = [];
   const byName = new Map(slots.map(slot => [slot.name, slot]));
   const holders = new Map(slots.map(slot => [slot.member?.replica.id, slot]));
   const seatOf = new Map(seats.map(seat => [seat.seatOf, seat]));
   const wanted = wantedOf(running, byName);
+  // Nothing runs: a mistake, or an outage that heartbeats and events tell of.
+  const mayRemove = running.length > 0 && !isHeld(slots, wanted);
 
   for (const replica of wanted.values()) {
     if (byName.has(replica.slot) || isDismissed(replica.slot)) continue;
@@ -107,6 +108,14 @@ function wantedOf(running: readonly Replica[], byName: ReadonlyMap<string, Slot>
   return wanted;
 }
 
+/** None of those that are listed is proven yet: until one is, those that are ready go on although they are listed no more. */
+function isHeld(slots: readonly Slot[], wanted: ReadonlyMap<string, Replica>): boolean {
+  const ids = new Set([...wanted.values()].map(({ id }) => id));
+  const ready = slots.filter(isReady);
+  const goesOn = ({ name, member }: Slot): boolean => wanted.has(name) || ids.has(member!.replica.id);
+  return ready.length > 0 && !ready.some(goesOn);
+}
+
 /** No replica that could fill it is listed for this slot. */
 function unwanted(slot: Slot, { listed, emptySinceMs, lingerMs, nowMs }: Given): GivenChange | null {
   const filling = slot.member?.replica;
@@ -134,7 +143,7 @@ const movedInWords = ({ name }: Slot, { slot, host, port }: Replica): string =>
 
 export interface FollowerOptions {
   readonly fleet: Fleet;
-  readonly ring: RingAlgorithm;
+  readonly ring: () => RingAlgorithm;
   /** How long a slot outlives its last replica. */
   readonly lingerMs: number;
   readonly nowMs: () => number;
@@ -154,6 +163,8 @@ export class Follower {
   readonly #awaited = new Set<string>();
   #isFullTold = false;
   #isWeightTold = false;
+  /** Of the last list; null where all that it asks for was done. */
+  #heldFor: ReadonlySet<string> | null = null;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -179,8 +190,8 @@ export class Follower {
       if (slot.member !== null) this.#emptySinceMs.delete(slot);
       else if (!this.#emptySinceMs.has(slot)) this.#emptySinceMs.set(slot, nowMs);
     }
+    const names = new Set(listed.map(({ slot }) => slot));
     if (listed.length > 0) {
-      const names = new Set(listed.map(({ slot }) => slot));
       for (const name of this.#taken) if (!names.has(name)) this.#taken.delete(name);
     }
     const changes = givenChanges({
@@ -195,6 +206,7 @@ export class Follower {
     });
     if (listed.length > 0) for (const change of changes) this.#apply(change);
     for (const replica of listed) this.#weigh(replica);
+    this.#heldFor = slots.serving().some(slot => isReady(slot) && !names.has(slot.name)) ? names : null;
     this.#awaited.clear();
     for (const id of runs) if (replacer.leaving.has(id)) this.#awaited.add(id);
     return [...left].some(id => runs.has(id) && !replacer.leaving.has(id));
@@ -209,9 +221,11 @@ export class Follower {
       else if (isReady(seat) || !isReady(slot))
         this.#fleet.swap(slot, seat, `${seat.member.replica.label} takes its place`, 'listing');
     }
+    const isProven = slots.serving().some(slot => isReady(slot) && this.#heldFor?.has(slot.name) === true);
+    if (isProven) this.#heldFor = null;
     const isDue = [...this.#awaited].some(id => !replacer.leaving.has(id));
     if (isDue) this.#awaited.clear();
-    return isDue;
+    return isDue || isProven;
   }
 
   #apply(change: GivenChange): void {
@@ -256,17 +270,17 @@ export class Follower {
   #weigh({ slot: name, weight = 1, serverId }: Replica): void {
     const slot = this.#fleet.slots.get(name);
     if (slot) Object.assign(slot, { weight, serverId: serverId ?? null });
-    if (weight === 1 || knowsWeights(this.#options.ring) || this.#isWeightTold) return;
+    if (weight === 1 || knowsWeights(this.#options.ring()) || this.#isWeightTold) return;
     this.#isWeightTold = true;
     this.#options.log.warn(
       { slot: name },
-      `slot ${name} has a weight, which TORC_RING=${this.#options.ring} does not know: it gets its equal share`,
+      `slot ${name} has a weight, which TORC_RING=${this.#options.ring()} does not know: it gets its equal share`,
     );
   }
 
   #newSlot(name: string, cause = 'listed'): Slot | null {
     const { slots } = this.#fleet;
-    const fault = slotsFault(this.#options.ring, slots.serving().length + 1);
+    const fault = slotsFault(this.#options.ring(), slots.serving().length + 1);
     if (fault === null) {
       this.#taken.add(name);
       return slots.add(name, this.#fleet.change(cause, 'listing'), false);

@@ -4,10 +4,10 @@
 // Nobody is asked on the way of a request: the workers count reads anyway, and are asked only about who is in trouble.
 
 import { StartError } from '../core/errors.ts';
-import type { ContainerHealth, Listening, ProbeResult, Question, Replica } from './driver.ts';
+import type { ContainerHealth, Driver, Listening, ProbeResult, Question, Replica } from './driver.ts';
 import { type Asked, Heartbeats } from './heartbeat.ts';
 import type { Signal } from './inbox.ts';
-import type { SupervisorOptions } from './options.ts';
+import type { SupervisorOptions, SupervisorSettings } from './options.ts';
 import { addressOf, inWords, questionsOf } from './questions.ts';
 import type { Change, Member, Slot, Slots } from './slots.ts';
 import { adviceFor } from './start-advice.ts';
@@ -26,7 +26,7 @@ export interface HealthOptions extends SupervisorOptions {
 
 export class Health {
   readonly #options: HealthOptions;
-  readonly #questions: readonly Question[];
+  #questions: readonly Question[];
   readonly #heartbeats: Heartbeats;
   /** The question that was answered well last, once the log has said so. */
   #found: Question | null = null;
@@ -36,12 +36,11 @@ export class Health {
   readonly #lookingAt = new Set<Member>();
 
   constructor(options: HealthOptions) {
-    const { driver, clock, random, settings } = options;
+    const { driver, clock, random } = options;
+    const settings = options.settings();
     this.#options = options;
-    if (settings.heartbeatMode === 'docker' && driver.health === undefined) {
-      const fault = `the ${driver.name} driver's replicas have no health of their own`;
-      throw new StartError(`TORC_HEARTBEAT_MODE: ${fault}; allowed: http, tcp`, { exitCode: 2 });
-    }
+    const fault = healthFault(settings, driver);
+    if (fault !== null) throw new StartError(fault, { exitCode: 2 });
     this.#questions = questionsOf(settings, driver.health !== undefined);
     this.#heartbeats = new Heartbeats({
       ask: (replica, question, timeoutMs) => this.#ask(replica, question, timeoutMs),
@@ -58,6 +57,30 @@ export class Health {
   /** False: every replica counts as alive until a worker says otherwise. */
   get isAsked(): boolean {
     return this.#questions.length > 0;
+  }
+
+  /** Other settings are in force than `before`. Where nothing was asked, or is any more, the replicas are met anew. */
+  configure(before: SupervisorSettings): void {
+    const { driver, settings, slots } = this.#options;
+    const now = settings();
+    const asked = this.isAsked;
+    const questions = questionsOf(now, driver.health !== undefined);
+    const isSame = JSON.stringify(questions) === JSON.stringify(this.#questions);
+    const { heartbeatIntervalMs: intervalMs, heartbeatTimeoutMs: timeoutMs } = now;
+    if (isSame && intervalMs === before.heartbeatIntervalMs && timeoutMs === before.heartbeatTimeoutMs)
+      return;
+    if (!isSame) this.#questions = questions;
+    this.#found = null;
+    this.#heartbeats.configure({ questions: this.#questions, intervalMs, timeoutMs });
+    if (asked === this.isAsked) return;
+    for (const slot of slots.all()) {
+      const { member } = slot;
+      if (member === null) continue;
+      if (!this.isAsked) this.unwatch(member);
+      else this.watch(member.replica);
+      if (member.state === 'ready') this.steady(member);
+      else if (!this.isAsked) this.#options.onWell(slot, member, 'taken without probes');
+    }
   }
 
   watch(replica: Replica): void {
@@ -94,12 +117,12 @@ export class Health {
   }
 
   #onBeat(replicaId: string, asked: readonly Asked[]): void {
-    const { slots, clock, settings, onWell } = this.#options;
+    const { slots, clock, onWell } = this.#options;
     const slot = slots.byReplica(replicaId);
     if (!slot?.member) return;
     const { member } = slot;
     const { result } = asked.at(-1)!;
-    const { heartbeatFall: fall, heartbeatRise: rise } = settings;
+    const { heartbeatFall: fall, heartbeatRise: rise } = this.#options.settings();
     const before = member.state;
     const verdict = judgeBeat(member, result, clock.nowMs(), { fall, rise });
     if (result.alive) {
@@ -183,12 +206,13 @@ export class Health {
   }
 
   async #askWorkers(slot: Slot, member: Member, got: ProbeResult['got'], cause: string): Promise<void> {
-    const { dataPlane, clock, settings } = this.#options;
+    const { dataPlane, clock } = this.#options;
     const signs = await dataPlane.signs(member.replica.id);
     if (slot.member !== member || signs === null) return;
     const nowMs = clock.nowMs();
     noteReads(member, signs.reads, nowMs);
-    const illness = illnessOf(member, got, nowMs, settings.heartbeatFall, settings.deadAfterMs);
+    const { heartbeatFall, deadAfterMs } = this.#options.settings();
+    const illness = illnessOf(member, got, nowMs, heartbeatFall, deadAfterMs);
     if (illness === 'silent')
       this.#signal(
         member,
@@ -206,6 +230,12 @@ export class Health {
   #signalOf({ replica }: Member, kind: Signal['kind'], cause: string): Signal {
     return { replicaId: replica.id, kind, source: 'heartbeat', cause, atMs: this.#options.clock.nowMs() };
   }
+}
+
+/** Why replicas of this driver cannot be asked so; null where they can. */
+export function healthFault({ heartbeatMode }: SupervisorSettings, driver: Driver): string | null {
+  if (heartbeatMode !== 'docker' || driver.health !== undefined) return null;
+  return `TORC_HEARTBEAT_MODE: the ${driver.name} driver's replicas have no health of their own; allowed: http, tcp`;
 }
 
 function causeOf({ state, replica, advice }: Member, asked: readonly Asked[]): string {

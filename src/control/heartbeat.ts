@@ -31,15 +31,18 @@ export interface Asked {
   readonly result: ProbeResult;
 }
 
-export interface HeartbeatOptions {
-  /** null: it could not be asked, which says nothing of the replica. */
-  readonly ask: (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult | null>;
-  /** In the order in which they are tried; one at least. */
+export interface Pace {
+  /** In the order in which they are tried. */
   readonly questions: readonly Question[];
-  readonly clock: Clock;
-  readonly random: Random;
   readonly intervalMs: number;
   readonly timeoutMs: number;
+}
+
+export interface HeartbeatOptions extends Pace {
+  /** null: it could not be asked, which says nothing of the replica. */
+  readonly ask: (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult | null>;
+  readonly clock: Clock;
+  readonly random: Random;
   /** One trustworthy result: the last of what was asked, and what led to it. */
   readonly onBeat: (replicaId: string, asked: readonly Asked[]) => void;
   /** A miss that may have been our own lag's. */
@@ -62,13 +65,24 @@ interface Watch {
 }
 
 export class Heartbeats {
-  readonly #options: HeartbeatOptions;
+  #options: HeartbeatOptions;
   readonly #watches = new Map<string, Watch>();
   readonly #lag: LagMeter;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#lag = new LagMeter(options.clock);
+  }
+
+  /** A question that is out ends by the pace that it began with. Which of other questions is right is not known yet. */
+  configure(pace: Pace): void {
+    const isOther = pace.questions !== this.#options.questions;
+    this.#options = { ...this.#options, ...pace };
+    for (const watch of this.#watches.values()) {
+      if (isOther) watch.at = -1;
+      if (!watch.asking && watch.pace === 'steady')
+        this.#after(watch, this.#options.random() * pace.intervalMs);
+    }
   }
 
   /** Asks at once, then fast until `steady`. */
@@ -147,7 +161,7 @@ export class Heartbeats {
       );
       if (result === null) return null;
       asked.push({ question, result });
-      if (result.alive) watch.at = at;
+      if (result.alive && questions === this.#options.questions) watch.at = at;
       if (result.alive || !isNotThere(result)) break;
     }
     return asked;

@@ -30,12 +30,12 @@ export interface ControlEvent {
   readonly readyMs?: number;
 }
 
-/** What is more than one slot's: a roll-out's progress, a decision to scale, a worker that was lost. */
+/** What is more than one slot's: a roll-out's progress, a decision to scale, a worker that was lost, a reload. */
 export interface Notice {
   readonly seq: number;
   /** Since 1970. */
   readonly atMs: number;
-  readonly topic: 'rollout' | 'scale' | 'worker';
+  readonly topic: 'rollout' | 'scale' | 'worker' | 'settings';
   readonly text: string;
 }
 
@@ -57,6 +57,11 @@ export interface Move {
   readonly aliveMs: number;
 }
 
+interface Announcement extends Pick<Notice, 'topic' | 'text'> {
+  /** Of its line in the log. */
+  readonly level: 'info' | 'warn';
+}
+
 /** Where entries go to outlive the process. */
 export interface EventStore {
   /** Numbers go on after this one. */
@@ -73,7 +78,7 @@ export class Journal {
   readonly #log: Log;
   readonly #listeners = new Set<Listener>();
   readonly #kept: JournalEntry[] = [];
-  readonly #unpublished: (Move | Pick<Notice, 'topic' | 'text'>)[] = [];
+  readonly #unpublished: (Move | Announcement)[] = [];
   readonly #store: EventStore | null;
   #seq: number;
 
@@ -97,16 +102,21 @@ export class Journal {
     this.#unpublished.push(move);
   }
 
-  announce(topic: Notice['topic'], text: string): void {
-    this.#unpublished.push({ topic, text });
+  announce(topic: Notice['topic'], text: string, level: 'info' | 'warn' = 'info'): void {
+    this.#unpublished.push({ topic, text, level });
   }
 
   /** What was noted is in routing now: stamps it and tells everybody. */
   published(): void {
     for (const noted of this.#unpublished.splice(0)) {
       if (!('topic' in noted)) this.#tell(this.#stamp(noted));
-      else this.#tell({ seq: ++this.#seq, atMs: this.#clock.wallMs(), ...noted });
+      else this.#tellNotice(noted);
     }
+  }
+
+  #tellNotice({ topic, text, level }: Announcement): void {
+    this.#tell({ seq: ++this.#seq, atMs: this.#clock.wallMs(), topic, text });
+    this.#log[level]({ topic }, text);
   }
 
   #stamp({ slot, replica, trouble, aliveMs, ...move }: Move): ControlEvent {
@@ -129,8 +139,7 @@ export class Journal {
     this.#kept.push(entry);
     if (this.#kept.length > KEPT) this.#kept.shift();
     this.#store?.append(entry);
-    if (isNotice(entry)) this.#log.info({ topic: entry.topic }, entry.text);
-    else this.#logMove(entry);
+    if (!isNotice(entry)) this.#logMove(entry);
     for (const listener of this.#listeners) {
       try {
         listener(entry);

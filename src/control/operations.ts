@@ -5,11 +5,18 @@ import type { Clock } from '../core/clock.ts';
 import { slotsFault } from '../ring/build.ts';
 import type { Driver } from './driver.ts';
 import type { Fleet } from './fleet.ts';
-import { type MembershipChange, type Outcome, planAdd, planRemove, refuse } from './membership.ts';
+import {
+  type MembershipChange,
+  type Outcome,
+  planAdd,
+  planRemove,
+  type Refusal,
+  refuse,
+} from './membership.ts';
 import type { SupervisorSettings } from './options.ts';
 import { inWords, type RetireHow } from './replace.ts';
 import { Rollout, SEAT_TIMEOUT_MS } from './rollout.ts';
-import { isReady, type Slot } from './slots.ts';
+import { isReady, type Slot, type Version } from './slots.ts';
 import type { Waiters } from './waiters.ts';
 
 /** /add and a replacement: for the whole call, and more for each replica, because starts are bounded. */
@@ -28,7 +35,7 @@ export interface OperationsOptions {
   readonly driver: Driver;
   readonly fleet: Fleet;
   readonly clock: Clock;
-  readonly settings: SupervisorSettings;
+  readonly settings: () => SupervisorSettings;
   readonly waiters: Waiters;
   /** Whether the driver answers, and its first list was read. */
   readonly isAway: () => boolean;
@@ -61,7 +68,7 @@ export class Operations {
       const { slots } = this.#fleet;
       if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be created`);
       const taken = new Set(slots.serving().map(slot => slot.name));
-      const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings.ring, slotCount));
+      const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings().ring, slotCount));
       if (!plan.ok) return plan;
       if (this.#options.isAway())
         return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
@@ -167,23 +174,24 @@ export class Operations {
    * Resolves when every slot runs a replica of the version (an image, a command), or when it stopped before. The caller's
    * going away ends nothing.
    */
-  rollout(version: string): Promise<Outcome> {
+  rollout(version: Version): Promise<Outcome> {
     return this.#bounded(async () => {
-      const refusal = this.#rolloutRefusal();
+      const refusal = this.rolloutRefusal();
       if (refusal !== null) return refusal;
       try {
-        await this.#driver.prepare?.(version);
+        if (version.definition === undefined) await this.#driver.prepare?.(version.name);
       } catch (error) {
         return refuse(400, inWords(error));
       }
       // Another one may have begun meanwhile.
-      const late = this.#rolloutRefusal();
+      const late = this.rolloutRefusal();
       if (late !== null) return late;
       return this.#rollOut(new Rollout(version, this.#fleet, this.#options.clock));
     });
   }
 
-  #rolloutRefusal(): Outcome | null {
+  /** Why none can begin now. */
+  rolloutRefusal(): Refusal | null {
     if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
     if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
@@ -193,14 +201,14 @@ export class Operations {
       : null;
   }
 
-  #underWay({ version }: Rollout): Outcome {
+  #underWay({ version }: Rollout): Refusal {
     return refuse(409, `a roll-out of ${version.name} is under way: see GET /admin/rollout`);
   }
 
   async #rollOut(rollout: Rollout): Promise<Outcome> {
     this.#rollout = rollout;
     this.#options.tick();
-    const perSlotMs = SEAT_TIMEOUT_MS + this.#options.settings.drainTimeoutMs + REMOVE_WAIT_MS;
+    const perSlotMs = SEAT_TIMEOUT_MS + this.#options.settings().drainTimeoutMs + REMOVE_WAIT_MS;
     const waitMs = Math.min(perSlotMs * (this.#fleet.slots.serving().length + 1), LONGEST_WAIT_MS);
     await this.#options.waiters.until(() => rollout.state !== 'running', waitMs);
     if (rollout.state === 'succeeded') return { ok: true };
@@ -220,6 +228,14 @@ export class Operations {
     return `the replicas are given by ${this.#driver.givenBy ?? 'TORC_UPSTREAMS'}`;
   }
 
+  /** As /add and /rm do it. */
+  async scaleTo(count: number): Promise<Outcome> {
+    const more = count - this.#fleet.slots.serving().length;
+    if (more === 0) return { ok: true };
+    const change = { count: Math.abs(more), names: [] };
+    return more > 0 ? this.add(change) : this.remove(change);
+  }
+
   /** Takes slots out of table and routing at once; resolves when nothing of them is left, or the bound is over. */
   async #vacate(slots: readonly Slot[], how: RetireHow, cause: string): Promise<void> {
     for (const slot of slots) {
@@ -230,7 +246,7 @@ export class Operations {
     const isVacant = (slot: Slot): boolean => slot.starting === null && !this.#fleet.replacer.holds(slot);
     await this.#options.waiters.until(
       () => slots.every(isVacant),
-      this.#options.settings.drainTimeoutMs + REMOVE_WAIT_MS,
+      this.#options.settings().drainTimeoutMs + REMOVE_WAIT_MS,
     );
   }
 

@@ -33,7 +33,8 @@ export interface SupervisorOptions {
   readonly random: Random;
   readonly log: Log;
   readonly dataPlane: DataPlane;
-  readonly settings: SupervisorSettings;
+  /** Those in force: a reload brings others, so they are asked for where they are read, and never kept. */
+  readonly settings: () => SupervisorSettings;
   /** Absent: events are in memory only. */
   readonly eventStore?: EventStore;
 }

@@ -12,13 +12,17 @@ import type { Leaving } from './replace.ts';
 import type { Slot } from './slots.ts';
 
 export class Publisher {
-  readonly #builder: TableBuilder;
-  #tableKey = '';
+  #builder: TableBuilder;
+  #rows: number;
+  #isDue = false;
+  /** null: no table of this ring yet. */
+  #tableKey: string | null = '';
   #upstreamsKey = '';
   snapshot: SnapshotMessage;
 
   constructor(algorithm: RingAlgorithm, rows: number) {
     this.#builder = createTableBuilder(algorithm, rows);
+    this.#rows = rows;
     const table = this.#builder.update([]);
     this.snapshot = {
       epoch: UNKNOWN_EPOCH,
@@ -36,7 +40,17 @@ export class Publisher {
 
   /** The first list names nobody: the next snapshot says so, where the one of the start only knew of nobody. */
   confirmEmpty(): void {
-    this.#tableKey = 'unknown';
+    this.#tableKey = null;
+  }
+
+  /** The next update is a new snapshot whatever else has changed, because settings of workers go with it; perhaps of another ring. */
+  configure(algorithm: RingAlgorithm, rows: number): void {
+    this.#isDue = true;
+    if (algorithm === this.snapshot.algorithm && rows === this.#rows) return;
+    this.#builder = createTableBuilder(algorithm, rows);
+    this.#rows = rows;
+    this.#tableKey = null;
+    this.snapshot = { ...this.snapshot, algorithm };
   }
 
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
@@ -49,7 +63,9 @@ export class Publisher {
     const gone = losses.filter(each => each.loss === 'gone').map(idOf);
     const isNewIn = (known: readonly string[]) => (replicaId: string) => !known.includes(replicaId);
     const isLoss = lost.some(isNewIn(this.snapshot.lost)) || gone.some(isNewIn(this.snapshot.gone));
-    if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey && !isLoss) return false;
+    if (tableKey === this.#tableKey && upstreamsKey === this.#upstreamsKey && !isLoss && !this.#isDue)
+      return false;
+    this.#isDue = false;
     const table = tableKey === this.#tableKey ? {} : this.#newTable(slots);
     this.#tableKey = tableKey;
     this.#upstreamsKey = upstreamsKey;

@@ -41,7 +41,7 @@ export interface ReplacerOptions {
   readonly dataPlane: DataPlane;
   readonly clock: Clock;
   readonly log: Log;
-  readonly drainTimeoutMs: number;
+  readonly drainTimeoutMs: () => number;
   readonly onStarted: (slot: Slot, replica: Replica, version: Version | null) => void;
   readonly onStartFailed: (slot: Slot, cause: string) => void;
   /** One that leaves has ended: to be published before it is forgotten. */
@@ -152,7 +152,8 @@ export class Replacer {
   }
 
   async #drained({ replica }: Member): Promise<boolean> {
-    const { dataPlane, drainTimeoutMs, log } = this.#options;
+    const { dataPlane, log } = this.#options;
+    const drainTimeoutMs = this.#options.drainTimeoutMs();
     const done = await dataPlane.drained(replica.id, drainTimeoutMs);
     if (!done)
       log.warn(
@@ -165,7 +166,7 @@ export class Replacer {
   async #ended(cut: Promise<void>): Promise<void> {
     let timer: Timer | undefined;
     const timeUp = new Promise<void>(resolve => {
-      timer = this.#options.clock.after(this.#options.drainTimeoutMs, resolve);
+      timer = this.#options.clock.after(this.#options.drainTimeoutMs(), resolve);
     });
     await Promise.race([cut, timeUp]);
     timer?.cancel();
@@ -203,7 +204,7 @@ function specOf({ name, generation, spare, seatOf, version }: Slot): ReplicaSpec
     slot: seatOf?.name ?? name,
     generation: seatOf === null ? generation : seatOf.generation + 1,
     spare,
-    ...(version === null ? {} : { version: version.name }),
+    ...(version === null ? {} : { version: version.name, definition: version.definition }),
   };
 }
 

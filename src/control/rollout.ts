@@ -114,8 +114,9 @@ export class Rollout {
   #state: RolloutState = 'running';
   why: string | null = null;
 
-  constructor(name: string, fleet: Fleet, clock: Clock) {
-    this.version = { name };
+  constructor(version: Version, fleet: Fleet, clock: Clock) {
+    const { name } = version;
+    this.version = version;
     this.#label = name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}...` : name;
     this.#fleet = fleet;
     this.#clock = clock;

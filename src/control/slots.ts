@@ -25,6 +25,8 @@ const next: Record<ReplicaState, readonly ReplicaState[]> = {
 export interface Version {
   /** An image, a command line. */
   readonly name: string;
+  /** What the driver made of other settings (a reload); undefined: what it started with, with this image or command. */
+  readonly definition?: object | undefined;
 }
 
 /** One replica while torc cares for it. Times are monotonic. */

@@ -7,22 +7,23 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
+import { Complaints } from './complaints.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { Driver, DriverEvent, Replica } from './driver.ts';
 import { Fleet } from './fleet.ts';
 import { Follower } from './given.ts';
 import { Inbox, type Signal } from './inbox.ts';
 import type { JournalEntry, Listener, Notice } from './journal.ts';
-import type { MembershipChange, Outcome } from './membership.ts';
+import type { MembershipChange, Outcome, Refusal } from './membership.ts';
 import { type DriverState, Observer } from './observe.ts';
 import { Operations } from './operations.ts';
-import type { SupervisorOptions } from './options.ts';
-import { addComplaint, isCurrent, isDoubt, isOutlier } from './outlier.ts';
+import type { SupervisorOptions, SupervisorSettings } from './options.ts';
 import { Publisher } from './publish.ts';
 import { compare, nextDueMs, reconcile } from './reconcile.ts';
 import { inWords } from './replace.ts';
 import type { RolloutView } from './rollout.ts';
-import { type Failure, forgetFailures, isReady, type Member, type Slot } from './slots.ts';
+import { settingsFaults } from './settings-faults.ts';
+import { type Failure, forgetFailures, isReady, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 import { Waiters } from './waiters.ts';
 
@@ -52,6 +53,8 @@ export class Supervisor {
   readonly #publisher: Publisher;
   readonly #waiters: Waiters;
   readonly #operations: Operations;
+  readonly #complaints: Complaints;
+  readonly #settings: () => SupervisorSettings;
   #opening: Promise<void> = Promise.resolve();
   #isOpen = false;
   #isAdopted = false;
@@ -83,7 +86,7 @@ export class Supervisor {
       ? null
       : new Follower({
           fleet: this.#fleet,
-          ring: options.settings.ring,
+          ring: () => options.settings().ring,
           lingerMs: options.driver.lingerMs ?? 0,
           nowMs: () => options.clock.nowMs(),
           log: options.log,
@@ -100,7 +103,15 @@ export class Supervisor {
       isStopped: () => this.#stopped !== null,
       tick: () => this.#tick(),
     });
-    this.#publisher = new Publisher(options.settings.ring, options.settings.ringRows);
+    this.#complaints = new Complaints({
+      fleet: this.#fleet,
+      dataPlane: options.dataPlane,
+      clock: options.clock,
+      onSignal: signal => this.#signal(signal),
+    });
+    this.#settings = options.settings;
+    const { ring, ringRows } = options.settings();
+    this.#publisher = new Publisher(ring, ringRows);
     this.#publisher.update(this.#fleet.slots.listed());
   }
 
@@ -156,38 +167,7 @@ export class Supervisor {
 
   /** A worker's complaint about a replica. */
   hint(hint: SuspectHint): void {
-    const { slot: name, replicaId, cause, detail } = hint;
-    const slot = this.#fleet.slots.byReplica(replicaId);
-    const { member } = slot ?? {};
-    if (!slot || !member || slot.name !== name || member.state !== 'ready') return;
-    if (isDoubt(cause)) {
-      const atMs = this.#clock.nowMs();
-      this.#signal({ replicaId, kind: 'suspect', source: 'connection', cause: detail, atMs });
-    }
-    void this.#dataPlane.signs(replicaId).then(signs => {
-      if (slot.member === member && signs !== null) this.#weigh(hint, slot, member, signs.answers);
-    });
-  }
-
-  /** Is it more than a doubt? Whether others were answered meanwhile is known by now. */
-  #weigh({ inRow, replicaId, detail }: SuspectHint, slot: Slot, member: Member, answers: number): void {
-    const nowMs = this.#clock.nowMs();
-    member.complaints = addComplaint(member.complaints, answers, nowMs);
-    const isReadyOr = (other: Slot): boolean => other === slot || isReady(other);
-    const listed = this.#fleet.slots.listed();
-    const around = {
-      slotCount: listed.length,
-      readyCount: listed.filter(isReadyOr).length,
-      ejectedCount: listed.filter(other => (other.member?.ejectedUntilMs ?? 0) > nowMs).length,
-      complainedCount: listed.filter(
-        other => other !== slot && isReady(other) && isCurrent(other.member!.complaints, nowMs),
-      ).length,
-    };
-    if (member.ejectedUntilMs > nowMs || !isOutlier(inRow, member.complaints, around)) return;
-    member.complaints = null;
-    const cause = `${Math.floor(inRow)} failures in a row, the last: ${detail}`;
-    this.#fleet.eject(slot, member, cause);
-    this.#signal({ replicaId, kind: 'suspect', source: 'outlier', cause, atMs: nowMs });
+    this.#complaints.hint(hint);
   }
 
   /**
@@ -234,9 +214,12 @@ export class Supervisor {
   }
 
   /** Resolves when every slot runs the version (an image, a command), or it stopped; the caller's going away ends nothing. */
-  rollout(version: string): Promise<Outcome> {
-    return this.#operations.rollout(version);
+  rollout(version: string, definition?: object): Promise<Outcome> {
+    return this.#operations.rollout({ name: version, definition });
   }
+
+  /** Why none can begin now. */
+  readonly rolloutRefusal = (): Refusal | null => this.#operations.rolloutRefusal();
 
   /** Ends the roll-out under way: no further slot is replaced. */
   stopRollout(why: string): Outcome {
@@ -248,9 +231,26 @@ export class Supervisor {
     return this.#operations.latestRollout?.view() ?? null;
   }
 
+  /** Why these settings cannot be in force. */
+  readonly settingsFaults = (settings: SupervisorSettings): string[] =>
+    settingsFaults(settings, this.#driver, this.#fleet.slots.serving().length);
+
+  /** Other settings are in force than `before`: what they change here, and one publish, with which they reach the workers. */
+  reconfigure(before: SupervisorSettings): void {
+    const { ring, ringRows } = this.#settings();
+    this.#publisher.configure(ring, ringRows);
+    this.#fleet.reconfigure(before);
+    this.#tick();
+  }
+
+  /** As many slots, as /add and /rm make them. */
+  scaleTo(count: number): Promise<Outcome> {
+    return this.#operations.scaleTo(count);
+  }
+
   /** Tells listeners and log of something that is more than one slot's. */
-  announce(topic: Notice['topic'], text: string): void {
-    this.#fleet.journal.announce(topic, text);
+  announce(topic: Notice['topic'], text: string, level: 'info' | 'warn' = 'info'): void {
+    this.#fleet.journal.announce(topic, text, level);
     this.#tick();
   }
 

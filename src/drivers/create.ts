@@ -13,7 +13,9 @@ import type { Log } from '../core/log.ts';
 import { systemRandom } from '../core/random.ts';
 import { commandLineOf } from '../service/process.ts';
 import { DEMO_PROGRAM } from './demo.ts';
-import { ProcessDriver } from './process/driver.ts';
+import type { ReplicaWords } from './docker/definition.ts';
+import { ProcessDriver, type ProcessWords } from './process/driver.ts';
+import { Rolled } from './rolled.ts';
 import { Dns } from './static/dns.ts';
 import { StaticDriver } from './static/driver.ts';
 import { VersionFile } from './version-file.ts';
@@ -28,7 +30,23 @@ export interface DriverSurroundings {
   readonly progress: (text: string) => void;
 }
 
-export async function createDriver(config: Config, surroundings: DriverSurroundings): Promise<Driver> {
+/** A driver, and what other settings mean for it. */
+export interface MadeDriver {
+  readonly driver: Driver;
+  /** Changes nothing yet. `isRollingOut`: a roll-out is under way. Rejects in plain words. */
+  reload(config: Config, isRollingOut: boolean): Promise<DriverChange>;
+}
+
+export interface DriverChange {
+  readonly faults: readonly string[];
+  /** What replicas are from now on, to be rolled out; null: what they were. */
+  readonly version: { readonly name: string; readonly definition: object } | null;
+  apply(): void;
+}
+
+const UNCHANGED: DriverChange = { faults: [], version: null, apply: () => {} };
+
+export async function createDriver(config: Config, surroundings: DriverSurroundings): Promise<MadeDriver> {
   const { meant, log } = surroundings;
   switch (config.driver) {
     case 'static':
@@ -52,9 +70,9 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
   }
 }
 
-function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): Driver {
+function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): MadeDriver {
   const { upstreams, upstreamsFile, dnsServers, dnsIntervalMs, host, port } = config;
-  return new StaticDriver({
+  const driver = new StaticDriver({
     upstreams,
     file: upstreamsFile,
     service: new Dns(dnsServers),
@@ -63,61 +81,93 @@ function staticDriver(config: Config, { stateRoot, log }: DriverSurroundings): D
     clock: systemClock,
     log,
   });
+  const reload = async (next: Config): Promise<DriverChange> => ({
+    ...driver.reread({ upstreams: next.upstreams, file: next.upstreamsFile }),
+    version: null,
+  });
+  return { driver, reload };
 }
 
 async function followDriver(
   { follow, replicaPort, dockerReach }: Config,
   { stateRoot, log }: DriverSurroundings,
-): Promise<Driver> {
+): Promise<MadeDriver> {
   const { FollowDriver } = await import('./follow/driver.ts');
-  return new FollowDriver({
+  const driver = new FollowDriver({
     follow: follow!,
     port: replicaPort,
     reach: dockerReach,
     seatsPath: join(stateRoot, `seats-follow-${fileName(follow!.text).slice(0, 200)}.json`),
     log,
   });
+  return { driver, reload: async () => UNCHANGED };
 }
 
 async function dockerDriver(
-  { network, image, service = null, replicaPort, capAdd, dockerReach, onExit }: Config,
+  config: Config,
   { stateRoot, log, progress }: DriverSurroundings,
-): Promise<Driver> {
+): Promise<MadeDriver> {
   const { BUNDLED_IMAGE } = await import('./docker/image.ts');
   const { DockerDriver } = await import('./docker/driver.ts');
-  const setting = service?.service.image ?? image ?? BUNDLED_IMAGE;
-  const versions = versionFile(stateRoot, `docker-${network}`, 'TORC_IMAGE', setting, log);
-  return new DockerDriver({
-    network,
-    image: versions.recall() ?? setting,
+  const { network, dockerReach, onExit } = config;
+  const wordsOf = ({ image, service = null, replicaPort, capAdd }: Config): ReplicaWords => ({
+    image: service?.service.image ?? image ?? BUNDLED_IMAGE,
     service,
     capAdd,
-    remember: version => versions.remember(version),
     port: replicaPort,
+  });
+  const words = wordsOf(config);
+  const versions = versionFile(stateRoot, `docker-${network}`, 'TORC_IMAGE', words.image, log);
+  const past = new Rolled(words, words.image, versions);
+  const driver = new DockerDriver({
+    ...words,
+    network,
+    image: past.version ?? words.image,
+    remember: (version, isSetting) => past.remember(version, isSetting),
     reach: dockerReach,
     reaps: onExit === 'remove',
     stateRoot,
     log,
     progress,
   });
+  const reload = (next: Config, isRollingOut: boolean): Promise<DriverChange> => {
+    const then = wordsOf(next);
+    return past.change(then, then.image, isRollingOut, async image => ({
+      name: image,
+      definition: await driver.define({ ...then, image }),
+    }));
+  };
+  return { driver, reload };
 }
 
-function processDriver(
-  { host, port, replicaCommand, service }: Config,
-  { stateRoot, log }: DriverSurroundings,
-): Driver {
+function processDriver(config: Config, { stateRoot, log }: DriverSurroundings): MadeDriver {
+  const { host, port } = config;
   const scope = `${host}:${port}`;
-  const setting = service ? commandLineOf(service.service) : replicaCommand;
-  const versions = versionFile(stateRoot, `process-${scope}`, 'TORC_REPLICA_COMMAND', setting ?? '', log);
-  return new ProcessDriver({
-    command: versions.recall() ?? setting,
+  const wordsOf = ({ replicaCommand, service = null }: Config): ProcessWords => ({
+    command: service ? commandLineOf(service.service) : replicaCommand,
     service: service?.service ?? null,
-    remember: version => versions.remember(version),
+  });
+  const words = wordsOf(config);
+  const setting = words.command ?? '';
+  const versions = versionFile(stateRoot, `process-${scope}`, 'TORC_REPLICA_COMMAND', setting, log);
+  const past = new Rolled(words, setting, versions);
+  const driver = new ProcessDriver({
+    command: past.version ?? words.command,
+    service: words.service,
+    remember: (version, isSetting) => past.remember(version, isSetting),
     scope,
     stateRoot,
     log,
     random: systemRandom,
   });
+  const reload = (next: Config, isRollingOut: boolean): Promise<DriverChange> => {
+    const then = wordsOf(next);
+    return past.change(then, then.command ?? '', isRollingOut, async line => ({
+      name: line === '' ? DEMO_PROGRAM : line,
+      definition: await driver.define({ ...then, command: line === '' ? null : line }),
+    }));
+  };
+  return { driver, reload };
 }
 
 function versionFile(stateRoot: string, scope: string, name: string, setting: string, log: Log): VersionFile {

@@ -10,7 +10,7 @@ const OWNER_ONLY = 0o600;
 export class VersionFile {
   readonly #path: string;
   readonly #name: string;
-  readonly #setting: string;
+  #setting: string;
   readonly #log: Log;
 
   /** `name` is the setting's (TORC_IMAGE), `setting` its value now, '' where it is not set. */
@@ -39,6 +39,12 @@ export class VersionFile {
       );
     }
     return null;
+  }
+
+  /** The setting itself was rolled out. */
+  forget(setting: string): void {
+    this.#setting = setting;
+    rmSync(this.#path, { force: true });
   }
 
   /** Never throws: a roll-out that cannot be remembered has succeeded all the same. */

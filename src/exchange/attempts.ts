@@ -271,7 +271,7 @@ export abstract class Attempts implements Attempt {
         this.#dispatch(upstream);
         return;
       case 'doubt':
-        if (shared.held >= shared.config.maxQueue) {
+        if (shared.held >= this.config.maxQueue) {
           this.#follow('end', upstream, code, detail);
           return;
         }

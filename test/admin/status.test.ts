@@ -46,6 +46,7 @@ const well: StatusSource = {
   workers: [worker],
   wantedWorkers: 1,
   workerRestarts: 0,
+  settings: {},
   totals: { requests: 0, retries: 0, budgetRefusals: 0, logDropped: 0 },
 };
 const rollout = { version: 'app:2', done: [], now: '1', left: ['1'], startedMs: 0, endedMs: null, why: null };

@@ -199,7 +199,7 @@ class Fleet {
             look();
           }),
       },
-      settings: { ...SETTINGS, heartbeatPath },
+      settings: () => ({ ...SETTINGS, heartbeatPath }),
     });
     this.torc.subscribe(event => {
       if (!isNotice(event)) this.causes.push(`${event.slot} ${event.to}: ${event.cause}`);

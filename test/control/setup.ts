@@ -50,7 +50,7 @@ export class Bench {
       ...this.world.newRun(),
       random,
       log,
-      settings: { ...SETTINGS, ...this.settings, ...settings },
+      settings: () => ({ ...SETTINGS, ...this.settings, ...settings }),
     });
     return this.torc;
   }

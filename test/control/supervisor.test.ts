@@ -550,7 +550,7 @@ async function given(heartbeatPath: string): Promise<Given> {
       drained: async () => true,
       signs: async () => ({ reads: 0, answers: 0 }),
     },
-    settings: { ...SETTINGS, heartbeatPath, heartbeatRise: 2 },
+    settings: () => ({ ...SETTINGS, heartbeatPath, heartbeatRise: 2 }),
   });
   bench.torc = torc;
   void torc.start();

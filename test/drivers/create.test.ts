@@ -38,7 +38,9 @@ async function created(
     const said: string[] = [];
     const log = { ...silentLog, info: (_: object, message: string) => said.push(message) };
     const { config, meant } = settingsOf(env);
-    const { name, program } = await createDriver(config, {
+    const {
+      driver: { name, program },
+    } = await createDriver(config, {
       meant,
       stateRoot: directory,
       log,

@@ -78,11 +78,7 @@ class Simulation {
       ...surroundings,
       random: world.random,
       log: this.#log(),
-      settings: {
-        ...SETTINGS,
-        replicas,
-        spares: this.spares,
-      },
+      settings: () => ({ ...SETTINGS, replicas, spares: this.spares }),
     });
     torc.subscribe(event => {
       if (torc !== this.torc) return;

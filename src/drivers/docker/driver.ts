@@ -14,51 +14,46 @@ import type {
 } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { signalOf } from '../../service/process.ts';
 import type { ServiceProject } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
 import { instanceId } from '../instance.ts';
 import { StateDirectory } from '../state.ts';
-import { Belongings, withProfiles } from './belongings.ts';
+import { Belongings } from './belongings.ts';
 import { differenceOf, nameOf, replicaOf } from './container.ts';
 import { creationOf, type Make } from './creation.ts';
+import { type Definition, define, lookAtImage, type ReplicaWords } from './definition.ts';
 import { endOf, lastWordsOf } from './ending.ts';
 import { atStart, Engine, EngineError, START_TIMEOUT_MS } from './engine.ts';
 import { type EngineMessage, EventStream } from './events.ts';
 import { hintOf, NETWORK_LABEL, OWNER_LABEL } from './hints.ts';
-import { ensureImage, hasImage, isBundled, missingImage } from './image.ts';
+import { hasImage, isBundled, missingImage } from './image.ts';
 import { Lease } from './lease.ts';
-import { limitsOf } from './limits.ts';
 import { containerListening, healthOf, outputMarkOf } from './look.ts';
 import { Network } from './network.ts';
-import { portOf, USUAL_PORT } from './ports.ts';
+import { USUAL_PORT } from './ports.ts';
 import { removeReapers, startReaper } from './reaper.ts';
 import { removeContainer } from './removal.ts';
+import { Strangers } from './strangers.ts';
 
 const NOT_MODIFIED = 304;
 const NOT_FOUND = 404;
 /** Beyond the grace: the engine kills, unmounts and answers. */
 const STOP_MARGIN_MS = 20_000;
-/** Foreign containers that are named in the log. */
-const MOST_NAMED = 100;
 
 export interface DockerDriverOptions {
   readonly network: string;
   readonly image: string;
-  /** On which the image listens; null: the one that the service or the image names (ports.ts). */
   readonly port: number | null;
   readonly reach: 'auto' | 'ip' | 'published';
-  /** What the replicas are in Compose's words; null: the image and nothing else. */
   readonly service?: ServiceProject | null;
-  /** Capabilities beyond the service's. */
   readonly capAdd?: readonly string[];
   /** What torc made goes with torc's own container, if it is in one. */
   readonly reaps?: boolean;
   /** drivers/state.ts. */
   readonly stateRoot: string;
   readonly log: Log;
-  /** Told what a roll-out has succeeded with. */
-  readonly remember?: (version: string) => void;
+  /** Told what a roll-out has succeeded with; `isSetting`: it is what the settings say by now. */
+  readonly remember?: (version: string, isSetting: boolean) => void;
   /** Told what takes long at start. */
   readonly progress: (text: string) => void;
 }
@@ -72,15 +67,16 @@ export class DockerDriver implements Driver {
   readonly #network: Network;
   readonly #state: StateDirectory;
   readonly #lease: Lease;
-  /** Containers with the network's label that are not ours, once they were named in the log. */
-  readonly #named = new Set<string>();
+  readonly #strangers: Strangers;
   #isAdopted = false;
   /** Names of containers between create and start: a list taken now must not show them as stopped. */
   readonly #starting = new Set<string>();
   #make: Make;
-  /** What the service's containers need besides themselves. */
-  #belongings: Belongings;
-  /** Of images that were looked at. */
+  /** What replicas are made of where nothing else is said. */
+  #definition: Definition;
+  /** What a reload made last; perhaps it is rolled out, perhaps it failed. */
+  #defined: Definition;
+  /** Of images that were looked at for a roll-out. */
   readonly #ports = new Map<string, number>();
   /** The images' and the service's own, besides the usual ones. */
   readonly #stopSignals = new Set<string>();
@@ -95,8 +91,14 @@ export class DockerDriver implements Driver {
     this.program = programOf(image);
     const usual = { owner: '', reach: 'ip', port: port ?? USUAL_PORT, apiVersion: '' } as const;
     this.#make = { ...usual, network, image, capAdd, project: service };
-    this.#belongings = new Belongings(this.#engine, service, '');
+    const belongings = new Belongings(this.#engine, service, '');
+    this.#definition = {
+      ...{ image, service, capAdd, project: service, belongings, stopSignals: [] },
+      ...{ port: usual.port, configuredPort: port },
+    };
+    this.#defined = this.#definition;
     this.#network = new Network(network, this.#engine);
+    this.#strangers = new Strangers(network, log);
     this.#lease = new Lease({ engine: this.#engine, network, log });
     this.#state = new StateDirectory(
       stateRoot,
@@ -106,7 +108,7 @@ export class DockerDriver implements Driver {
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
-    const { reach, image, log, progress } = this.#options;
+    const { reach, log } = this.#options;
     try {
       await this.#engine.ping();
       await this.#state.open();
@@ -122,13 +124,11 @@ export class DockerDriver implements Driver {
       });
       await this.#events.open();
       await this.#lease.take();
-      await this.#takeService(owner);
+      await this.#takeDefinition();
       await this.#network.findSelf();
       const found = await this.#network.reach();
       this.#make = { ...this.#make, reach: reach === 'auto' ? found : reach };
       this.#checkInternal();
-      await this.#ensureImage(image, progress);
-      this.#make = { ...this.#make, port: this.#ports.get(image) ?? this.#make.port };
       const { own } = this.#network;
       if (this.#options.reaps && own !== null) this.#reaper = startReaper(this.#engine, own, this.#make, log);
     } catch (error) {
@@ -136,24 +136,19 @@ export class DockerDriver implements Driver {
     }
   }
 
-  /** Says what of the service cannot be had here, and makes the networks it is on. */
-  async #takeService(owner: string): Promise<void> {
-    const { service = null, log } = this.#options;
+  async #takeDefinition(): Promise<void> {
+    const { image, port, service = null, capAdd = [] } = this.#options;
     const { ApiVersion: apiVersion } = await this.#engine.ask('cannot ask for the version', docker =>
       docker.version(),
     );
     this.#make = { ...this.#make, apiVersion };
-    if (service === null) return;
-    const { faults, notes } = limitsOf(service, apiVersion);
-    if (faults.length > 0) throw new StartError(faults.join('\n'));
-    for (const note of notes) log.warn({ service: service.serviceName }, note);
-    const project = withProfiles(service);
-    this.#make = { ...this.#make, project };
-    const { stop_signal: stopSignal } = service.service;
-    if (stopSignal !== undefined) this.#stopSignals.add(signalOf(stopSignal) ?? stopSignal);
-    this.#belongings = new Belongings(this.#engine, project, owner);
-    await this.#belongings.check();
-    this.#network.isInternal = await this.#belongings.ensureNetworks();
+    this.#definition = await this.define({ image, port, service, capAdd });
+    this.#make = this.#makeOf(this.#definition);
+    this.#network.isInternal = await this.#definition.belongings.ensureNetworks();
+  }
+
+  #makeOf({ image, capAdd, project, port }: Definition): Make {
+    return { ...this.#make, image, capAdd, project, port };
   }
 
   /** A service that is on internal networks alone must not get out through torc's. */
@@ -180,7 +175,7 @@ export class DockerDriver implements Driver {
     const replicas: Replica[] = [];
     for (const info of containers) {
       if (info.Labels[OWNER_LABEL] !== this.#make.owner) {
-        this.#nameForeign(info);
+        this.#strangers.name(info);
         continue;
       }
       if (info.Names.some(name => this.#starting.has(name.slice(1)))) continue;
@@ -193,17 +188,6 @@ export class DockerDriver implements Driver {
     }
     this.#isAdopted = true;
     return replicas;
-  }
-
-  #nameForeign(info: Docker.ContainerInfo): void {
-    if (this.#named.has(info.Id) || this.#named.size >= MOST_NAMED) return;
-    this.#named.add(info.Id);
-    const name = info.Names[0]?.slice(1) ?? info.Id.slice(0, 12);
-    const owner = info.Labels[OWNER_LABEL] ?? 'nobody';
-    this.#options.log.warn(
-      { container: name, image: info.Image, owner },
-      `container ${name} has the label ${NETWORK_LABEL}=${this.#make.network} but was not made by this torc: it is left alone; if nobody needs it: docker rm -f -v ${name}`,
-    );
   }
 
   #nameAdopted(info: Docker.ContainerInfo): void {
@@ -220,9 +204,10 @@ export class DockerDriver implements Driver {
     const name = nameOf(this.#make.network, spec);
     this.#starting.add(name);
     try {
-      await this.#belongings.ensureNetworks();
+      const definition = (spec.definition ?? this.#definition) as Definition;
+      await definition.belongings.ensureNetworks();
       await this.#network.ensure();
-      await this.#create(name, spec);
+      await this.#create(name, spec, definition);
       await this.#engine.ask(
         `cannot start a container of ${spec.version ?? this.#make.image}`,
         docker => docker.getContainer(name).start(),
@@ -257,18 +242,18 @@ export class DockerDriver implements Driver {
   }
 
   async prepare(version: string): Promise<void> {
-    await this.#ensureImage(version, this.#options.progress);
+    const found = await lookAtImage(version, this.#definition, { engine: this.#engine, ...this.#options });
+    this.#ports.set(version, found.port);
+    for (const signal of found.stopSignals) this.#stopSignals.add(signal);
   }
 
-  async #ensureImage(image: string, progress: (text: string) => void): Promise<void> {
-    const { stopSignal, exposed } = await ensureImage(this.#engine, image, progress);
-    if (stopSignal !== null) this.#stopSignals.add(signalOf(stopSignal) ?? stopSignal);
-    const { port, service = null, log } = this.#options;
-    const found = portOf(port, service?.service ?? null, { name: image, exposed });
-    if (found.port === null) throw new StartError(found.fault);
-    this.#ports.set(image, found.port);
-    if (port === null && found.port !== USUAL_PORT)
-      log.info({ image, port: found.port }, `replicas are asked on port ${found.port}, from ${found.source}`);
+  /** What other settings say a replica is, to be rolled out. Throws with every fault. */
+  async define(words: ReplicaWords): Promise<Definition> {
+    const { log, progress } = this.#options;
+    const { owner, apiVersion } = this.#make;
+    this.#defined = await define(words, { engine: this.#engine, owner, apiVersion, log, progress });
+    for (const signal of this.#defined.stopSignals) this.#stopSignals.add(signal);
+    return this.#defined;
   }
 
   async lastWords({ id }: Replica): Promise<string> {
@@ -299,16 +284,28 @@ export class DockerDriver implements Driver {
   }
 
   isReplicaPeer(address: string): boolean {
-    return this.#network.subnets.holdsReplica(address) || this.#belongings.holdsReplica(address);
+    return (
+      this.#network.subnets.holdsReplica(address) ||
+      this.#definition.belongings.holdsReplica(address) ||
+      this.#defined.belongings.holdsReplica(address)
+    );
   }
 
   publishedAt(port: number): string | null {
     return this.#network.own?.publishedAt(port) ?? null;
   }
 
-  remember(version: string): void {
+  remember(version: string, definition?: object): void {
     this.program = programOf(version);
-    this.#options.remember?.(version);
+    this.#options.remember?.(version, definition !== undefined);
+    if (definition === undefined) return;
+    const { belongings } = this.#definition;
+    this.#definition = definition as Definition;
+    this.#make = this.#makeOf(this.#definition);
+    this.#ports.clear();
+    belongings
+      .release()
+      .catch(error => this.#options.log.debug({ error: String(error) }, 'networks of before'));
   }
 
   async close({ remove }: { remove: boolean }): Promise<void> {
@@ -322,7 +319,8 @@ export class DockerDriver implements Driver {
       if (this.#reaper !== null && this.#lease.isHeld) await removeReapers(this.#engine, this.#make.network);
       if (remove && this.#lease.isHeld) {
         await this.#network.release();
-        await this.#belongings.release();
+        await this.#definition.belongings.release();
+        await this.#defined.belongings.release();
       }
       await this.#lease.release();
     } finally {
@@ -352,11 +350,16 @@ export class DockerDriver implements Driver {
     onEvent(ended === null ? hint : { ...hint, cause: `docker die, ${ended}` });
   }
 
-  async #create(name: string, spec: ReplicaSpec): Promise<void> {
-    const image = spec.version ?? this.#make.image;
-    const make = { ...this.#make, image, port: this.#ports.get(image) ?? this.#make.port };
+  async #create(name: string, spec: ReplicaSpec, definition: Definition): Promise<void> {
+    const image = spec.definition === undefined ? (spec.version ?? definition.image) : definition.image;
+    const make = { ...this.#makeOf(definition), image };
+    if (image !== definition.image) make.port = this.#ports.get(image) ?? make.port;
     try {
-      await this.#belongings.make(`cannot make a container of ${image}`, name, creationOf(name, spec, make));
+      await definition.belongings.make(
+        `cannot make a container of ${image}`,
+        name,
+        creationOf(name, spec, make),
+      );
     } catch (error) {
       if (
         error instanceof EngineError &&

@@ -18,6 +18,7 @@ import type { ComposeService } from '../../service/service.ts';
 import { DEMO_PROGRAM } from '../demo.ts';
 import { listenersOfGroup, listeningOf } from '../listening.ts';
 import { StateDirectory } from '../state.ts';
+import { groupIsEmpty, signalGroup, waitUntil } from './group.ts';
 import { observe } from './identity.ts';
 import { choosePort, withPortAdvice } from './port.ts';
 import {
@@ -35,8 +36,6 @@ import { resolveUser, type UserIds } from './user.ts';
 const HOST = '127.0.0.1';
 /** How often adopted replicas and the size of all output are looked at: one small read each. */
 const POLL_MS = 200;
-/** Between two looks while a stop waits. */
-const STOP_POLL_MS = 10;
 /** SIGKILL acts at once, unless the kernel is stuck in I/O for the process. */
 const KILL_TIMEOUT_MS = 5_000;
 
@@ -44,10 +43,25 @@ const bundledReplica = programPath('replica');
 
 const NO_SERVICE: ComposeService = { command: null, entrypoint: null };
 
+/** The settings of a replica. */
+export interface ProcessWords {
+  /** A shell command line, or null for the bundled replica; {{slot}}, {{generation}} and {{port}} may stand in it. */
+  readonly command: string | null;
+  /** What else a Compose service says of the process. */
+  readonly service: ComposeService | null;
+}
+
+interface Definition extends ProcessWords {
+  /** null: as torc itself. */
+  readonly user: UserIds | null;
+}
+
 interface Run {
   /** Of its files. */
   readonly name: string;
   record: ProcessRecord;
+  /** What it was made of; of an adopted one, what would be made now. */
+  readonly definition: Definition;
   readonly adopted: boolean;
   /** In plain words, once it has ended. */
   ended: string | null;
@@ -57,12 +71,10 @@ interface Run {
 }
 
 export interface ProcessDriverOptions {
-  /** A shell command line, or null for the bundled replica; {{slot}}, {{generation}} and {{port}} may stand in it. */
   readonly command: string | null;
-  /** What else a Compose service says of the process. */
   readonly service?: ComposeService | null;
-  /** Told what a roll-out has succeeded with. */
-  readonly remember?: (version: string) => void;
+  /** Told what a roll-out has succeeded with; `isSetting`: it is what the settings say by now. */
+  readonly remember?: (version: string, isSetting: boolean) => void;
   /** Names what this torc owns; two torcs of one scope exclude each other. */
   readonly scope: string;
   /** Where records of what runs are kept (drivers/state.ts). */
@@ -83,11 +95,14 @@ export class ProcessDriver implements Driver {
   readonly #portsTaken = new Set<number>();
   #onEvent: (event: DriverEvent) => void = () => {};
   #poll: NodeJS.Timeout | null = null;
-  #user: UserIds | null = null;
+  /** What replicas are made of where nothing else is said. */
+  #definition: Definition;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
-    this.program = options.command ?? DEMO_PROGRAM;
+    const { command, service = null } = options;
+    this.program = command ?? DEMO_PROGRAM;
+    this.#definition = { command, service, user: null };
     this.#state = new StateDirectory(
       options.stateRoot,
       `process-${options.scope}`,
@@ -96,8 +111,7 @@ export class ProcessDriver implements Driver {
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
-    const user = this.#options.service?.user;
-    if (user !== undefined) this.#user = await resolveUser(user);
+    this.#definition = await this.define(this.#definition);
     await this.#state.open();
     this.#onEvent = onEvent;
     const records = readRecords(this.#state.path);
@@ -107,6 +121,7 @@ export class ProcessDriver implements Driver {
         this.#runs.set(idOf(record), {
           name,
           record,
+          definition: this.#definition,
           adopted: true,
           ended: null,
           words: '',
@@ -120,9 +135,15 @@ export class ProcessDriver implements Driver {
     this.#schedulePoll();
   }
 
+  /** What other settings say a replica is, to be rolled out. Throws in plain words. */
+  async define({ command, service }: ProcessWords): Promise<Definition> {
+    const user = service?.user;
+    return { command, service, user: user === undefined ? null : await resolveUser(user) };
+  }
+
   /** What an earlier run left goes on as it is, also where the settings say another command now. */
   #nameOthers(): void {
-    const command = this.#options.command ?? '';
+    const command = this.#definition.command ?? '';
     const others = [...this.#runs.values()].filter(({ record }) => (record.command ?? '') !== command);
     if (others.length === 0) return;
     this.#options.log.warn(
@@ -138,10 +159,12 @@ export class ProcessDriver implements Driver {
   }
 
   async start(spec: ReplicaSpec): Promise<Replica> {
+    const definition = (spec.definition ?? this.#definition) as Definition;
+    const line = spec.definition === undefined ? (spec.version ?? definition.command) : definition.command;
     const port = await this.#takePort();
     try {
       const name = `${spec.slot}-g${spec.generation}-${randomBytes(3).toString('hex')}`;
-      const child = await this.#spawn(name, spec, port);
+      const child = await this.#spawn(name, spec, port, line, definition);
       const pid = child.pid!;
       const startTime = (await observe([pid])).get(pid)?.startTime ?? 'ended';
       const record: ProcessRecord = {
@@ -151,10 +174,10 @@ export class ProcessDriver implements Driver {
         slot: spec.slot,
         generation: spec.generation,
         spare: spec.spare,
-        command: spec.version ?? this.#options.command ?? '',
+        command: line ?? '',
       };
       writeRecord(this.#state.path, name, record);
-      const run: Run = { name, record, adopted: false, ended: null, words: '', stopping: false };
+      const run: Run = { name, record, definition, adopted: false, ended: null, words: '', stopping: false };
       this.#runs.set(idOf(record), run);
       if (child.exitCode !== null || child.signalCode !== null)
         this.#onEnd(run, child.exitCode, child.signalCode);
@@ -171,7 +194,7 @@ export class ProcessDriver implements Driver {
     run.stopping = true;
     const { pid } = run.record;
     if (await this.#isOurs(run)) {
-      signalGroup(pid, this.#surroundings(run.record).stopSignal);
+      signalGroup(pid, surroundings(run.definition, run.record).stopSignal);
       signalGroup(pid, 'SIGCONT'); // one that is paused must wake up to hear the first
       await waitUntil(() => groupIsEmpty(pid), graceMs);
       signalGroup(pid, 'SIGKILL');
@@ -211,9 +234,10 @@ export class ProcessDriver implements Driver {
     return this.#replicaOf(run, false);
   }
 
-  remember(version: string): void {
+  remember(version: string, definition?: object): void {
     this.program = version;
-    this.#options.remember?.(version);
+    if (definition !== undefined) this.#definition = definition as Definition;
+    this.#options.remember?.(version, definition !== undefined);
   }
 
   async close({ remove }: { remove: boolean }): Promise<void> {
@@ -234,19 +258,20 @@ export class ProcessDriver implements Driver {
     return port;
   }
 
-  /** What the service says of the process of this slot. */
-  #surroundings(words: SlotWords): ProcessSurroundings {
-    return surroundingsOf(this.#options.service ?? NO_SERVICE, words);
-  }
-
   #replicaOf(run: Run, paused: boolean): Replica {
-    const { stopGraceMs } = this.#surroundings(run.record);
+    const { stopGraceMs } = surroundings(run.definition, run.record);
     return { ...replicaOf(run, paused), ...(stopGraceMs === null ? {} : { stopGraceMs }) };
   }
 
-  #spawn(name: string, { slot, generation, version }: ReplicaSpec, port: number): Promise<ChildProcess> {
+  #spawn(
+    name: string,
+    { slot, generation }: ReplicaSpec,
+    port: number,
+    line: string | null,
+    definition: Definition,
+  ): Promise<ChildProcess> {
     const words = { slot, generation, port };
-    const { env: own, folder } = this.#surroundings(words);
+    const { env: own, folder } = surroundings(definition, words);
     if (folder !== null && !existsSync(folder))
       throw new Error(`cannot start a process: working_dir ${folder} is not there`);
     const output = openOutput(this.#state.path, name);
@@ -256,9 +281,8 @@ export class ProcessDriver implements Driver {
       detached: true,
       stdio: ['ignore', output, output] as ['ignore', number, number],
       ...(folder === null ? {} : { cwd: folder }),
-      ...this.#user,
+      ...definition.user,
     };
-    const line = version ?? this.#options.command;
     const command = line === null ? null : expandText(line, words);
     return new Promise((resolve, reject) => {
       const child = asOwnGroup(() =>
@@ -328,6 +352,10 @@ export class ProcessDriver implements Driver {
   }
 }
 
+/** What the service says of the process of this slot. */
+const surroundings = ({ service }: Definition, words: SlotWords): ProcessSurroundings =>
+  surroundingsOf(service ?? NO_SERVICE, words);
+
 const idOf = (record: ProcessRecord): string => `${record.pid}:${record.startTime}`;
 
 function replicaOf(run: Run, paused: boolean): Replica {
@@ -356,32 +384,3 @@ const PASSED_ON =
 
 const cleanEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => PASSED_ON.test(name)));
-
-/** Windows has no groups: there the process alone gets it. */
-const groupOf = (pid: number): number => (process.platform === 'win32' ? pid : -pid);
-
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(groupOf(pid), signal);
-  } catch {
-    // ESRCH: it has ended, which is what the caller wants to hear of anyway.
-  }
-}
-
-function groupIsEmpty(pid: number): boolean {
-  try {
-    process.kill(groupOf(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
-}
-
-async function waitUntil(condition: () => boolean | Promise<boolean>, boundMs: number): Promise<boolean> {
-  const deadlineMs = performance.now() + boundMs;
-  while (!(await condition())) {
-    if (performance.now() >= deadlineMs) return false;
-    await new Promise(resolve => setTimeout(resolve, STOP_POLL_MS));
-  }
-  return true;
-}

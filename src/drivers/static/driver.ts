@@ -13,7 +13,7 @@ import { addressInWords, isSocketPath } from '../../core/host-port.ts';
 import type { Log } from '../../core/log.ts';
 import type { ReplicaAddress } from '../../core/types.ts';
 import type { NameService } from './dns.ts';
-import { trustFaults, UpstreamsFile } from './file.ts';
+import { readUpstreams, trustFaults, UpstreamsFile } from './file.ts';
 import { Names } from './names.ts';
 import { type Found, type Seating, seatAll, seatDueMs, seatName } from './seats.ts';
 import { SeatsFile } from './seats-file.ts';
@@ -40,8 +40,9 @@ export class StaticDriver implements Driver {
   readonly creates = false;
   readonly #options: StaticOptions;
   readonly #names: Names;
-  readonly #file: UpstreamsFile | null;
+  #file: UpstreamsFile | null;
   readonly #seatsFile: SeatsFile;
+  #path: string | null;
   #upstreams: readonly GivenUpstream[];
   #seating: Seating;
   #timer: Timer | null = null;
@@ -52,10 +53,8 @@ export class StaticDriver implements Driver {
     this.#options = options;
     this.#upstreams = options.upstreams;
     this.#names = new Names({ service, clock, log, intervalMs, onChange: () => this.#changed('DNS') });
-    this.#file =
-      file === null
-        ? null
-        : new UpstreamsFile({ path: file, clock, log, onChange: list => this.#take(list) });
+    this.#file = file === null ? null : this.#follower(file);
+    this.#path = file;
     this.#seatsFile = new SeatsFile(seatsPath, log);
     this.#seating = { seats: this.#seatsFile.read(), waiting: [] };
   }
@@ -108,10 +107,36 @@ export class StaticDriver implements Driver {
     this.#names.close();
   }
 
+  /** Other replicas are given, or the file is to be read now. Changes nothing until `apply`. */
+  reread({ upstreams, file }: Pick<StaticOptions, 'upstreams' | 'file'>): {
+    faults: string[];
+    apply(): void;
+  } {
+    const found = file === null ? { text: '', upstreams } : readUpstreams(file);
+    const faults = trustFaults(found.upstreams).map(fault => `TORC_UPSTREAMS: ${fault}`);
+    if (faults.length > 0) return { faults, apply: () => {} };
+    const apply = (): void => {
+      if (file !== this.#path) {
+        this.#file?.close();
+        this.#file = file === null ? null : this.#follower(file);
+        this.#path = file;
+      }
+      this.#file?.follow(found);
+      if (JSON.stringify(found.upstreams) === JSON.stringify(this.#upstreams)) return;
+      this.#take(found.upstreams);
+    };
+    return { faults: [], apply };
+  }
+
+  #follower(path: string): UpstreamsFile {
+    const { clock, log } = this.#options;
+    return new UpstreamsFile({ path, clock, log, onChange: list => this.#take(list) });
+  }
+
   #take(upstreams: readonly GivenUpstream[]): void {
     this.#upstreams = upstreams;
     this.#names.set(named(upstreams));
-    this.#changed('the file of upstreams');
+    this.#changed('the list of upstreams');
   }
 
   #changed(source: string): void {

@@ -76,9 +76,15 @@ export class UpstreamsFile {
 
   /** The first list. Throws StartError with every fault. */
   open(): readonly GivenUpstream[] {
-    const { text, upstreams } = readUpstreams(this.#options.path);
+    return this.follow(readUpstreams(this.#options.path));
+  }
+
+  /** From now on, from what was read of it just now. */
+  follow({ text, upstreams }: ReadUpstreams): readonly GivenUpstream[] {
     this.#text = text;
-    this.#watch();
+    this.#pending = text;
+    this.#isFaulty = false;
+    if (this.#watcher === null) this.#watch();
     this.#lookIn(POLL_MS);
     return upstreams;
   }
@@ -139,8 +145,13 @@ export class UpstreamsFile {
   }
 }
 
+export interface ReadUpstreams {
+  readonly text: string;
+  readonly upstreams: readonly GivenUpstream[];
+}
+
 /** Throws StartError with every fault. */
-export function readUpstreams(path: string): { text: string; upstreams: readonly GivenUpstream[] } {
+export function readUpstreams(path: string): ReadUpstreams {
   const text = read(path);
   const parsed = typeof text === 'string' ? parseUpstreams(text) : { faults: [text.fault] };
   if ('upstreams' in parsed) return { text: text as string, upstreams: parsed.upstreams };
