@@ -18,9 +18,11 @@ let answers = answersOf(Number(process.argv[2] ?? 56));
 function answersOf(bytes: number): Answer[] {
   return slots.map(slot => {
     const small = JSON.stringify({ message: `Hello from Server: ${slot}`, status: 'Successful' });
+    // A name of several digits is longer than the smallest of sizes.
+    const length = Math.max(bytes, small.length);
     return {
-      body: bytes <= 1024 ? small.padEnd(bytes) : Buffer.alloc(bytes, small.padEnd(64)),
-      headers: ['content-type', 'application/json', 'content-length', String(bytes)],
+      body: bytes <= 1024 ? small.padEnd(length) : Buffer.alloc(bytes, small.padEnd(64)),
+      headers: ['content-type', 'application/json', 'content-length', String(length)],
     };
   });
 }
