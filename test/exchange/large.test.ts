@@ -3,28 +3,43 @@
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, get, type IncomingMessage } from 'node:http';
+import { get as getSecurely, Agent as SecureAgent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Authority } from '../support/certificates.ts';
 import { rawOrigin } from '../support/origin.ts';
-import { startProxy } from '../support/proxy.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
+import { freePort } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
 
 const large = suite('large answers');
 
 const BYTES = 6 * 1024 * 1024;
 const READERS = 8;
-const TURNS = 3;
+const TURNS = 2;
+const PIECE_BYTES = 8 * 1024;
+const MOST_SENT_BYTES = 256 * 1024 * 1024;
+
+const directory = mkdtempSync(join(tmpdir(), 'torc-large-'));
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
 const hashOf = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex');
 /** A body that differs from every other one nearly everywhere. */
 const bodyOf = (target: string): Buffer => Buffer.alloc(BYTES, `${target} ${hashOf(target)}\n`);
 
 /** Asks one target after the other on one connection and stops reading now and then; the bodies' hashes. */
-async function readSlowly(port: number, targets: readonly string[]): Promise<string[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+async function readSlowly(url: string, targets: readonly string[]): Promise<string[]> {
+  const isSecure = url.startsWith('https:');
+  const options = { keepAlive: true, maxSockets: 1 };
+  const agent = isSecure ? new SecureAgent({ ...options, rejectUnauthorized: false }) : new Agent(options);
   const hashes: string[] = [];
   for (const path of targets) {
-    const [response] = (await once(get({ port, path, agent }), 'response')) as [IncomingMessage];
+    const asked = (isSecure ? getSecurely : get)(`${url}${path}`, { agent });
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
     const hash = createHash('sha256');
     let count = 0;
     for await (const chunk of response) {
@@ -38,8 +53,23 @@ async function readSlowly(port: number, targets: readonly string[]): Promise<str
   return hashes;
 }
 
-for (const framing of [`Content-Length: ${BYTES}`, 'Transfer-Encoding: chunked']) {
-  large(`${framing}: ${READERS} slow readers get every byte`, async () => {
+/** Over TLS a write is copied, and ends a turn later: its chunk's memory is used again at another moment. */
+async function securely(torc: TestProxy): Promise<string> {
+  const authority = new Authority(directory);
+  const certificates = [{ ...authority.issue(['IP:127.0.0.1']), names: [] }];
+  torc.proxy.tls.useTicketKeys([new Uint8Array(48)]);
+  torc.proxy.tls.use({ certificates, clientCa: null });
+  const port = await freePort();
+  await torc.proxy.listen({ host: '127.0.0.1', port, tls: true, redirect: null });
+  return `https://127.0.0.1:${port}`;
+}
+
+const ways = [`Content-Length: ${BYTES}`, 'Transfer-Encoding: chunked'].flatMap(framing => [
+  { framing, isSecure: false },
+  { framing, isSecure: true },
+]);
+for (const { framing, isSecure } of ways) {
+  large(`${framing}${isSecure ? ' over TLS' : ''}: ${READERS} slow readers get every byte`, async () => {
     const isChunked = framing.endsWith('chunked');
     const origin = await rawOrigin((request, socket) => {
       socket.write(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`);
@@ -47,12 +77,13 @@ for (const framing of [`Content-Length: ${BYTES}`, 'Transfer-Encoding: chunked']
       socket.write(bodyOf(request.target));
       if (isChunked) socket.write('\r\n0\r\n\r\n');
     });
-    const torc = await startProxy([origin.port]);
+    const torc = await startProxy([origin.port], isSecure ? { HTTPS_PORT: '443', TLS: 'self-signed' } : {});
     try {
+      const url = isSecure ? await securely(torc) : `http://127.0.0.1:${torc.port}`;
       const readers = Array.from({ length: READERS }, async (_, reader) => {
         const targets = Array.from({ length: TURNS }, (_, turn) => `/${reader}/${turn}`);
         assert.equal(
-          await readSlowly(torc.port, targets),
+          await readSlowly(url, targets),
           targets.map(target => hashOf(bodyOf(target))),
         );
       });
@@ -63,5 +94,39 @@ for (const framing of [`Content-Length: ${BYTES}`, 'Transfer-Encoding: chunked']
     }
   });
 }
+
+large('over TLS: small pieces that wait for a reader who does not read keep their memory', async () => {
+  let sent = 0;
+  let isFull = false;
+  const hash = createHash('sha256');
+  const origin = await rawOrigin((_request, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n');
+    // One in each turn, until the replica has to wait too: then all on the way is full.
+    const send = (): void => {
+      const piece = Buffer.alloc(PIECE_BYTES, `${sent}\n`);
+      hash.update(piece);
+      sent += piece.length;
+      isFull = socket.writableLength > 16 * PIECE_BYTES || sent > MOST_SENT_BYTES;
+      socket.write(piece);
+      if (isFull) socket.end();
+      else setImmediate(send);
+    };
+    send();
+  });
+  const torc = await startProxy([origin.port], { HTTPS_PORT: '443', TLS: 'self-signed' });
+  try {
+    const agent = new SecureAgent({ rejectUnauthorized: false });
+    const asked = getSecurely(`${await securely(torc)}/`, { agent });
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    await waitFor(() => isFull, { timeoutMs: 60_000, what: 'the replica has to wait' });
+    assert.ok(sent < MOST_SENT_BYTES, 'nobody had to wait');
+    const received = createHash('sha256');
+    for await (const chunk of response) received.update(chunk as Buffer);
+    assert.is(received.digest('hex'), hash.digest('hex'));
+  } finally {
+    await torc.close();
+    await origin.close();
+  }
+});
 
 large.run();
