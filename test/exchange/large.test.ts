@@ -60,7 +60,10 @@ async function securely(torc: TestProxy): Promise<string> {
   torc.proxy.tls.useTicketKeys([new Uint8Array(48)]);
   torc.proxy.tls.use({ certificates, clientCa: null });
   const port = await freePort();
-  await torc.proxy.listen({ host: '127.0.0.1', port, tls: true, redirect: null });
+  await torc.proxy.listen({
+    ...{ host: '127.0.0.1', port, mode: 0, setting: 'TORC_HTTPS_PORT' },
+    ...{ tls: true, redirect: null },
+  });
   return `https://127.0.0.1:${port}`;
 }
 
