@@ -5,12 +5,13 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { CertificateExpiry, TlsMaterial } from '../core/tls-material.ts';
+import { PROFILE } from '../front/tls-profile.ts';
 import { type Checked, checkCertificate, isIssuedBy } from './certificate.ts';
 import { makeSelfSigned } from './self-signed.ts';
 
@@ -200,6 +201,8 @@ function textOf(file: string): string {
 
 function isAuthority(text: string): boolean {
   try {
+    // What the workers will do with it: they must not be the first to find out.
+    createSecureContext({ ...PROFILE, ca: text });
     return new X509Certificate(text) !== null;
   } catch {
     return false;

@@ -11,7 +11,13 @@ export function addressesOf({ host, port, listen, httpsPort, httpsRedirect }: Co
   const addresses =
     listen.length === 0
       ? [{ host, port, mode: 0, setting: 'PORT', ...plain }]
-      : listen.map(address => ({ ...address, setting: 'TORC_LISTEN', ...plain }));
+      : listen.map(address => ({
+          ...address,
+          setting: 'TORC_LISTEN',
+          ...plain,
+          // Who comes in by a unix socket is a proxy of this machine, which sends people on itself.
+          ...(address.port === 0 && { redirect: null }),
+        }));
   if (httpsPort === null) return addresses;
   return [
     ...addresses,

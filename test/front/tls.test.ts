@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect as connectPlain } from 'node:net';
+import { type AddressInfo, connect as connectPlain, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
@@ -196,7 +196,7 @@ tls('a client may not renegotiate, and sends no early data', async () => {
   await withTls({}, async torc => {
     const said = await sClient(torc.securePort, ['-tls1_2'], ['R\n']);
     assert.match(said, /RENEGOTIATING/);
-    assert.match(said, /no renegotiation|no_renegotiation|closed/i);
+    assert.match(said, /:no renegotiation:/);
     assert.match(await sClient(torc.securePort, ['-tls1_3']), /Max Early Data: 0|Early data was not sent/);
   });
 });
@@ -398,6 +398,76 @@ async function throughBothLanes(client: RawClient): Promise<void> {
   assert.is((await client.answer()).status, 200);
   client.close();
 }
+
+/** A client's first flight, with a ticket in it. */
+async function helloOf(port: number): Promise<Buffer> {
+  const whole = await shake(port, { maxVersion: 'TLSv1.2' });
+  const session = whole.getSession();
+  whole.destroy();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const own = (server.address() as AddressInfo).port;
+  const client = connect({ port: own, host: '127.0.0.1', maxVersion: 'TLSv1.2', session });
+  client.on('error', () => {});
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  client.destroy();
+  server.close();
+  return bytes;
+}
+
+tls('a first flight that is cut anywhere, or has other bytes in it, harms nobody', async () => {
+  await withTls({ MAX_HANDSHAKES: '100' }, async torc => {
+    const hello = await helloOf(torc.securePort);
+    let seed = 11;
+    const random = (below: number): number => {
+      seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff;
+      return (seed >>> 8) % below;
+    };
+    const flights: Buffer[] = [];
+    for (let end = 0; end < hello.length; end += 3) flights.push(hello.subarray(0, end));
+    for (let round = 0; round < 400; round++) {
+      const flight = Buffer.from(hello);
+      for (let changes = 1 + random(4); changes > 0; changes--) flight[random(flight.length)] = random(256);
+      flights.push(flight);
+    }
+    for (const flight of flights) {
+      const socket = connectPlain(torc.securePort, '127.0.0.1');
+      socket.on('error', () => {});
+      const closed = once(socket.resume(), 'close');
+      socket.end(flight);
+      await closed;
+    }
+    assert.is((await ask(torc.securePort, get('/'))).status, 200);
+    // All of them have left: nothing is to be waited for.
+    const startedMs = performance.now();
+    await torc.proxy.drain(20_000);
+    assert.ok(performance.now() - startedMs < 10_000);
+  });
+});
+
+tls('a PROXY header comes before the handshake, in one packet with it or not', async () => {
+  await withTls({ PROXY_PROTOCOL: '127.0.0.1' }, async torc => {
+    for (const isOne of [true, false]) {
+      origin.bytes = '';
+      const wire = connectPlain(torc.securePort, '127.0.0.1');
+      await once(wire, 'connect');
+      const header = 'PROXY TCP4 192.0.2.7 192.0.2.8 1111 443\r\n';
+      if (isOne) wire.cork();
+      wire.write(isOne ? header : header.slice(0, 9));
+      if (!isOne) await new Promise(resolve => setImmediate(resolve));
+      if (!isOne) wire.write(header.slice(9));
+      const socket = connect({ socket: wire, ca: authority.cert, checkServerIdentity: () => undefined });
+      if (isOne) setImmediate(() => wire.uncork());
+      await once(socket, 'secureConnect');
+      const ended = once(socket.resume(), 'close');
+      socket.write(get('/', ['Connection: close']));
+      await ended;
+      assert.match(origin.bytes, 'X-Forwarded-For: 192.0.2.7\r\n');
+      assert.match(origin.bytes, 'X-Forwarded-Proto: https\r\n');
+    }
+  });
+});
 
 tls('a drain ends those that are in their handshake', async () => {
   await withTls({}, async torc => {
