@@ -3,9 +3,11 @@
 
 import type { z } from 'zod';
 import type { explanation, rollout, slots, status } from '../admin/schemas.ts';
+import { addressesOf } from '../config/addresses.ts';
 import type { Config } from '../config/fields.ts';
 import { loadConfig } from '../config/load.ts';
 import { systemClock } from '../core/clock.ts';
+import { hostPort } from '../core/host-port.ts';
 import { fileFaults } from './check.ts';
 import { ask, faultOf, messageOf, type Question } from './client.ts';
 import type { CommandLine } from './command-line.ts';
@@ -47,7 +49,11 @@ function check(line: CommandLine, around: Around): number {
   const faults = fileFaults(config, systemClock);
   if (faults.length > 0) return wrong(around, faults);
   for (const { level, text } of loaded.notes) around.out(`${level}: ${text}\n`);
-  around.out(`the settings are valid: ${config.host}:${config.port}, driver ${config.driver}\n`);
+  around.out(
+    `the settings are valid: ${addressesOf(config)
+      .map(({ host, port }) => hostPort(host, port))
+      .join(', ')}, driver ${config.driver}\n`,
+  );
   return DONE;
 }
 

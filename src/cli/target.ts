@@ -5,7 +5,7 @@
 import { parseTokens } from '../admin/tokens.ts';
 import { adminAddressOf } from '../config/admin-address.ts';
 import type { Config } from '../config/fields.ts';
-import { hostPort } from '../core/host-port.ts';
+import { hostPort, isSocketPath } from '../core/host-port.ts';
 
 export interface Target {
   /** As it is told in messages; an http or https origin, or unix:PATH. */
@@ -14,7 +14,7 @@ export interface Target {
   readonly token: string | null;
 }
 
-type Where = Pick<Config, 'host' | 'port' | 'adminListen' | 'adminPort' | 'adminPaths'>;
+type Where = Pick<Config, 'host' | 'port' | 'listen' | 'adminListen' | 'adminPort' | 'adminPaths'>;
 
 /** A listener on all addresses is asked on loopback. */
 const reachable = (host: string): string =>
@@ -26,7 +26,11 @@ export function targetOf(config: Where, token: string | null): Target | string {
   if (own !== null && 'path' in own) return { url: `unix:${own.path}`, socketPath: own.path, token };
   if (own === null && config.adminPaths === 'off-public')
     return 'the control endpoints are closed: TORC_ADMIN_PATHS=off-public without TORC_ADMIN_PORT';
-  const { host, port } = own ?? config;
+  // Of several, one that a caller on this machine may ask without a token.
+  const listed =
+    config.listen.find(({ host }) => /^(?:127\.|::1$|localhost$)/.test(host)) ?? config.listen[0];
+  const { host, port } = own ?? listed ?? config;
+  if (isSocketPath(host)) return { url: `unix:${host}`, socketPath: host, token };
   return { url: `http://${hostPort(reachable(host), port)}`, socketPath: null, token };
 }
 

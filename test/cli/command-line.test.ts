@@ -80,6 +80,7 @@ tests('where the running torc is, by its settings', () => {
   const config = {
     host: '0.0.0.0',
     port: 5000,
+    listen: [],
     adminListen: null,
     adminPort: null,
     adminPaths: 'both',

@@ -154,6 +154,35 @@ tls('the certificate is chosen by the name asked for; the first is for everybody
   });
 });
 
+tls('a PROXY header comes before the handshake, also in one segment with its first bytes', () =>
+  withTls({ PROXY_PROTOCOL: '127.0.0.1' }, async torc => {
+    for (const isOneSegment of [false, true]) {
+      const plainSocket = connectPlain(torc.securePort, '127.0.0.1');
+      await once(plainSocket, 'connect');
+      if (isOneSegment) plainSocket.cork();
+      plainSocket.write('PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n');
+      const socket = connect({
+        socket: plainSocket,
+        ca: authority.cert,
+        checkServerIdentity: () => undefined,
+      });
+      if (isOneSegment) setImmediate(() => plainSocket.uncork());
+      await once(socket, 'secureConnect');
+      socket.write(get('/told'));
+      let received = '';
+      socket.on('data', chunk => {
+        received += chunk;
+      });
+      await waitFor(() => received.includes('hello'), { timeoutMs: 20_000, what: 'the answer' });
+      socket.destroy();
+      const { head } = origin.requests.findLast(({ target }) => target === '/told')!;
+      assert.match(head, 'X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n');
+    }
+    // Without one there is no handshake.
+    assert.ok((await shake(torc.securePort).catch(() => true)) === true);
+  }),
+);
+
 tls('other certificates hold for the next handshake; who is there stays', async () => {
   await withTls({}, async torc => {
     const client = await rawClient(torc.securePort);
