@@ -120,7 +120,8 @@ export class Http2Downstream implements Downstream, Running {
   }
 
   putInterim(status: number, fields: string): void {
-    if (!this.#isGone) this.#stream.additionalHeaders({ ...fieldsOf(fields, false), ':status': status });
+    if (!this.#isGone && !this.#stream.headersSent)
+      this.#stream.additionalHeaders({ ...fieldsOf(fields, false), ':status': status });
   }
 
   putWhole(status: number, head: string, body: string): void {
