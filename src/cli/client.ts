@@ -76,6 +76,8 @@ export async function faultOf(target: Target, question: Question, answer: Answer
   if (status === 401)
     return `${target.url} needs a token: set TORC_ADMIN_TOKEN or TORC_ADMIN_TOKEN_FILE as the running torc has it (${message ?? 'HTTP 401'})`;
   if (status === 404 || status === 405) return await notKnown(target, question);
+  const faults = faultsIn(text);
+  if (faults.length > 0) return ['nothing has changed:', ...faults].join('\n');
   if (status >= 400) return message ?? `${target.url} answered ${status}`;
   return isJson(text) ? null : `what answers at ${target.url} is no torc: say where it runs with --url`;
 }
@@ -93,6 +95,12 @@ async function notKnown(target: Target, question: Question): Promise<string> {
 export function messageOf(text: string): string | null {
   const answer = parsed(text) as { message?: unknown } | null;
   return typeof answer?.message === 'string' ? answer.message.replace(/^<Error> /, '') : null;
+}
+
+/** Of a reload's failure: each fault of the settings. */
+function faultsIn(text: string): string[] {
+  const answer = parsed(text) as { faults?: unknown } | null;
+  return Array.isArray(answer?.faults) ? answer.faults.map(fault => `  ${fault}`) : [];
 }
 
 function versionOf(text: string): string | null {

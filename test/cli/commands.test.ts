@@ -74,6 +74,20 @@ tests('rollout: a command for processes, to its end', async () => {
   assert.match(stop.err, /^torc rollout: .*no roll-out/);
 });
 
+tests('reload: what changed, or every fault in a line of its own', async () => {
+  const done = await torcCommand(['reload'], settings);
+  assert.is(done.code, 0, done.err);
+  assert.match(done.out, /\n$/);
+  const server = createServer((_request, response) => {
+    response.writeHead(400).end('{"message":"<Error> no: A; B","status":"failure","faults":["A","B"]}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, err } = await torcCommand(['reload', '--url', url]);
+  server.close();
+  assert.equal([code, err], [1, 'torc reload: nothing has changed:\n  A\n  B\n']);
+});
+
 tests('without its token: one line that says what to set', async () => {
   const { code, err } = await torcCommand(['status'], { PORT: String(torc.port) });
   assert.is(code, 1);

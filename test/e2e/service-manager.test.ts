@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryState } from '../support/state.ts';
-import { startTorc } from '../support/torc.ts';
+import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
 const RECEIVE = `import socket, sys
@@ -20,21 +20,22 @@ while True: print(s.recv(4096).decode().strip().replace('\\n', ' '), flush=True)
 interface Receiver {
   readonly path: string;
   readonly process: ChildProcess;
+  readonly bound: () => boolean;
   /** One a message. */
   readonly messages: () => string[];
 }
 
-async function receive(): Promise<Receiver> {
+function receive(): Receiver {
   const path = join(temporaryState(), 'notify');
   const child = spawn('python3', ['-c', RECEIVE, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
-  await waitFor(() => output.startsWith('bound'), { timeoutMs: 30_000, what: 'the socket' });
   return {
     path,
     process: child,
+    bound: () => output.startsWith('bound'),
     messages: () =>
       output
         .split('\n')
@@ -49,14 +50,16 @@ const canRun = ['systemd-notify', 'python3'].every(name => spawnSync(name, ['--v
 if (!canRun) tests.skip('no systemd-notify, or no python3', () => {});
 else
   tests('ready, alive, stopping; and nobody below torc can say so', async () => {
-    const manager = await receive();
-    const torc = await startTorc({
-      TORC_WORKERS: '1',
-      TORC_REPLICAS: '1',
-      NOTIFY_SOCKET: manager.path,
-      WATCHDOG_USEC: '400000',
-    });
+    const manager = receive();
+    let torc: Torc | null = null;
     try {
+      await waitFor(manager.bound, { timeoutMs: 60_000, what: 'the socket' });
+      torc = await startTorc({
+        TORC_WORKERS: '1',
+        TORC_REPLICAS: '1',
+        NOTIFY_SOCKET: manager.path,
+        WATCHDOG_USEC: '400000',
+      });
       const beats = (): string[] => manager.messages().filter(text => text.startsWith('WATCHDOG=1'));
       await waitFor(() => beats().length >= 2, { timeoutMs: 60_000, what: 'two beats' });
       assert.is(manager.messages()[0], 'READY=1 STATUS=1 of 1 replicas are ready');
@@ -66,7 +69,7 @@ else
       await torc.close();
       assert.match(manager.messages().at(-1)!, /^STOPPING=1 STATUS=stopping/);
     } finally {
-      await torc.close();
+      await torc?.close();
       manager.process.kill();
       await once(manager.process, 'exit');
     }
