@@ -134,8 +134,11 @@ const seen = async (path = '/', headers: Record<string, string> = {}, agent: Age
   };
 
 /** A bare connection; `closed` resolves with what came on it. */
-function raw(text: string): { socket: Socket; closed: Promise<string>; got(): string } {
-  const socket = connect(torc.port, '127.0.0.1');
+function raw(
+  text: string,
+  localAddress = '127.0.0.1',
+): { socket: Socket; closed: Promise<string>; got(): string } {
+  const socket = connect({ port: torc.port, host: '127.0.0.1', localAddress });
   let got = '';
   socket.on('data', chunk => {
     got += chunk.toString('latin1');
@@ -197,6 +200,17 @@ const cases: Record<string, Case> = {
         (await seen('/', { 'x-forwarded-for': '192.0.2.1' }, keepAlive)).headers['x-forwarded-for'],
         '192.0.2.1, 127.0.0.2',
       ),
+  },
+  TORC_PROXY_PROTOCOL: {
+    to: { 'proxy-protocol': '127.0.0.3' },
+    see: async () => {
+      const { socket, got } = raw(`PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n${HEAD}`, '127.0.0.3');
+      await waitFor(() => got().includes('"x-forwarded-for":"192.0.2.7"'), {
+        timeoutMs: 20_000,
+        what: 'who was told',
+      });
+      socket.destroy();
+    },
   },
   TORC_FORWARDED: {
     to: { forwarded: 'both' },
