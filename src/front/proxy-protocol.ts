@@ -1,7 +1,6 @@
 // The header that a proxy of TCP sends before the client's first byte, to say who that is: the PROXY protocol, version 1 (a
 // line of text) and 2 (binary). Pure: bytes -> how long the header is and whom it tells, that more is to come, or that this is
-// none. It is read strictly: whoever may send it speaks for others, so a guess would be somebody else's address. Own code,
-// because what npm has for it does not check checksums. https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
+// none. It is read strictly: whoever may send it speaks for others, so a guess would be somebody else's address. https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
 
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
