@@ -66,7 +66,7 @@ engineSuite('own network', network, test => {
     run(
       `torc-${port}`,
       mode,
-      ['node', 'dist/src/torc.cjs'],
+      ['node', 'src/main.ts'],
       [`PORT=${port}`, 'TORC_DRIVER=docker', `TORC_NETWORK=${network}`, 'TORC_REPLICAS=1', 'TORC_WORKERS=1'],
     );
 
