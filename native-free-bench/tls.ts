@@ -21,7 +21,7 @@ import {
 } from './harness/rounds.ts';
 import { bareTls, onPath, type Pem, secured } from './harness/targets.ts';
 
-const FULL = { rounds: 3, seconds: 2, requests: 3_000, largeRequests: 1_000 };
+const FULL = { rounds: 5, seconds: 2, requests: 10_000, largeRequests: 2_000 };
 /** V8 compiles what is hot: the first 20,000 requests of a worker cost up to half more. */
 const WARM = 2;
 const SHORT = { rounds: 1, seconds: 1, requests: 2_000, largeRequests: 500 };
