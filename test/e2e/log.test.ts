@@ -116,7 +116,7 @@ log('the access log does not depend on the level, and says what a request cost',
         torc.lines().find(({ msg }) => msg === 'request');
       await waitFor(() => lineOf() !== undefined, { timeoutMs: 20_000, what: 'the line' });
       const { id, slot, ms, firstByteMs, bytesOut, ...rest } = lineOf()!;
-      assert.match(String(id), /^\d+-[0-9a-z]+-0$/);
+      assert.match(String(id), /^\d+-[0-9a-z]{12}-[0-9a-z]+$/);
       assert.match(String(slot), /^[123]$/);
       assert.ok(Number(ms) >= Number(firstByteMs) && Number(firstByteMs) > 0 && Number(bytesOut) > 0);
       const { status, code, attempts, bytesIn } = rest;

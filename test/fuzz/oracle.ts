@@ -48,8 +48,8 @@ const MOST_TRIES = 4;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 /** Fields that torc may set itself on the way to the replica, and on the way back. */
 const SET_UPSTREAM =
-  /^(?:x-forwarded-(?:for|proto|host)|via|te|connection|upgrade|host|max-forwards|transfer-encoding)$/;
-const SET_DOWNSTREAM = /^(?:x-served-by|via|date|connection|keep-alive|transfer-encoding)$/;
+  /^(?:x-forwarded-(?:for|proto|host)|x-request-id|via|te|connection|upgrade|host|max-forwards|transfer-encoding)$/;
+const SET_DOWNSTREAM = /^(?:x-served-by|x-request-id|via|date|connection|keep-alive|transfer-encoding)$/;
 
 export function judge({ stream, seen, received, outcome }: Evidence): Verdict {
   const requests = readRequests(stream.bytes);
