@@ -26,11 +26,18 @@ export interface Banner {
 /** Told at once: torc is ready when a replica is; until then, and where some are not, it is a warning that says why. */
 export function announce(banner: Banner): void {
   const { version, config, driver, supervisor, hasTokens, always } = banner;
-  const [{ host, port }] = addressesOf(config) as [Address];
+  const [{ host, port }, ...others] = addressesOf(config).filter(({ tls }) => !tls) as [
+    Address,
+    ...Address[],
+  ];
   const published = driver.publishedAt?.(port) ?? null;
   const url = published ?? urlOf(host, port);
   const secure = secureUrlOf(config, port => driver.publishedAt?.(port) ?? null);
-  const where = `${published === null ? url : `${url} (published)`}${secure === null ? '' : ` and ${secure}`}`;
+  const where = [
+    published === null ? url : `${url} (published)`,
+    ...others.map(other => urlOf(other.host, other.port)),
+    ...(secure === null ? [] : [secure]),
+  ].join(' and ');
   const slots = supervisor.slots();
   const missing = slots.filter(slot => slot.state !== 'ready');
   const ready = slots.length - missing.length;

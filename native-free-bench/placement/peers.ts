@@ -78,6 +78,10 @@ async function startProxy(name: 'nginx' | 'haproxy', servers: readonly Server[])
       ? ['-c', file, '-e', join(folder, 'error.log'), '-g', 'daemon off;']
       : ['-f', file, '-db', '-q'];
   const child = spawn(name, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Where the bench is ended, or a test that asks.
+  const endWithUs = (): boolean => child.kill();
+  process.once('exit', endWithUs);
+  child.once('exit', () => process.off('exit', endWithUs));
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk.toString();

@@ -40,6 +40,7 @@ export function compareSettings(before: Settings, after: Settings, driver: Drive
   const config: Record<string, unknown> = { ...after.config };
   const origins = new Map(after.origins);
   const waiting = new Map<FieldKey, Origin>();
+  const vanished: string[] = [];
   const found: Record<Changes, Change[]> = { live: [], rollout: [], restart: [] };
   const keep = (key: FieldKey): void => {
     config[key] = before.config[key];
@@ -65,24 +66,42 @@ export function compareSettings(before: Settings, after: Settings, driver: Drive
     found[isOther ? 'restart' : 'rollout'].push(change);
     if (isOther) config.service = before.config.service;
   }
+  if (isFromFile(before) && !isFromFile(after))
+    vanished.push(
+      'TORC_CONFIG: the settings file is gone or empty, which is most likely a mistake; put it back, or restart torc to run without',
+    );
   const settings: Settings = {
     ...after,
     config: Object.freeze(config) as unknown as Config,
     meant: isOther ? before.meant : after.meant,
     origins,
   };
-  return { ...found, settings, waiting, faults: faultsOf(settings, found.restart) };
+  return {
+    ...found,
+    settings,
+    waiting,
+    faults: [...vanished, ...faultsOf(settings, after.config.driver, found.restart)],
+  };
 }
 
 /** Faults that the settings make only as long as some of them keep their old value. */
-function faultsOf({ config, meant, origins }: Settings, restart: readonly Change[]): string[] {
-  if (restart.length === 0) return [];
+function faultsOf(
+  { config, meant, origins }: Settings,
+  wanted: Config['driver'],
+  restart: readonly Change[],
+): string[] {
+  if (restart.length === 0 && wanted === config.driver) return [];
   const faults: string[] = [];
   const given = keys.filter(key => !['default', 'derived'].includes(origins.get(key)!.from));
   checkTogether(config, given, meant, faults);
-  const names = restart.map(({ name }) => name).join(', ');
+  const names = restart.length === 0 ? fields.driver.name : restart.map(({ name }) => name).join(', ');
   return faults.map(fault => `${fault}; now, because a running torc does not change ${names}: restart it`);
 }
+
+/** An editor may empty a file before it fills it. */
+const isFromFile = ({ origins, config }: Settings): boolean =>
+  [...origins.values()].some(({ from }) => from === 'file') ||
+  (config.service != null && config.compose.length === 0);
 
 /** The service in a word: people look at the file for the rest. */
 const nameOf = ({ service }: Config): string | null => service?.serviceName ?? null;

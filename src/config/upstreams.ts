@@ -174,6 +174,25 @@ function hostOf(text: string): string | null {
   return HOST.test(text) ? text.toLowerCase() : null;
 }
 
+/**
+ * HAProxy's id of each server of a list: what it says, else the first that is free from its place on, as that program counts.
+ * Only those that are one server have one.
+ */
+export function serverIds(upstreams: readonly GivenUpstream[]): Map<string, number> {
+  const ids = new Map<string, number>();
+  const taken = new Set(upstreams.flatMap(({ serverId }) => serverId ?? []));
+  let next = 1;
+  for (const { kind, name, serverId } of upstreams) {
+    if (kind === 'host') {
+      if (serverId === undefined) while (taken.has(next)) next++;
+      ids.set(name, serverId ?? next);
+      taken.add(ids.get(name)!);
+    }
+    next++;
+  }
+  return ids;
+}
+
 /** What is wrong with a list although each of its upstreams is well: slots of one name, one replica twice. */
 export function listFaults(upstreams: readonly GivenUpstream[]): string[] {
   const faults: string[] = [];

@@ -56,7 +56,10 @@ export class Publisher {
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
   update(slots: readonly Slot[], leaving: Iterable<Leaving> = []): boolean {
     const upstreams = slots.flatMap(upstreamOf);
-    const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${slot.weight}#${slot.serverId}`).join();
+    const hasIds = this.snapshot.algorithm === 'haproxy';
+    const tableKey = slots
+      .map(slot => `${slot.id}=${slot.name}x${slot.weight}${hasIds ? `#${slot.serverId}` : ''}`)
+      .join();
     const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
     const losses = [...leaving].filter(each => each.loss !== null);
     const lost = losses.map(idOf);

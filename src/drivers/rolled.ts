@@ -52,7 +52,9 @@ export class Rolled {
   ): Promise<{ faults: readonly string[]; version: Redefinition | null; apply(): void }> {
     const next = { words: JSON.stringify(words), setting };
     const isOnItsWay = isRollingOut && next.words === this.#next?.words;
-    if (next.words === this.#words || isOnItsWay) return { faults: [], version: null, apply: () => {} };
+    // Of one that was begun, and is not over or has failed, some slots may run: to go back is a roll-out too.
+    const isAllThere = next.words === this.#words && (this.#next?.words ?? this.#words) === this.#words;
+    if (isAllThere || isOnItsWay) return { faults: [], version: null, apply: () => {} };
     const version = await define((setting === this.#setting ? this.version : null) ?? setting);
     return {
       faults: [],

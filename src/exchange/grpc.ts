@@ -41,6 +41,9 @@ const CONTENT_TYPE = /\r\ncontent-type:[ \t]*application\/grpc(?:[+; \t\r]|$)/i;
 /** Looked for when an answer is torc's own: nearly no request needs to know. */
 export const isGrpc = (head: string): boolean => CONTENT_TYPE.test(head);
 
+/** The same of the field's value. */
+export const isGrpcType = (contentType: string): boolean => isGrpc(`\r\ncontent-type:${contentType}`);
+
 /** Messages are printable ASCII, as all of core/errors.ts is; only a "%" has to be encoded. */
 export const grpcTrailers = (code: ProxyErrorCode): string =>
   `grpc-status: ${grpcStatuses[code]}\r\ngrpc-message: torc: ${proxyErrors[code].message.replaceAll('%', '%25')}\r\n`;

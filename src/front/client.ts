@@ -35,6 +35,8 @@ export interface Http2Lane {
   /** Nothing will be asked or answered any more. */
   readonly isOver: boolean;
   sweep(nowMs: number, idleSinceMs: number, silentSinceMs: number): void;
+  /** The client has closed its half. */
+  ended(): void;
   /** Takes no more requests, and ends with those that it has. */
   close(): void;
 }

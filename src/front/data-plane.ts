@@ -220,7 +220,10 @@ class ProxyServer implements DataPlane {
     this.#clients.add(client);
     // Whoever has it meanwhile (node:http takes its own away with a CONNECT), a reset must not find nobody.
     socket.on('error', destroyed);
-    socket.on('end', () => this.#onHalfClosed(socket));
+    socket.on('end', () => {
+      client.http2?.ended();
+      this.#onHalfClosed(socket);
+    });
     socket.on('close', () => {
       if (this.#clients.delete(client)) this.#listener.left(peer);
       tellClosed(socket);

@@ -64,6 +64,8 @@ export class Http2Connection implements Http2Lane {
   readonly #shared: Shared;
   /** Open streams, and since when all that is left of them is their reader's to take. */
   readonly #streams = new Map<RequestStream, number>();
+  /** The client has closed its half: no request follows. */
+  #isEnded = false;
   #nextLookMs = 0;
   /** Streams that ended before their answer. */
   readonly #resets = new Budget(200, 20);
@@ -102,9 +104,15 @@ export class Http2Connection implements Http2Lane {
   left(stream: RequestStream): void {
     this.#streams.delete(stream);
     this.client.idleSinceMs = this.#shared.soonMs;
+    if (this.#isEnded && this.#streams.size === 0) this.#session.close();
     if (!(stream.keeper instanceof Http2Downstream) || stream.keeper.exchange.isFinished) return;
     stream.keeper.exchange.clientGone();
     this.#spend(this.#resets);
+  }
+
+  ended(): void {
+    this.#isEnded = true;
+    if (this.#streams.size === 0) this.#session.close();
   }
 
   get isOver(): boolean {

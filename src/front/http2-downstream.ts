@@ -127,9 +127,12 @@ export class Http2Downstream implements Downstream, Running {
   putWhole(status: number, head: string, body: string): void {
     if (this.#isGone) return;
     const stream = this.#stream;
-    stream.respond(answerFields(status, head), PLAIN);
+    // Then its end has to be known (#letGo).
+    if (this.exchange.isUploading) {
+      this.putHead(status, head);
+      this.flush();
+    } else stream.respond(answerFields(status, head), PLAIN);
     if (stream.writable) stream.end(body, 'latin1');
-    this.#letGo();
   }
 
   putHead(status: number, head: string): void {
@@ -164,14 +167,18 @@ export class Http2Downstream implements Downstream, Running {
     if (this.#isGone) return;
     const stream = this.#stream;
     this.#trailers = trailers;
-    if (this.#head !== '' && trailers === '') this.#sendHead(ALONE);
-    else if (this.#head !== '') this.flush();
+    if (this.#head !== '' && trailers === '') {
+      this.#sendHead(ALONE);
+      this.#letGo();
+    } else if (this.#head !== '') this.flush();
     if (stream.writable) stream.end();
-    this.#letGo();
   }
 
+  /** The body has left. */
   putTrailers(): void {
-    if (!this.#isGone) this.#stream.sendTrailers(fieldsOf(this.#trailers, true));
+    if (this.#isGone) return;
+    this.#stream.sendTrailers(fieldsOf(this.#trailers, true));
+    this.#letGo();
   }
 
   becomeTunnel(head: string): Duplex {
@@ -183,9 +190,12 @@ export class Http2Downstream implements Downstream, Running {
     return stream;
   }
 
-  /** A stream that was answered whole but still sends is told that nobody reads (RFC 9113 section 8.1). */
+  /**
+   * A stream that was answered whole but still sends is told that nobody reads (RFC 9113 section 8.1): behind the frame that
+   * ends the answer, which Node sends at the end of this turn. A reset before it takes it away.
+   */
   #letGo(): void {
-    if (this.exchange.isUploading) this.#stream.close(NGHTTP2_NO_ERROR);
+    if (this.exchange.isUploading) setImmediate(close, this.#stream);
   }
 
   cut(trailers: string): void {
@@ -201,6 +211,10 @@ export class Http2Downstream implements Downstream, Running {
   drained(): void {
     this.exchange.drained();
   }
+}
+
+function close(stream: RequestStream): void {
+  stream.close(NGHTTP2_NO_ERROR);
 }
 
 /** Only streams with a downstream have these listeners. */

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, performServerHandshake, type ServerHttp2Stream } from 'node:http2';
 import { isControl } from '../core/control-path.ts';
 import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
+import { grpcHead, isGrpcType } from '../exchange/grpc.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
 import { errorBody, replyHead } from '../exchange/reply.ts';
 import type { Shared } from '../exchange/shared.ts';
@@ -102,8 +103,13 @@ export class Http2Door {
   #refuse(stream: ServerHttp2Stream, code: ProxyErrorCode): void {
     this.#shared.counters.error(code, '');
     const { status, retryAfterS } = proxyErrors[code];
-    const body = errorBody(code, '', '');
-    stream.respond(answerFields(status, replyHead(status, body, retryAfterS)));
+    const { fields } = received;
+    const isOfGrpc = fields.some(
+      (name, at) => at % 2 === 0 && name === 'content-type' && isGrpcType(fields[at + 1]!),
+    );
+    const body = isOfGrpc ? '' : errorBody(code, '', '');
+    const head = isOfGrpc ? grpcHead(code) : replyHead(status, body, retryAfterS);
+    stream.respond(answerFields(isOfGrpc ? 200 : status, head));
     if (stream.writable) stream.end(body);
     stream.close();
   }

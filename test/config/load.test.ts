@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fields } from '../../src/config/fields.ts';
 import { loadConfig, settingsHelp } from '../../src/config/load.ts';
+import { serverIds, upstreamList } from '../../src/config/upstreams.ts';
 
 const configuration = suite('config');
 
@@ -271,6 +272,18 @@ configuration('name servers are addresses', () => {
 configuration('lists name the part that is wrong', () => {
   assert.match(faults({ TORC_KEY: 'query:a,heder:b' })[0]!, '"heder:b"');
   assert.match(faults({ TORC_TRUSTED_PROXIES: '10.0.0.0/8,10.0.0.0/33' })[0]!, '"10.0.0.0/33"');
+});
+
+configuration("given upstreams: HAProxy's ids, as it counts them", () => {
+  const ids = (text: string): (number | undefined)[] => {
+    const upstreams = upstreamList.schema.parse(text);
+    const byName = serverIds(upstreams);
+    return upstreams.map(({ name }) => byName.get(name));
+  };
+  assert.equal(ids('a:1,b:1,c:1'), [1, 2, 3]);
+  assert.equal(ids('a:1;id=2,b:1,c:1'), [2, 3, 4]);
+  assert.equal(ids('a:1,b:1;id=1,c:1'), [2, 1, 4]);
+  assert.equal(ids('a:1,dns:x:1,c:1'), [1, undefined, 3]);
 });
 
 configuration('given upstreams: what the ring does not know is named', () => {

@@ -108,10 +108,19 @@ test('slots are called by address or by the given name, and always run', async (
       slot: 'app.internal:8080',
       host: 'app.internal',
       port: 8080,
+      serverId: 1,
       label: 'app.internal:8080',
     },
-    { ...common, id: '[::1]:81', slot: '[::1]:81', host: '::1', port: 81, label: '[::1]:81' },
-    { ...common, id: '10.0.0.1:80', slot: 'a', host: '10.0.0.1', port: 80, label: '10.0.0.1:80' },
+    { ...common, id: '[::1]:81', slot: '[::1]:81', host: '::1', port: 81, serverId: 2, label: '[::1]:81' },
+    {
+      ...common,
+      id: '10.0.0.1:80',
+      slot: 'a',
+      host: '10.0.0.1',
+      port: 80,
+      serverId: 3,
+      label: '10.0.0.1:80',
+    },
   ]);
   await bench.driver.close();
 });

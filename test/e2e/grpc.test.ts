@@ -149,6 +149,27 @@ grpc('both at once: an answer to each message before the next one is sent', asyn
   assert.is(by.size, 1);
 });
 
+grpc(
+  "a replica that ends both directions while its client still sends: the status is the replica's",
+  async () => {
+    for (const [text, fields, code] of [
+      ['enough', {}, status.OK],
+      ['no', { 'x-status': String(status.ABORTED) }, status.ABORTED],
+    ] as const) {
+      for (let turn = 0; turn < 10; turn++) {
+        const call: ClientDuplexStream<Message, Message> = client.chat!(metadata(fields));
+        const got: string[] = [];
+        call.on('data', (message: Message) => got.push(message.text!));
+        call.on('error', () => {});
+        const ended = new Promise<StatusObject>(resolve => call.on('status', resolve));
+        call.write({ text });
+        const end = await ended;
+        assert.equal([end.code, got], [code, [`re: ${text}`]], end.details);
+      }
+    }
+  },
+);
+
 grpc('a deadline ends the call here and there; so does a cancel', async () => {
   const late = await failed(callUnary(client, { text: 'deadline' }, { 'x-hang': '1' }, 300));
   assert.is(late.code, status.DEADLINE_EXCEEDED);

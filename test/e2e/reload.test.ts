@@ -36,6 +36,10 @@ test.after.each(async () => {
     timeoutMs: 60_000,
     what: 'the settings of before',
   });
+  await waitFor(async () => !/"running"/.test((await torc.get('/admin/rollout')).text), {
+    timeoutMs: 60_000,
+    what: 'the roll-out to them',
+  });
   await settled(
     torc,
     'the replicas of before',
@@ -137,6 +141,13 @@ test('every fault at once, and nothing changes', async () => {
   );
 });
 
+test('a file that was emptied is a mistake', async () => {
+  const { status, faults } = await torc.reload({});
+  assert.is(status, 400);
+  assert.match(faults.join(), 'TORC_CONFIG: the settings file is gone or empty');
+  assert.is((await statusOf(torc)).replicas.of, 2);
+});
+
 test('what the replicas that are there cannot have is a fault, and so is a token file with a wrong line', async () => {
   writeFileSync(join(torc.folder, 'tokens'), 'one read\n');
   const answer = await torc.reload({
@@ -225,6 +236,11 @@ test('another command is rolled out; while it is, another definition is refused 
     JSON.parse((await torc.get('/admin/rollout')).text).state === state;
   await waitFor(isOver('succeeded'), { timeoutMs: 60_000, what: 'the roll-out' });
   assert.match((await torc.get('/admin/slots')).text, `"image": "${command('one')}"`);
+
+  assert.is((await torc.reload({ ...BASE, 'replica-command': command('two') })).status, 200);
+  const back = await torc.reload({ ...BASE, 'replica-command': command('one') });
+  assert.is(back.status, 409, 'back while another is on its way');
+  await waitFor(isOver('succeeded'), { timeoutMs: 60_000, what: 'the second roll-out' });
 
   const failing = { ...BASE, 'replica-command': 'exit 7' };
   assert.is((await torc.reload(failing)).status, 200);

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -191,20 +192,25 @@ start('SIGTERM during load: every accepted request is answered, exit 0, no proce
   let answered = 0;
   let stopped = false;
   const faults: string[] = [];
+  // Each has a connection of its own: of a shared pool one may be taken that another was just told the end of.
   const lane = async (): Promise<void> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let i = 0; !stopped; i++) {
       try {
-        const response = await fetch(`${torc.url}/request?request_id=${i}`);
-        await response.arrayBuffer();
-        if (response.status === 200) answered++;
-        else faults.push(`status ${response.status}`);
+        const sent = request(`${torc.url}/request?request_id=${i}`, { agent }).end();
+        const [response] = (await once(sent, 'response')) as [IncomingMessage];
+        response.resume();
+        await once(response, 'end');
+        if (response.statusCode === 200) answered++;
+        else faults.push(`status ${response.statusCode}`);
         // Told that torc goes: a new connection could only meet a closed door, in whatever state the kernel leaves it.
-        if (response.headers.get('connection') === 'close') return;
+        if (response.headers.connection === 'close') break;
       } catch (error) {
-        faults.push((error as { cause?: { code?: string } }).cause?.code ?? String(error));
-        return;
+        faults.push((error as NodeJS.ErrnoException).code ?? String(error));
+        break;
       }
     }
+    agent.destroy();
   };
   const lanes = Array.from({ length: 16 }, lane);
   await waitFor(() => answered > 500, { timeoutMs: 20_000, what: '500 answers' });

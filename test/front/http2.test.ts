@@ -250,6 +250,46 @@ http2('an answer before the end of its request ends the upload without an error'
   assert.is(upload.rstCode, 0);
 });
 
+http2('such an answer has its end, and its trailers, before the reset', async () => {
+  origin.atHead = true;
+  for (const [answer, trailer] of [
+    ['Content-Length: 6\r\n\r\nenough', ''],
+    ['Content-Length: 0\r\n\r\n', ''],
+    ['Transfer-Encoding: chunked\r\n\r\n6\r\nenough\r\n0\r\nX-Sum: 77\r\n\r\n', 'x-sum'],
+  ] as const) {
+    origin.answer = bytes(`HTTP/1.1 413 Content Too Large\r\n${answer}`);
+    const client = await frameClient(torc.port);
+    const post = GET.map(([name, value]) => [name, name === ':method' ? 'POST' : value] as const);
+    const head = block([...post, ['te', 'trailers']]);
+    client.send(frame(HEADERS, END_HEADERS, 1, head), frame(DATA, 0, 1, Buffer.alloc(100)));
+    const reset = await client.sees(({ type, id }) => type === RST_STREAM && id === 1, 'the reset');
+    assert.is(reset.payload.readUInt32BE(0), 0);
+    const ofAnswer = client.frames.filter(({ type, id }) => id === 1 && (type === HEADERS || type === DATA));
+    assert.ok((ofAnswer.at(-1)!.flags & END_STREAM) !== 0, answer);
+    assert.is(ofAnswer.at(-1)!.type === HEADERS && ofAnswer.length > 1, trailer !== '', answer);
+    client.close();
+  }
+});
+
+http2('a client that closes its half is let go at once, or with its last answer', async () => {
+  const waiting: (() => void)[] = [];
+  origin.answer = (request, socket) => void waiting.push(() => plain('late')(request, socket));
+  const client = await frameClient(torc.port);
+  client.send(getFrame(1));
+  await waitFor(() => waiting.length === 1, { timeoutMs: 10_000, what: 'the request' });
+  client.socket.end();
+  const idle = await frameClient(torc.port);
+  await idle.sees(({ type }) => type === SETTINGS, 'the settings');
+  idle.socket.end();
+  const startedMs = performance.now();
+  await waitFor(() => idle.closed, { timeoutMs: 10_000, what: 'the end of the idle one' });
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < 900, `it kept its place for ${tookMs} ms`);
+  waiting[0]!();
+  await client.sees(({ type, id }) => type === HEADERS && id === 1, 'the answer');
+  await waitFor(() => client.closed, { timeoutMs: 10_000, what: 'its end' });
+});
+
 http2('drain: GOAWAY names the last request that is served; it is, and the connection ends', async () => {
   const waiting: (() => void)[] = [];
   origin.answer = (request, socket) => void waiting.push(() => plain('slow')(request, socket));

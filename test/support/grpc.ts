@@ -107,7 +107,12 @@ export async function serveGrpc(name: string, port: number): Promise<{ server: S
     more();
   };
   const chat: handleBidiStreamingCall<Message, Message> = call => {
-    call.on('data', (message: Message) => call.write({ text: `re: ${message.text}`, by: name }));
+    const failed = failure(call.metadata);
+    call.on('data', (message: Message) => {
+      call.write({ text: `re: ${message.text}`, by: name });
+      if (message.text === 'enough') call.end();
+      else if (failed !== null) call.emit('error', failed);
+    });
     call.on('end', () => call.end());
   };
   server.addService(echo, { unary, collect, spread, chat });

@@ -46,7 +46,9 @@ export async function startReloadable(
     ...env,
   });
   const read: Reloadable['read'] = async (headers = {}) => {
-    const { status, text } = await torc.send('POST', '/admin/reload', '', headers);
+    const send = () => torc.send('POST', '/admin/reload', '', headers);
+    // The connection that is used again may be the one whose idle time is just over.
+    const { status, text } = await send().catch(send);
     const none = { changed: [], rollout: [], afterRestart: [], files: [], faults: [] };
     return { ...none, ...JSON.parse(text), status };
   };

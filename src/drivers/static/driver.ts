@@ -5,7 +5,7 @@
 // A plain host name is resolved anew by each connection; names.ts says when its old addresses are to be left.
 
 import { isIP } from 'node:net';
-import { addressName, type GivenUpstream, withoutDot } from '../../config/upstreams.ts';
+import { addressName, type GivenUpstream, serverIds, withoutDot } from '../../config/upstreams.ts';
 import type { Driver, DriverEvent, Replica } from '../../control/driver.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { StartError } from '../../core/errors.ts';
@@ -71,10 +71,17 @@ export class StaticDriver implements Driver {
 
   async list(): Promise<readonly Replica[]> {
     const replicas = new Map<string, Replica>();
+    const ids = serverIds(this.#upstreams);
     for (const upstream of this.#upstreams) {
       if (upstream.kind !== 'host') continue;
       const { name } = upstream;
-      replicas.set(name, given(name, upstream, this.#names.generationOf(upstream), upstream));
+      replicas.set(
+        name,
+        given(name, upstream, this.#names.generationOf(upstream), {
+          ...upstream,
+          serverId: ids.get(name)!,
+        }),
+      );
     }
     const found = new Map(this.#found().map(each => [addressName(each.host, each.port), each]));
     for (const seat of this.#seating.seats) {
