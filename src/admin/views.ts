@@ -1,10 +1,11 @@
 // State -> the JSON that people read: pure functions, one per endpoint. They read the same snapshot that the workers
 // route by, so what `/admin/explain` says is what the next request does.
 
+import { placesPerSlot } from '../analysis/balance.ts';
 import type { RolloutView, SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
-import { ownerAt, placeCount, placeHash } from '../ring/sample.ts';
+import { placeCount } from '../ring/sample.ts';
 import { CHOICES, makeTable } from '../ring/table.ts';
 import type { SlotTotals, Totals } from '../routing/counters.ts';
 import type { RecentView } from '../routing/recent.ts';
@@ -74,10 +75,12 @@ export function ringView(
   const { algorithm, choices, points } = snapshot;
   const table = makeTable(algorithm, choices ?? new Uint16Array(0), points);
   const places = placeCount(table);
+  const owned = placesPerSlot(table, slots);
   const rows = new Map<number, number>();
-  for (let row = 0; row < table.rows; row++) countOne(rows, table.choices[row * CHOICES]!);
-  const owned = new Map<number, number>();
-  for (let place = 0; place < places; place++) countOne(owned, ownerAt(table, placeHash(table, place)));
+  for (let row = 0; row < table.rows; row++) {
+    const owner = table.choices[row * CHOICES]!;
+    rows.set(owner, (rows.get(owner) ?? 0) + 1);
+  }
   return {
     algorithm,
     rows: table.rows,
@@ -85,12 +88,12 @@ export function ringView(
     epoch: snapshot.epoch,
     checksum: hex(snapshot.checksum),
     tableVersion: snapshot.tableVersion,
-    slots: slots.map(slot => ({
+    slots: slots.map((slot, index) => ({
       slot: slot.name,
       id: slot.id,
       weight: slot.weight,
       rows: rows.get(slot.id) ?? 0,
-      share: round((owned.get(slot.id) ?? 0) / places),
+      share: round(owned[index]! / places),
     })),
     workers: workers.map(worker => ({
       ...worker,
@@ -99,8 +102,5 @@ export function ringView(
     })),
   };
 }
-
-const countOne = (counts: Map<number, number>, id: number): void =>
-  void counts.set(id, (counts.get(id) ?? 0) + 1);
 
 export const round = (share: number): number => Math.round(share * 1e6) / 1e6;

@@ -1,7 +1,7 @@
 // Fields between the two shapes that they have here: node:http's flat list of names and values, and the lines that leave
 // on the wire. Only for what is rare, 1xx answers and trailers: the fields of a head stay one text from end to end.
 
-import { trimOws } from '../core/ows.ts';
+import { pairsOf } from '../core/field-syntax.ts';
 import { mayTrail } from './headers.ts';
 
 /** Those of the list that may be trailers, as lines. */
@@ -10,16 +10,6 @@ export function trailersOf(rawTrailers: readonly string[]): string {
   for (let index = 0; index < rawTrailers.length; index += 2)
     if (mayTrail(rawTrailers[index]!)) text += `${rawTrailers[index]}: ${rawTrailers[index + 1]}\r\n`;
   return text;
-}
-
-/** Lines of fields as [name, value, ...]. Only for 1xx and trailers, which are rare. */
-export function pairsOf(fields: string): string[] {
-  const pairs: string[] = [];
-  for (const line of fields.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) pairs.push(line.slice(0, colon), trimOws(line.slice(colon + 1)));
-  }
-  return pairs;
 }
 
 export function trailerPairsOf(fields: string): [string, string][] {

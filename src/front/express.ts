@@ -9,10 +9,11 @@
 
 import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
+import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import { pairsOf, trailersOf } from '../exchange/field-lines.ts';
+import { trailersOf } from '../exchange/field-lines.ts';
 import { RequestHead } from '../exchange/headers.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, ClientSocket, Running } from './client.ts';

@@ -3,9 +3,10 @@
 // text put past ServerResponse's own ways (wire.ts).
 
 import type { Socket } from 'node:net';
+import { pairsOf } from '../core/field-syntax.ts';
 import { type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import { pairsOf, trailerPairsOf } from '../exchange/field-lines.ts';
+import { trailerPairsOf } from '../exchange/field-lines.ts';
 import type { Shared } from '../exchange/shared.ts';
 import type { Client, Running } from './client.ts';
 import type { MessageEvents, ProxyRequest, ProxyResponse } from './http-messages.ts';

@@ -4,8 +4,8 @@
 // doors (exchange/headers.ts). What nghttp2 refuses by itself never comes here: upper case, fields of the connection, `te`
 // but trailers, pseudo-fields that are unknown, twice, missing or behind others, lengths that do not fit (test/front/http2).
 
+import { isOfConnection, pairsOf } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
-import { pairsOf } from '../exchange/field-lines.ts';
 import { mayTrail } from '../exchange/headers.ts';
 
 /** What RFC 9113 section 6.5.2 counts for a field beside its name and value. */
@@ -65,9 +65,8 @@ export function readHead(raw: readonly string[], isEnded: boolean, head: Http2He
   head.fields = fields;
 }
 
-/** Fields of the connection, which HTTP/2 has frames for (RFC 9113 section 8.2.2). */
-const OF_CONNECTION =
-  /^(?:connection|keep-alive|proxy-connection|transfer-encoding|upgrade|http2-settings|te)$/;
+/** Not an answer's over HTTP/2; nor is `te`, which only asks. */
+const isLeftOut = (lowerName: string): boolean => lowerName === 'te' || isOfConnection(lowerName);
 
 /** `head` is a status line and lines of fields; the list begins with :status. */
 export function answerFields(status: number, head: string): string[] {
@@ -78,7 +77,7 @@ export function answerFields(status: number, head: string): string[] {
     const end = head.indexOf('\r\n', at);
     const colon = head.indexOf(':', at);
     const name = head.slice(at, colon).toLowerCase();
-    if (!OF_CONNECTION.test(name)) list.push(name, trimOws(head.slice(colon + 1, end)));
+    if (!isLeftOut(name)) list.push(name, trimOws(head.slice(colon + 1, end)));
     at = end + 2;
   }
   return list;
@@ -91,7 +90,7 @@ export function fieldsOf(lines: string, isTrailer: boolean): Record<string, stri
   for (let index = 0; index < pairs.length; index += 2) {
     const name = pairs[index]!.toLowerCase();
     const value = pairs[index + 1]!;
-    if (OF_CONNECTION.test(name) || (isTrailer && !mayTrail(name))) continue;
+    if (isLeftOut(name) || (isTrailer && !mayTrail(name))) continue;
     const before = fields[name];
     fields[name] = before === undefined ? value : [before, value].flat();
   }

@@ -15,7 +15,7 @@ const POINTS_PER_ID = 256 * 16;
 
 /** By id: what a slot says, else the number that it is called, else its place. */
 export function buildHaproxy(slots: readonly RingSlot[]): Circle {
-  return circleOf(slots, slot => pointsOf(serverId(slot) * POINTS_PER_ID, slot.weight), 'all');
+  return circleOf(slots, slot => pointsOf(serverIdOf(slot) * POINTS_PER_ID, slot.weight), 'all');
 }
 
 /** By address and port, which two HAProxys with other orders of servers have in common. */
@@ -27,13 +27,13 @@ function pointsOf(base: number, weight = 1): number[] {
   return Array.from({ length: weight * POINTS_PER_WEIGHT }, (_, index) => fullHash(base + index) >>> 0);
 }
 
-export const serverId = ({ id, name, serverId }: RingSlot): number =>
+const serverIdOf = ({ id, name, serverId }: RingSlot): number =>
   serverId ?? (/^[1-9][0-9]{0,8}$/.test(name) ? Number(name) : id + 1);
 
 /** A server whose address is not known is placed by its id, as there. */
 function addressKey(slot: RingSlot): number {
   const match = /^(.*):([0-9]+)$/.exec(slot.name);
-  if (match === null || !isIPv4(match[1]!)) return serverId(slot) * POINTS_PER_ID;
+  if (match === null || !isIPv4(match[1]!)) return serverIdOf(slot) * POINTS_PER_ID;
   const [a, b, c, d] = match[1]!.split('.').map(Number) as [number, number, number, number];
   // The address as it lies in memory, read by a little-endian machine.
   return fullHash(fullHash(Number(match[2])) + (a | (b << 8) | (c << 16) | (d << 24)));

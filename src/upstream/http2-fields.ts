@@ -4,6 +4,7 @@
 // the same parser. So what is hop-by-hop, claimed or ambiguous is judged in one place, whatever a replica speaks.
 
 import { STATUS_CODES } from 'node:http';
+import { isOfConnection, pairsOf } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
 import {
   BY_CLOSE,
@@ -18,25 +19,10 @@ import {
 /** name, value, name, value; pseudo-fields first. */
 export type FieldList = string[];
 
-/** Connection-specific fields, which HTTP/2 must not have (RFC 9113 section 8.2.2); `te` says `trailers` or is not sent. */
-function isOfConnection(lowerName: string): boolean {
-  switch (lowerName) {
-    case 'connection':
-    case 'keep-alive':
-    case 'proxy-connection':
-    case 'transfer-encoding':
-    case 'upgrade':
-    case 'http2-settings':
-      return true;
-    default:
-      return false;
-  }
-}
-
 /** Where the body begins that follows a head as part of its text. */
 export const bodyStart = (head: string): number => head.indexOf('\r\n\r\n') + 4;
 
-/** `head`: request line, fields, and an empty line at `bodyAt` - 2. */
+/** `head`: request line, fields, and an empty line at `bodyAt` - 2; its `te` says `trailers` or is not there. */
 export function requestFields(head: string, bodyAt: number, scheme: 'http' | 'https'): FieldList {
   const lineEnd = head.indexOf('\r\n');
   const methodEnd = head.indexOf(' ');
@@ -98,13 +84,11 @@ export function linesOf(fields: readonly string[]): string {
 /** Trailers as node:http2 takes them; '' gives none. */
 export function trailerFields(lines: string): Record<string, string[]> {
   const fields: Record<string, string[]> = Object.create(null);
-  for (let at = 0; at < lines.length; ) {
-    const end = lines.indexOf('\r\n', at);
-    const colon = lines.indexOf(':', at);
-    const name = lines.slice(at, colon).toLowerCase();
+  const pairs = pairsOf(lines);
+  for (let index = 0; index < pairs.length; index += 2) {
+    const name = pairs[index]!.toLowerCase();
     fields[name] ??= [];
-    fields[name].push(trimOws(lines.slice(colon + 1, end)));
-    at = end + 2;
+    fields[name].push(pairs[index + 1]!);
   }
   return fields;
 }

@@ -25,7 +25,7 @@ import {
 import { bytes, type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { errorCount, startProxy, type TestProxy } from '../support/proxy.ts';
 import { ask, get, rawClient } from '../support/raw.ts';
-import { waitFor } from '../support/wait.ts';
+import { isStill, waitFor } from '../support/wait.ts';
 
 const http2 = suite('http2');
 let origin: Origin;
@@ -42,17 +42,6 @@ http2.after.each(async () => {
   await torc.close();
   await origin.close();
 });
-
-/** It has begun, and has not moved for a while. */
-function isStill(value: () => number): () => boolean {
-  let last = 0;
-  let sinceMs = performance.now();
-  return () => {
-    if (value() !== last) sinceMs = performance.now();
-    last = value();
-    return last > 0 && performance.now() - sinceMs > 300;
-  };
-}
 
 const headOf = (index = 0): string => origin.requests[index]!.head;
 

@@ -9,6 +9,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import { createServer as createNetServer, type Socket } from 'node:net';
+import { frame, SETTINGS } from './http2.ts';
 
 export interface SeenStream {
   readonly headers: IncomingHttpHeaders;
@@ -102,32 +103,8 @@ export const whole =
 
 // ---- frames by hand (RFC 9113 section 4.1, 6)
 
-export const DATA = 0;
-export const HEADERS = 1;
-export const RST_STREAM = 3;
-export const SETTINGS = 4;
-export const PING = 6;
-export const GOAWAY = 7;
-export const END_STREAM = 1;
-export const END_HEADERS = 4;
 /** `:status: 200`, from the static table of HPACK. */
 export const OK = Buffer.from([0x88]);
-
-export function frame(type: number, flags: number, stream: number, payload: Buffer | string = ''): Buffer {
-  const body = Buffer.from(payload);
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(body.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
-}
-
-export const word = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-};
 
 export interface FrameOrigin {
   readonly port: number;

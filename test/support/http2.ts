@@ -89,13 +89,14 @@ export const END_STREAM = 1;
 export const ACK = 1;
 export const END_HEADERS = 4;
 
-export function frame(type: number, flags: number, id: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+export function frame(type: number, flags: number, id: number, payload: Buffer | string = ''): Buffer {
+  const body = Buffer.from(payload);
   const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUIntBE(body.length, 0, 3);
   head[3] = type;
   head[4] = flags;
   head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
+  return Buffer.concat([head, body]);
 }
 
 export function uint32(value: number): Buffer {

@@ -12,3 +12,14 @@ export async function waitFor(
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
   }
 }
+
+/** It has begun, and has not moved for a while. */
+export function isStill(value: () => number): () => boolean {
+  let last = 0;
+  let sinceMs = performance.now();
+  return () => {
+    if (value() !== last) sinceMs = performance.now();
+    last = value();
+    return last > 0 && performance.now() - sinceMs > 300;
+  };
+}

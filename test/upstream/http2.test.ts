@@ -5,27 +5,29 @@ import { createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  frameOrigin,
+  type H2Origin,
+  h2Origin,
+  OK,
+  type SeenStream,
+  type StreamAnswer,
+  whole,
+} from '../support/h2-origin.ts';
+import {
   DATA,
   END_HEADERS,
   END_STREAM,
   frame,
-  frameOrigin,
   GOAWAY,
-  type H2Origin,
   HEADERS,
-  h2Origin,
-  OK,
   RST_STREAM,
   SETTINGS as SETTINGS_FRAME,
-  type SeenStream,
-  type StreamAnswer,
-  whole,
-  word,
-} from '../support/h2-origin.ts';
+  uint32,
+} from '../support/http2.ts';
 import { plain, rawOrigin } from '../support/origin.ts';
 import { errorCount, snapshotOf, startProxy, type TestProxy } from '../support/proxy.ts';
 import { ask, fieldOf, get, type RawClient, rawClient } from '../support/raw.ts';
-import { waitFor } from '../support/wait.ts';
+import { isStill, waitFor } from '../support/wait.ts';
 
 const http2 = suite('http2');
 const silent: StreamAnswer = () => {};
@@ -280,14 +282,14 @@ const broken: readonly [string, readonly Buffer[]][] = [
   ['it is longer than its length', [nine, frame(DATA, END_STREAM, 1, 'more than nine')]],
   [
     'it is reset without an error, its length known',
-    [nine, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, word(0))],
+    [nine, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, uint32(0))],
   ],
   [
     'it is reset without an error, its end unknown',
-    [head, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, word(0))],
+    [head, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, uint32(0))],
   ],
-  ['it is reset without an error, before its body', [head, frame(RST_STREAM, 0, 1, word(0))]],
-  ['it is reset', [head, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, word(INTERNAL_ERROR))]],
+  ['it is reset without an error, before its body', [head, frame(RST_STREAM, 0, 1, uint32(0))]],
+  ['it is reset', [head, frame(DATA, 0, 1, 'half'), frame(RST_STREAM, 0, 1, uint32(INTERNAL_ERROR))]],
   ['it breaks the rules of frames', [head, frame(DATA, 0, 1, 'half'), frame(SETTINGS_FRAME, 0, 1)]],
   ['its connection ends', [head, frame(DATA, 0, 1, 'half'), Buffer.alloc(0)]],
 ];
@@ -385,7 +387,7 @@ for (const [name, code] of [
         if (type === SETTINGS_FRAME && stream === 0) connections++;
         if (type !== HEADERS) return;
         if (stream === 1) socket.write(Buffer.concat([frame(HEADERS, END_HEADERS | END_STREAM, 1, OK)]));
-        else socket.end(frame(GOAWAY, 0, 0, Buffer.concat([word(1), word(code)])));
+        else socket.end(frame(GOAWAY, 0, 0, Buffer.concat([uint32(1), uint32(code)])));
       });
       const other = await h2Origin(whole('other'));
       const torc = await startProxy([origin.port, other.port], SETTINGS);
@@ -691,14 +693,8 @@ http2('a client that does not read holds its own stream, and no other', () => {
     const client = await rawClient(torc.port);
     client.socket.pause();
     client.send(get('/flood'));
-    let before = -1;
     await waitFor(
-      async () => {
-        const isSteady = sent > 0 && sent === before;
-        before = sent;
-        if (!isSteady) await new Promise(resolve => setTimeout(resolve, 200));
-        return isSteady;
-      },
+      isStill(() => sent),
       { timeoutMs: 20_000, what: 'the flood to stop' },
     );
     assert.ok(sent < 32 * 1024 * 1024, `${sent} bytes`);
@@ -729,14 +725,8 @@ http2('an upload waits for the replica to read it', () =>
       };
       more();
       await streamsAt(first, 1);
-      let before = -1;
       await waitFor(
-        async () => {
-          const isSteady = written > 0 && written === before;
-          before = written;
-          if (!isSteady) await new Promise(resolve => setTimeout(resolve, 200));
-          return isSteady;
-        },
+        isStill(() => written),
         { timeoutMs: 20_000, what: 'the upload to stop' },
       );
       assert.ok(written < 512, `${written} of 1024 chunks left`);
