@@ -289,7 +289,7 @@ export const change = z.strictObject({
 export const notice = z.strictObject({
   seq: count,
   atMs: z.number(),
-  topic: z.enum(['rollout', 'scale', 'worker', 'settings']),
+  topic: z.enum(['rollout', 'scale', 'worker', 'settings', 'machine']),
   text: z.string(),
 });
 

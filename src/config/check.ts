@@ -42,6 +42,10 @@ export function checkTogether(
     faults.push(
       `TORC_FOLLOW: is not set, and TORC_DRIVER=follow needs it; allowed: ${fields.follow.allowed}`,
     );
+  if (config.driver === 'swarm' && config.swarmService === null)
+    faults.push(
+      `TORC_SERVICE: is not set, and TORC_DRIVER=swarm needs it; allowed: ${fields.swarmService.allowed}`,
+    );
   if (config.heartbeatPath === '' && config.driver !== 'static') {
     faults.push(
       'TORC_HEARTBEAT_PATH: is empty; allowed: a path that starts with "/" (empty only with TORC_DRIVER=static)',
@@ -82,15 +86,22 @@ const ASKED: Readonly<Record<Config['heartbeatMode'], readonly FieldKey[]>> = {
   docker: [],
 };
 
+/** Whose replicas no engine here can be asked of. */
+const NO_HEALTH: Readonly<Partial<Record<DriverName | 'auto', string>>> = {
+  static: 'given',
+  process: 'child processes',
+  swarm: 'on other machines, where Swarm asks it before a task counts as running',
+};
+
 function checkHeartbeats(
   { driver, heartbeatMode }: Config,
   given: readonly FieldKey[],
   faults: string[],
 ): void {
   if (heartbeatMode === undefined) return;
-  if (heartbeatMode === 'docker' && (driver === 'static' || driver === 'process'))
+  if (heartbeatMode === 'docker' && NO_HEALTH[driver] !== undefined)
     faults.push(
-      `TORC_HEARTBEAT_MODE: docker asks a container's own health, and these replicas are ${driver === 'static' ? 'given' : 'child processes'}; allowed: http, tcp`,
+      `TORC_HEARTBEAT_MODE: docker asks a container's own health, and these replicas are ${NO_HEALTH[driver]}; allowed: http, tcp`,
     );
   for (const key of ASKED.http)
     if (given.includes(key) && !ASKED[heartbeatMode].includes(key))
@@ -98,6 +109,9 @@ function checkHeartbeats(
         `${fields[key].name}: is not asked with TORC_HEARTBEAT_MODE=${heartbeatMode}; allowed: unset one of the two`,
       );
 }
+
+/** Drivers that start no demo program. */
+const GIVEN: readonly Config['driver'][] = ['static', 'follow', 'swarm'];
 
 /** The demo program speaks HTTP/1.1. */
 function checkProtocol(config: Config, faults: string[]): void {
@@ -107,7 +121,7 @@ function checkProtocol(config: Config, faults: string[]): void {
       'TORC_HEARTBEAT_MODE: grpc needs replicas that speak HTTP/2; allowed: TORC_REPLICA_PROTOCOL=h2c beside it',
     );
   const isDemo = image === null && replicaCommand === null && !service;
-  if (replicaProtocol === 'h2c' && isDemo && driver !== 'static' && driver !== 'follow')
+  if (replicaProtocol === 'h2c' && isDemo && !GIVEN.includes(driver))
     faults.push(
       'TORC_REPLICA_PROTOCOL: h2c, and the demo program speaks HTTP/1.1; allowed: h2c beside what makes the replicas (TORC_REPLICA_COMMAND, TORC_IMAGE, a service, TORC_UPSTREAMS)',
     );
@@ -190,9 +204,9 @@ function checkTls(config: Config, given: readonly FieldKey[], faults: string[]):
     faults.push('TORC_TLS_CLIENT: no authority is named; allowed: TORC_TLS_CLIENT_CA beside it');
 }
 
-function checkScaling({ least, most, replicas }: Config, faults: string[]): void {
+function checkScaling({ least, most, replicas, driver }: Config, faults: string[]): void {
   if (most === null || most === undefined) return;
   if (least > most) faults.push(`TORC_MIN: ${least} is more than TORC_MAX=${most}; allowed: at most as many`);
-  else if (replicas < least || replicas > most)
+  else if (driver !== 'swarm' && (replicas < least || replicas > most))
     faults.push(`TORC_REPLICAS: ${replicas} is not from TORC_MIN=${least} to TORC_MAX=${most}`);
 }

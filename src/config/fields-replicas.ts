@@ -9,6 +9,7 @@ import {
   list,
   oneOf,
   parseCapability,
+  parseEngine,
   parseServer,
   row,
   text,
@@ -20,10 +21,13 @@ const DOCKER: readonly DriverName[] = ['docker'];
 const PROCESS: readonly DriverName[] = ['process'];
 const STATIC: readonly DriverName[] = ['static'];
 const FOLLOW: readonly DriverName[] = ['follow'];
+const SWARM: readonly DriverName[] = ['swarm'];
 /** Those whose replicas are containers. */
-const CONTAINERS: readonly DriverName[] = ['docker', 'follow'];
+const CONTAINERS: readonly DriverName[] = ['docker', 'follow', 'swarm'];
 /** Those that make replicas, and so decide how many. */
 const MAKERS: readonly DriverName[] = ['docker', 'process'];
+/** Those whose number torc may change. */
+const SCALED: readonly DriverName[] = [...MAKERS, 'swarm'];
 
 export const replicasFields = {
   driver: row(
@@ -31,7 +35,7 @@ export const replicasFields = {
     oneOf('auto', ...DRIVERS),
     'auto',
     '',
-    'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static, TORC_FOLLOW: follow; a Compose service: docker, or process where it has no image), else the demo program, in Docker where an engine answers',
+    'what makes the replicas; auto: the one that the other settings name (TORC_IMAGE: docker, TORC_REPLICA_COMMAND: process, TORC_UPSTREAMS: static, TORC_FOLLOW: follow, TORC_SERVICE: swarm; a Compose service: docker, or process where it has no image), else the demo program, in Docker where an engine answers',
     'restart',
   ),
   configFile: row(
@@ -69,7 +73,7 @@ export const replicasFields = {
     'live',
     MAKERS,
   ),
-  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', 'live', MAKERS),
+  least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', 'live', SCALED),
   most: row(
     'TORC_MAX',
     whole(1, 1000),
@@ -77,7 +81,7 @@ export const replicasFields = {
     '',
     'autoscaling: most replicas; unset: no autoscaling',
     'live',
-    MAKERS,
+    SCALED,
   ),
   scaleTarget: row(
     'TORC_SCALE_TARGET',
@@ -86,7 +90,7 @@ export const replicasFields = {
     'requests',
     'autoscaling: requests in flight per replica that are aimed at',
     'live',
-    MAKERS,
+    SCALED,
   ),
   scalePeriodMs: row(
     'TORC_SCALE_PERIOD_MS',
@@ -95,7 +99,7 @@ export const replicasFields = {
     'ms',
     'autoscaling: over which requests in flight are averaged before each decision',
     'live',
-    MAKERS,
+    SCALED,
   ),
   scaleDownWindowMs: row(
     'TORC_SCALE_DOWN_WINDOW_MS',
@@ -104,7 +108,7 @@ export const replicasFields = {
     'ms',
     'autoscaling: replicas go only when none of the decisions of this time would have kept them',
     'live',
-    MAKERS,
+    SCALED,
   ),
   upstreams: row(
     'TORC_UPSTREAMS',
@@ -151,6 +155,37 @@ export const replicasFields = {
     'restart',
     FOLLOW,
   ),
+  swarmService: row(
+    'TORC_SERVICE',
+    text(
+      /^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+      'is not the name of a service',
+      'letters, digits, "_", ".", "-"',
+    ),
+    null,
+    '',
+    'swarm driver: the replicated service of a Docker swarm whose tasks are the replicas (docs/swarm.md)',
+    'restart',
+    SWARM,
+  ),
+  swarmManagers: row(
+    'TORC_SWARM_MANAGERS',
+    list(parseEngine, 'a list of unix:///PATH and tcp://HOST:PORT'),
+    null,
+    '',
+    'swarm driver: engines of managers, asked one after the other until one answers; unset: the engine of this machine (DOCKER_HOST)',
+    'restart',
+    SWARM,
+  ),
+  evacuate: row(
+    'TORC_EVACUATE',
+    oneOf('on', 'off'),
+    'on',
+    '',
+    'swarm driver: when a machine is lost, have its tasks made elsewhere at once, by a placement constraint that goes when it is back; off: when Swarm notices',
+    'restart',
+    SWARM,
+  ),
   image: row(
     'TORC_IMAGE',
     text(/^[\w][\w./:@-]*$/, 'is not an image name', 'an image name, as docker run takes it'),
@@ -165,7 +200,7 @@ export const replicasFields = {
     whole(1, 65535),
     null,
     '',
-    'port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000 (docker), or that the container has as label torc.port, EXPOSEs or publishes (follow)',
+    'port that a replica listens on; unset: the one TCP port that its service (ports, expose, PORT) or its image (EXPOSE) names, else 5000 (docker), or that the container has as label torc.port, EXPOSEs or publishes (follow), or that the service publishes or has as label torc.port (swarm)',
     'rollout',
     CONTAINERS,
   ),
@@ -200,7 +235,7 @@ export const replicasFields = {
     oneOf('auto', 'ip', 'published'),
     'auto',
     '',
-    'reach containers by their address (Linux) or by a published port',
+    'reach containers by their address (Linux; swarm: on an overlay network that torc is on) or by a published port (swarm: in host mode)',
     'restart',
     CONTAINERS,
   ),

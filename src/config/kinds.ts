@@ -29,7 +29,7 @@ export interface Kind<T> {
 }
 
 /** What can make replicas, or be given them. */
-export const DRIVERS = ['docker', 'process', 'static', 'follow'] as const;
+export const DRIVERS = ['docker', 'process', 'static', 'follow', 'swarm'] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
 export const whole = (min: number, max: number): Kind<number> => ({
@@ -115,6 +115,10 @@ export function parseCapability(item: string): string | null {
   const name = item.toUpperCase().replace(/^CAP_/, '');
   return /^[A-Z][A-Z_]{1,30}$/.test(name) ? name : null;
 }
+
+/** Of an engine, as DOCKER_HOST names it. */
+export const parseEngine = (item: string): string | null =>
+  /^(unix:\/\/\/.+|tcp:\/\/[^/\s]+:\d{1,5})$/.test(item) ? item : null;
 
 /** "200-399", "401". */
 export function parseStatuses(item: string): StatusRange | null {

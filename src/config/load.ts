@@ -46,14 +46,18 @@ const FOLLOW_HOLD_MS = 30_000;
 
 const keys = Object.keys(fields) as FieldKey[];
 
-/** `--service` stands beside `--compose`; its variable says whose service, because Swarm has others. */
+/** `--service` stands beside `--compose`, so Swarm's service says whose it is. */
+const FLAGS: Readonly<Record<string, string>> = {
+  TORC_COMPOSE_SERVICE: '--service',
+  TORC_SERVICE: '--swarm-service',
+};
+
 export const flagOf = (name: string): string =>
-  name === 'TORC_COMPOSE_SERVICE'
-    ? '--service'
-    : `--${name
-        .replace(/^TORC_/, '')
-        .toLowerCase()
-        .replaceAll('_', '-')}`;
+  FLAGS[name] ??
+  `--${name
+    .replace(/^TORC_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-')}`;
 
 const NO_FILES = { cwd: '/', readFile: (): null => null };
 

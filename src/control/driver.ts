@@ -26,8 +26,16 @@ export interface Replica extends ReplicaAddress {
   readonly version?: string;
   /** Why it ended, in plain words, where known: "exit code 137 (killed, out of memory)". */
   readonly ended?: string;
+  /** The machine that it runs on, where there are several. */
+  readonly place?: Place;
   /** What its own definition gives it between the signal to end and the kill, where it says so. */
   readonly stopGraceMs?: number;
+}
+
+export interface Place {
+  readonly id: string;
+  /** For people: its host name. */
+  readonly name: string;
 }
 
 export interface ReplicaSpec {
@@ -53,8 +61,8 @@ export interface DriverEvent {
 }
 
 export interface Driver {
-  readonly name: 'docker' | 'process' | 'static' | 'follow';
-  /** False where replicas are given (`static`, `follow`): the slots follow what is listed, and nothing is made or ended (given.ts). */
+  readonly name: 'docker' | 'process' | 'static' | 'follow' | 'swarm';
+  /** False where replicas are given: the slots follow what is listed, and nothing is made or ended (given.ts). */
   readonly creates: boolean;
   /** What its replicas run now, in words: an image, a command line, "the demo program"; absent where they are given. */
   readonly program?: string;
@@ -62,6 +70,10 @@ export interface Driver {
   readonly givenBy?: string;
   /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */
   readonly lingerMs?: number;
+  /** How often it is listed at least, where its events do not tell of replicas; absent: every 5 s. */
+  readonly observeEveryMs?: number;
+  /** Whoever makes the given replicas can be told what there shall be. */
+  readonly orders?: Orders;
   /**
    * Connects, checks what it needs (engine, image, network), then subscribes. Events may arrive before it resolves.
    * Throws StartError with one clear line when torc cannot start this way.
@@ -93,6 +105,29 @@ export interface Driver {
   publishedAt?(port: number): string | null;
   /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */
   close(options: { remove: boolean }): Promise<void>;
+}
+
+/** What may be asked of an orchestrator, which makes and ends replicas by itself. Each rejects in plain words. */
+export interface Orders {
+  /** So many more, or fewer; resolves with how many there shall be now, at least one, when that is written, not when they are there. */
+  scale(by: number): Promise<number>;
+  /** Every slot shall run this version, one after the other. */
+  update(version: string): Promise<void>;
+  /** Takes the last update back. */
+  undo(): Promise<void>;
+  /** How far the last update is, as of the last list; null: there was none. */
+  updateState(): UpdateState | null;
+  /** Does the machine itself give no answer either? */
+  isSilent(place: Place): Promise<boolean>;
+  /** Has everything that runs there made elsewhere. Null: it is done, by whomever; else why not now. Absent: not wanted. */
+  evacuate?(place: Place): Promise<string | null>;
+}
+
+export interface UpdateState {
+  readonly state: 'running' | 'completed' | 'stopped';
+  /** Names this update and no other. */
+  readonly startedAt: string;
+  readonly message: string;
 }
 
 export type ContainerHealth = 'starting' | 'healthy' | 'unhealthy';

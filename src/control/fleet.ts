@@ -5,7 +5,7 @@
 import { StartError } from '../core/errors.ts';
 import type { ReplicaState } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
-import type { Replica } from './driver.ts';
+import type { Place, Replica } from './driver.ts';
 import { Health } from './health.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
 import { Journal } from './journal.ts';
@@ -301,6 +301,14 @@ export class Fleet {
     slot.member = null;
     this.#health.unwatch(member);
     this.replacer.retire(member, slot, how, failure);
+  }
+
+  /** Nothing more comes from what runs there; which slots lose theirs. */
+  lose({ id }: Place, cause: string): string[] {
+    const there = this.slots.all().filter(({ member }) => member?.replica.place?.id === id);
+    for (const slot of there) this.release(slot, slot.member!, 'hung', cause, 'heartbeat');
+    this.#events.onChange();
+    return there.map(({ name }) => name);
   }
 
   /** A roll-out has succeeded with it. */

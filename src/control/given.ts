@@ -5,12 +5,15 @@
 // break); who goes is drained. An empty list is taken for a mistake: it changes nothing, and no list empties the table,
 // nor leaves it with none that is ready: those of before serve until one of the new list is proven.
 
+import type { Clock } from '../core/clock.ts';
 import { hostPort } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
-import { knowsWeights, type RingAlgorithm } from '../core/types.ts';
+import { knowsWeights } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
-import type { DriverEvent, Replica } from './driver.ts';
+import type { Driver, DriverEvent, Replica } from './driver.ts';
 import type { Fleet } from './fleet.ts';
+import { Machines } from './machines.ts';
+import type { SupervisorSettings } from './options.ts';
 import { isReady, type Slot } from './slots.ts';
 
 export type GivenChange =
@@ -142,11 +145,10 @@ const movedInWords = ({ name }: Slot, { slot, host, port }: Replica): string =>
   name === slot ? `its address became ${hostPort(host, port)}` : `it is listed as slot ${slot} now`;
 
 export interface FollowerOptions {
+  readonly driver: Pick<Driver, 'lingerMs' | 'orders'>;
   readonly fleet: Fleet;
-  readonly ring: () => RingAlgorithm;
-  /** How long a slot outlives its last replica. */
-  readonly lingerMs: number;
-  readonly nowMs: () => number;
+  readonly settings: () => Pick<SupervisorSettings, 'ring' | 'heartbeatFall'>;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -154,6 +156,8 @@ export interface FollowerOptions {
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #fleet: Fleet;
+  /** Where there are several. */
+  readonly #machines: Machines | null;
   /** Names that were listed and taken: one without a slot was taken out by an operator. */
   readonly #taken = new Set<string>();
   readonly #emptySinceMs = new Map<Slot, number>();
@@ -169,18 +173,26 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#fleet = options.fleet;
+    const { driver, fleet, clock, settings } = options;
+    const fall = (): number => settings().heartbeatFall;
+    this.#machines = driver.orders ? new Machines({ orders: driver.orders, fleet, clock, fall }) : null;
+  }
+
+  /** How long a slot outlives its last replica. */
+  get #lingerMs(): number {
+    return this.#options.driver.lingerMs ?? 0;
   }
 
   heard({ kind, replicaId = '' }: DriverEvent): void {
     if (kind === 'gone') this.#goingUntilMs.delete(replicaId);
     if (kind === 'going' && this.#fleet.slots.byReplica(replicaId))
-      this.#goingUntilMs.set(replicaId, this.#options.nowMs() + this.#options.lingerMs);
+      this.#goingUntilMs.set(replicaId, this.#options.clock.nowMs() + this.#lingerMs);
   }
 
   /** Makes the slots what was listed; true where a list has to be asked for again, because this one is too old already. */
   listed(believed: readonly Replica[], listed: readonly Replica[]): boolean {
     const { slots, replacer } = this.#fleet;
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.clock.nowMs();
     // One that left its slot since the list was asked for: the list may not know it.
     const left = new Set(believed.map(({ id }) => id).filter(id => !slots.byReplica(id)));
     const runs = new Set(listed.flatMap(({ id, status }) => (status === 'running' ? id : [])));
@@ -201,7 +213,7 @@ export class Follower {
       isBarred: ({ id }) => left.has(id) || this.#goingUntilMs.has(id) || replacer.leaving.has(id),
       isDismissed: name => this.#taken.has(name),
       emptySinceMs: slot => this.#emptySinceMs.get(slot) ?? nowMs,
-      lingerMs: this.#options.lingerMs,
+      lingerMs: this.#lingerMs,
       nowMs,
     });
     if (listed.length > 0) for (const change of changes) this.#apply(change);
@@ -215,6 +227,7 @@ export class Follower {
   /** At each tick: who is proven takes its slot. True where a list is due, because one that was leaving has left. */
   step(): boolean {
     const { slots, replacer } = this.#fleet;
+    this.#machines?.step();
     for (const seat of slots.spares()) {
       const slot = seat.seatOf!;
       if (slot.removed || seat.member === null) this.#drop(seat, 'its slot is gone');
@@ -270,17 +283,17 @@ export class Follower {
   #weigh({ slot: name, weight = 1, serverId }: Replica): void {
     const slot = this.#fleet.slots.get(name);
     if (slot) Object.assign(slot, { weight, serverId: serverId ?? null });
-    if (weight === 1 || knowsWeights(this.#options.ring()) || this.#isWeightTold) return;
+    if (weight === 1 || knowsWeights(this.#options.settings().ring) || this.#isWeightTold) return;
     this.#isWeightTold = true;
     this.#options.log.warn(
       { slot: name },
-      `slot ${name} has a weight, which TORC_RING=${this.#options.ring()} does not know: it gets its equal share`,
+      `slot ${name} has a weight, which TORC_RING=${this.#options.settings().ring} does not know: it gets its equal share`,
     );
   }
 
   #newSlot(name: string, cause = 'listed'): Slot | null {
     const { slots } = this.#fleet;
-    const fault = slotsFault(this.#options.ring(), slots.serving().length + 1);
+    const fault = slotsFault(this.#options.settings().ring, slots.serving().length + 1);
     if (fault === null) {
       this.#taken.add(name);
       return slots.add(name, this.#fleet.change(cause, 'listing'), false);

@@ -1,4 +1,4 @@
-// Reads the driver's list: on demand, every 5 s anyway (any event may have been lost), and with backoff while the
+// Reads the driver's list: on demand, every 5 s anyway (any event may have been lost; more often where there are none), and with backoff while the
 // driver does not answer. Lists never overlap; one that is asked for while another is under way follows it, because the
 // one under way may be older than the reason for asking. An outage is told once, not once for each slot.
 
@@ -88,7 +88,7 @@ export class Observer {
     this.#failuresInRow = 0;
     if (isReturn) this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
     this.#options.onListed(before, listed, isReturn);
-    return OBSERVE_EVERY_MS;
+    return this.#everyMs;
   }
 
   #failed(cause: string): number {
@@ -102,6 +102,10 @@ export class Observer {
       );
     }
     const retryMs = RETRY_BASE_MS * 2 ** Math.min(this.#failuresInRow++, 10);
-    return Math.min(OBSERVE_EVERY_MS, retryMs);
+    return Math.min(this.#everyMs, retryMs);
+  }
+
+  get #everyMs(): number {
+    return this.#options.driver.observeEveryMs ?? OBSERVE_EVERY_MS;
   }
 }

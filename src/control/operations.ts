@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts';
 import { slotsFault } from '../ring/build.ts';
-import type { Driver } from './driver.ts';
+import type { Driver, Orders } from './driver.ts';
 import type { Fleet } from './fleet.ts';
 import {
   type MembershipChange,
@@ -14,8 +14,9 @@ import {
   refuse,
 } from './membership.ts';
 import type { SupervisorSettings } from './options.ts';
+import { Ordered, OrderedRollout } from './ordered.ts';
 import { inWords, type RetireHow } from './replace.ts';
-import { Rollout, SEAT_TIMEOUT_MS } from './rollout.ts';
+import { Rollout, type RolloutRun, SEAT_TIMEOUT_MS } from './rollout.ts';
 import { isReady, type Slot, type Version } from './slots.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -48,17 +49,21 @@ export class Operations {
   readonly #options: OperationsOptions;
   readonly #driver: Driver;
   readonly #fleet: Fleet;
+  /** Where an orchestrator makes the replicas. */
+  readonly #ordered: Ordered | null;
   /** The one under way, or the last. */
-  #rollout: Rollout | null = null;
+  #rollout: RolloutRun | null = null;
   #callCount = 0;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
     this.#driver = options.driver;
     this.#fleet = options.fleet;
+    const { orders } = options.driver;
+    this.#ordered = orders ? new Ordered({ ...options, orders }) : null;
   }
 
-  get latestRollout(): Rollout | null {
+  get latestRollout(): RolloutRun | null {
     return this.#rollout;
   }
 
@@ -66,6 +71,7 @@ export class Operations {
   add(change: MembershipChange): Promise<Outcome> {
     return this.#bounded(async () => {
       const { slots } = this.#fleet;
+      if (this.#ordered) return this.#ordered.add(change);
       if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be created`);
       const taken = new Set(slots.serving().map(slot => slot.name));
       const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings().ring, slotCount));
@@ -97,6 +103,7 @@ export class Operations {
   /** Resolves after the drain. Replicas that are given (`static`) leave routing until the next start of torc. */
   remove(change: MembershipChange): Promise<Outcome> {
     return this.#bounded(async () => {
+      if (this.#ordered) return this.#ordered.remove(change);
       if (this.#driver.givenBy !== undefined)
         return refuse(409, `${this.#given()}: stop and remove them where they are made`);
       const plan = planRemove(
@@ -186,13 +193,25 @@ export class Operations {
       // Another one may have begun meanwhile.
       const late = this.rolloutRefusal();
       if (late !== null) return late;
+      const { orders } = this.#driver;
+      if (orders) return this.#order(version, orders);
       return this.#rollOut(new Rollout(version, this.#fleet, this.#options.clock));
     });
   }
 
+  async #order(version: Version, orders: Orders): Promise<Outcome> {
+    const before = orders.updateState()?.startedAt ?? null;
+    try {
+      await orders.update(version.name);
+    } catch (error) {
+      return refuse(503, inWords(error));
+    }
+    return this.#rollOut(new OrderedRollout(version, before, orders, this.#fleet, this.#options.clock));
+  }
+
   /** Why none can begin now. */
   rolloutRefusal(): Refusal | null {
-    if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
+    if (!this.#driver.creates && !this.#ordered) return refuse(409, `${this.#given()}: none can be replaced`);
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
     if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
     const [seat] = this.#fleet.slots.seats();
@@ -201,11 +220,11 @@ export class Operations {
       : null;
   }
 
-  #underWay({ version }: Rollout): Refusal {
+  #underWay({ version }: RolloutRun): Refusal {
     return refuse(409, `a roll-out of ${version.name} is under way: see GET /admin/rollout`);
   }
 
-  async #rollOut(rollout: Rollout): Promise<Outcome> {
+  async #rollOut(rollout: RolloutRun): Promise<Outcome> {
     this.#rollout = rollout;
     this.#options.tick();
     const perSlotMs = SEAT_TIMEOUT_MS + this.#options.settings().drainTimeoutMs + REMOVE_WAIT_MS;

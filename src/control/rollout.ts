@@ -97,7 +97,20 @@ export interface RolloutView {
   readonly why: string | null;
 }
 
-export class Rollout {
+/** One that torc carries out, or one of an orchestrator's that it follows (ordered.ts). */
+export interface RolloutRun {
+  readonly version: Version;
+  readonly state: RolloutState;
+  readonly why: string | null;
+  /** When a step may be due although nothing happened. */
+  readonly dueMs: number;
+  /** Takes the next step; false when there is none now. `onSwap` hears of a slot whose replica was swapped. */
+  step(onSwap: (slot: Slot) => void): boolean;
+  stop(why: string): void;
+  view(): RolloutView;
+}
+
+export class Rollout implements RolloutRun {
   readonly version: Version;
   /** The version in causes and notices, which are lines. */
   readonly #label: string;
@@ -108,7 +121,6 @@ export class Rollout {
   readonly #done = new Set<Slot>();
   #seat: Slot | null = null;
   #deadlineMs = Number.POSITIVE_INFINITY;
-  /** When a step may be due although nothing happened. */
   dueMs = Number.POSITIVE_INFINITY;
   #endedMs: number | null = null;
   #state: RolloutState = 'running';
@@ -129,7 +141,6 @@ export class Rollout {
     return this.#state;
   }
 
-  /** Takes the next step; false when there is none now. `onSwap` hears of a slot whose replica was swapped. */
   step(onSwap: (slot: Slot) => void): boolean {
     if (this.#state !== 'running') return false;
     const { slots, replacer } = this.#fleet;

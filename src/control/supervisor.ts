@@ -82,15 +82,7 @@ export class Supervisor {
       onListed: (...list) => this.#asOne(() => this.#onListed(...list)),
       onDone: () => this.#tick(),
     });
-    this.#follower = options.driver.creates
-      ? null
-      : new Follower({
-          fleet: this.#fleet,
-          ring: () => options.settings().ring,
-          lingerMs: options.driver.lingerMs ?? 0,
-          nowMs: () => options.clock.nowMs(),
-          log: options.log,
-        });
+    this.#follower = options.driver.creates ? null : new Follower({ ...options, fleet: this.#fleet });
     this.#waiters = new Waiters(options.clock);
     this.#operations = new Operations({
       driver: options.driver,

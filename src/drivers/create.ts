@@ -53,6 +53,8 @@ export async function createDriver(config: Config, surroundings: DriverSurroundi
       return staticDriver(config, surroundings);
     case 'follow':
       return followDriver(config, surroundings);
+    case 'swarm':
+      return swarmDriver(config, surroundings);
     case 'process':
       return processDriver(config, surroundings);
     case 'docker': {
@@ -98,6 +100,30 @@ async function followDriver(
     port: replicaPort,
     reach: dockerReach,
     seatsPath: join(stateRoot, `seats-follow-${fileName(follow!.text).slice(0, 200)}.json`),
+    log,
+  });
+  return { driver, reload: async () => UNCHANGED };
+}
+
+async function swarmDriver(
+  { swarmService, swarmManagers, replicaPort, dockerReach, evacuate }: Config,
+  { log }: DriverSurroundings,
+): Promise<MadeDriver> {
+  const { SwarmDriver } = await import('./swarm/driver.ts');
+  const { Managers } = await import('./swarm/managers.ts');
+  const { Engine } = await import('./docker/engine.ts');
+  const { engineAddress } = await import('./docker/address.ts');
+  const engine = new Engine();
+  const others = swarmManagers.map(url => new Engine(engineAddress({ ...process.env, DOCKER_HOST: url })));
+  const driver = new SwarmDriver({
+    service: swarmService!,
+    managers: new Managers(others.length > 0 ? others : [engine]),
+    engine,
+    port: replicaPort,
+    reach: dockerReach,
+    evacuates: evacuate === 'on',
+    nowMs: systemClock.nowMs,
+    wallMs: systemClock.wallMs,
     log,
   });
   return { driver, reload: async () => UNCHANGED };

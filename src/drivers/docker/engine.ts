@@ -5,7 +5,7 @@
 
 import Docker from 'dockerode';
 import { StartError } from '../../core/errors.ts';
-import { engineAddress } from './address.ts';
+import { type EngineAddress, engineAddress } from './address.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 /** Creating a network interface for many containers at once takes seconds (five at once: 1.5 s on 2 cores). */
@@ -46,8 +46,8 @@ export class Engine {
   /** For people. */
   readonly #address: string;
 
-  constructor() {
-    const { options, words } = engineAddress();
+  /** The usual one, where it is not said which. */
+  constructor({ options, words }: EngineAddress = engineAddress()) {
     this.#address = words;
     try {
       this.#calls = new Docker({ ...options, timeout: CALL_TIMEOUT_MS });

@@ -1,0 +1,259 @@
+// The swarm driver: one replicated service is the set of slots. Swarm makes, restarts and moves the tasks, because it offers
+// no way to start or end one; torc routes, decides who is out, and proves who is in. So the list is what is wanted (given.ts),
+// read every half second, for Swarm tells of services and nodes but never of tasks. What torc asks of Swarm is written into
+// the service, with the version of what was read: among several torcs that version decides, and no leader is needed.
+// On a node that is no manager, and knows none, the engine's gossip is what there is (gossip.ts).
+
+import type { Driver, DriverEvent, Orders, Place, Replica, UpdateState } from '../../control/driver.ts';
+import { StartError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { atStart, type Engine, EngineError } from '../docker/engine.ts';
+import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
+import { Gossip } from './gossip.ts';
+import { answersAt, GOSSIP_PORT } from './machine.ts';
+import type { Managers } from './managers.ts';
+import { Nodes } from './nodes.ts';
+import type { SwarmService, SwarmServiceSpec } from './objects.ts';
+import { type Here, portOf, replicasOf } from './task.ts';
+import {
+  evacuated,
+  evacuatedNodes,
+  evacuationRefusal,
+  isUpdating,
+  putBack,
+  replicasIn,
+  scaled,
+  UPDATE_CONFIG,
+  updated,
+} from './write.ts';
+
+const NOT_A_MANAGER = 503;
+const OBSERVE_EVERY_MS = 500;
+const EVACUATION_EVERY_MS = 60_000;
+/** After a write failed: the next one is another torc's, or a minute's. */
+const PUT_BACK_RETRY_MS = 5_000;
+
+export interface SwarmDriverOptions {
+  readonly service: string;
+  readonly managers: Managers;
+  /** The one on this machine, which knows torc's own container, and gossip. */
+  readonly engine: Engine;
+  /** On which the tasks listen; null: the one that the service publishes. */
+  readonly port: number | null;
+  readonly reach: 'auto' | 'ip' | 'published';
+  /** Whether tasks of a lost machine are moved. */
+  readonly evacuates: boolean;
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+  readonly log: Log;
+}
+
+export class SwarmDriver implements Driver {
+  readonly name = 'swarm';
+  readonly creates = false;
+  readonly givenBy = 'TORC_SERVICE';
+  readonly observeEveryMs = OBSERVE_EVERY_MS;
+  readonly orders: Orders;
+  readonly #options: SwarmDriverOptions;
+  readonly #nodes: Nodes;
+  readonly #gossip: Gossip;
+  #onEvent: (event: DriverEvent) => void = () => {};
+  /** Of torc's container; null on a host. */
+  #networks: ReadonlySet<string> | null = null;
+  #service: SwarmService | null = null;
+  #image = '';
+  /** Slot -> what the log last said of it. */
+  #said: ReadonlyMap<string, string> = new Map();
+  #isByGossip = false;
+  #putBackAtMs = 0;
+
+  constructor(options: SwarmDriverOptions) {
+    this.#options = options;
+    this.#nodes = new Nodes(options.managers, options.nowMs);
+    this.#gossip = new Gossip(options.engine, options.service, options.nowMs);
+    this.orders = {
+      scale: by => this.#scale(by),
+      update: version => this.#update(version),
+      undo: () => this.#undo(),
+      updateState: () => updateStateOf(this.#service),
+      isSilent: place => this.#isSilent(place),
+      ...(options.evacuates ? { evacuate: place => this.#evacuate(place) } : {}),
+    };
+  }
+
+  get program(): string {
+    const { service } = this.#options;
+    return this.#image === '' ? `service ${service}` : `service ${service} (${this.#image})`;
+  }
+
+  async open(onEvent: (event: DriverEvent) => void): Promise<void> {
+    this.#onEvent = onEvent;
+    const { service: name, managers, engine, port } = this.#options;
+    try {
+      await this.#findNetworks();
+      const service = await managers.service(name);
+      if (service === null)
+        throw new StartError(`there is no service ${name} in this swarm: see docker service ls`);
+      if (replicasIn(service.Spec) === null)
+        throw new StartError(
+          `the service ${name} is not replicated, so its tasks have no slots: use --mode replicated`,
+        );
+      const found = portOf(service.Spec, port);
+      if (typeof found !== 'number') throw new StartError(found.fault);
+      this.#note(service);
+    } catch (error) {
+      if (isNoManager(error)) return this.#openByGossip(engine);
+      throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
+    }
+  }
+
+  async list(): Promise<readonly Replica[]> {
+    const { managers, service: name } = this.#options;
+    if (this.#isByGossip) return this.#gossip.list(this.#networks, this.#options.port!);
+    const service = await managers.service(name);
+    if (service === null) throw new Error(`there is no service ${name} any more`);
+    const tasks = await managers.tasks(service.ID);
+    this.#note(service);
+    const nodes = await this.#nodes.of(tasks.flatMap(({ NodeID }) => NodeID || []));
+    const port = portOf(service.Spec, this.#options.port);
+    if (typeof port !== 'number') throw new Error(port.fault);
+    const here: Here = { networks: this.#networks, reach: this.#options.reach, port, nodes };
+    const replicas = replicasOf(tasks, name, here);
+    this.#say(replicas);
+    this.#putBack(service);
+    return replicas;
+  }
+
+  async start(): Promise<never> {
+    throw new Error('Swarm makes the tasks, torc starts none');
+  }
+
+  async stop(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #note(service: SwarmService): void {
+    this.#service = service;
+    this.#image = service.Spec.TaskTemplate.ContainerSpec?.Image ?? '';
+  }
+
+  async #findNetworks(): Promise<void> {
+    const { engine } = this.#options;
+    const own = await inspectOwnContainer(engine);
+    if (own === null) return;
+    const { joins } = ownContainer(own.Id, own);
+    if (joins === null) return;
+    const place = joins === own.Id ? own : await engine.inspect(joins);
+    const networks = Object.values(place.NetworkSettings.Networks ?? {});
+    this.#networks = new Set(networks.map(({ NetworkID }) => NetworkID));
+  }
+
+  async #openByGossip(engine: Engine): Promise<void> {
+    const { service, port, log } = this.#options;
+    if (this.#networks === null || port === null)
+      throw new StartError(
+        'this engine is no manager of a swarm: set TORC_SWARM_MANAGERS, or run torc in a container on a network of the service, with TORC_REPLICA_PORT',
+      );
+    this.#isByGossip = true;
+    await engine.ping();
+    log.warn(
+      { service },
+      `no manager can be asked: the tasks of ${service} are found by this node's gossip, and torc scales, updates and moves nothing`,
+    );
+  }
+
+  // What torc asks of Swarm.
+
+  async #scale(by: number): Promise<number> {
+    const service = await this.#change(({ Spec }) => {
+      const count = (replicasIn(Spec) ?? 1) + by;
+      if (count < 1) throw new Error(`the service ${Spec.Name} keeps one task at least`);
+      return scaled(Spec, count);
+    });
+    return replicasIn(service.Spec)!;
+  }
+
+  async #update(version: string): Promise<void> {
+    await this.#change(service => {
+      if (service.Spec.Labels?.[UPDATE_CONFIG] !== undefined)
+        throw new Error("a lost node's tasks are being moved: try again in some seconds");
+      return updated(service.Spec, version);
+    });
+  }
+
+  async #undo(): Promise<void> {
+    await this.#change(({ Spec }) => Spec, { rollback: 'previous' });
+  }
+
+  async #change(
+    change: (service: SwarmService) => SwarmServiceSpec | null,
+    query?: Readonly<Record<string, string>>,
+  ): Promise<SwarmService> {
+    if (this.#isByGossip) throw new Error('no manager of the swarm can be asked: set TORC_SWARM_MANAGERS');
+    const service = await this.#options.managers.change(this.#options.service, change, query);
+    this.#onEvent({ kind: 'changed', cause: 'torc changed the service' });
+    return service;
+  }
+
+  // A lost node.
+
+  async #isSilent({ id }: Place): Promise<boolean> {
+    const addr = this.#nodes.known.get(id)?.Status.Addr;
+    return addr === undefined || !(await answersAt(addr, GOSSIP_PORT));
+  }
+
+  async #evacuate({ id, name }: Place): Promise<string | null> {
+    const { wallMs } = this.#options;
+    const nodes = await this.#nodes.read();
+    let refusal: string | null = null;
+    await this.#change(service => {
+      const when = { wallMs: wallMs(), perMs: EVACUATION_EVERY_MS };
+      const next = evacuated(service.Spec, id, when.wallMs);
+      refusal = next === null ? null : evacuationRefusal(service, nodes, id, when);
+      return refusal === null ? next : null;
+    });
+    return refusal === null ? null : `the tasks of node ${name} are not moved: ${refusal}`;
+  }
+
+  /** Beside the list, which waits for no write. Any torc does it; the others find it done. */
+  #putBack(service: SwarmService): void {
+    const { nowMs, log } = this.#options;
+    const away = evacuatedNodes(service.Spec);
+    this.#nodes.watch(away);
+    const isBack = (nodeId: string): boolean => this.#nodes.isBack(nodeId);
+    if (isUpdating(service) || nowMs() < this.#putBackAtMs || putBack(service, isBack) === null) return;
+    this.#putBackAtMs = nowMs() + PUT_BACK_RETRY_MS;
+    const back = away.filter(isBack).map(id => this.#nodes.known.get(id)?.Description?.Hostname ?? id);
+    void this.#change(now => putBack(now, isBack)).then(
+      () => {
+        if (back.length > 0) log.info({ nodes: back }, `tasks may be placed on ${back.join(', ')} again`);
+      },
+      (error: Error) => log.debug({ error: error.message }, 'what an evacuation changed is put back later'),
+    );
+  }
+
+  /** What was said already is not said again. */
+  #say(replicas: readonly Replica[]): void {
+    const { log } = this.#options;
+    const said = new Map<string, string>();
+    for (const { id, slot, label, place, status, ended = '' } of replicas)
+      if (status === 'running') said.set(id, `slot ${slot}: task ${label} runs on ${place?.name}`);
+      else if (ended.includes('reached')) said.set(id, `slot ${slot}: task ${label}: ${ended}`);
+    for (const [id, text] of said) {
+      if (this.#said.get(id) === text) continue;
+      if (text.includes('reached')) log.warn({}, text);
+      else log.info({}, text);
+    }
+    this.#said = said;
+  }
+}
+
+const isNoManager = (error: unknown): boolean =>
+  error instanceof EngineError && error.status === NOT_A_MANAGER;
+
+function updateStateOf(service: SwarmService | null): UpdateState | null {
+  const { State = '', Message: message = '', StartedAt: startedAt = '' } = service?.UpdateStatus ?? {};
+  if (State === '') return null;
+  const state = State === 'updating' ? 'running' : State === 'completed' ? 'completed' : 'stopped';
+  return { state, startedAt, message };
+}

@@ -1,0 +1,154 @@
+// The swarm's managers, asked one after the other: any of them answers for all. A manager that has lost its leader hangs
+// for 20 s before it says so, while a new call to the next one answers in milliseconds, so each call has 2 s, and whoever
+// answered last is asked first. What may be repeated elsewhere is decided here, once: reads always; writes because they
+// carry the version of what was read, so one that has happened already is refused as out of sequence, never done twice.
+// A write that failed may have happened all the same: it is followed by reading anew, never by the same write.
+
+import type Docker from 'dockerode';
+import { type Engine, EngineError } from '../docker/engine.ts';
+import type { SwarmNode, SwarmService, SwarmServiceSpec, SwarmTask } from './objects.ts';
+
+const CALL_TIMEOUT_MS = 2_000;
+const NOT_FOUND = 404;
+const CONFLICT = 409;
+const SERVER_ERROR = 500;
+/** Several write at once only where several torcs do; each try reads anew. */
+const MOST_TRIES = 12;
+/** Old engines say it with a 500, as they say that there is no leader: only the text tells these apart (20.10 and 26.1). */
+const OUT_OF_SEQUENCE = /update out of sequence/;
+
+export class Managers {
+  readonly #engines: readonly Engine[];
+  /** Which answered last. */
+  #first = 0;
+
+  constructor(engines: readonly Engine[]) {
+    this.#engines = engines;
+  }
+
+  /** Null: there is no such service. By name or id. */
+  async service(name: string): Promise<SwarmService | null> {
+    try {
+      return (await this.#ask(`cannot look at the service ${name}`, docker =>
+        docker.getService(name).inspect(),
+      )) as SwarmService;
+    } catch (error) {
+      if (error instanceof EngineError && error.status === NOT_FOUND) return null;
+      throw error;
+    }
+  }
+
+  /** Those of a service that are wanted or about to be: not its history. */
+  async tasks(serviceId: string): Promise<readonly SwarmTask[]> {
+    const filters = { service: [serviceId], 'desired-state': ['running', 'ready'] };
+    return this.#ask('cannot list the tasks', docker => docker.listTasks({ filters }));
+  }
+
+  async nodes(): Promise<readonly SwarmNode[]> {
+    return this.#ask('cannot list the nodes', docker => docker.listNodes());
+  }
+
+  /** Null: no network of this name, or none that a manager knows. */
+  async network(name: string): Promise<Docker.NetworkInspectInfo | null> {
+    try {
+      return await this.#ask(`cannot look at the network ${name}`, docker =>
+        docker.getNetwork(name).inspect(),
+      );
+    } catch (error) {
+      if (error instanceof EngineError && error.status === NOT_FOUND) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Changes a service as it is now: `change` gets its newest state, each time anew, and answers what it should be, or null
+   * where nothing is left to do (another torc has done it). The service as it was when that was so, or was written.
+   */
+  async change(
+    name: string,
+    change: (service: SwarmService) => SwarmServiceSpec | null,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<SwarmService> {
+    let last: unknown;
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const service = await this.service(name);
+      if (service === null) throw new EngineError(`there is no service ${name}`, NOT_FOUND, undefined);
+      const spec = change(service);
+      if (spec === null) return service;
+      try {
+        await this.#write(service, spec, query);
+        return { ...service, Spec: spec };
+      } catch (error) {
+        if (!isWorthReading(error)) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  /** Spec in the body alone: dockerode would put it into the address too, where logs keep it, and 1 MiB is too long. */
+  async #write(
+    { ID, Version }: SwarmService,
+    spec: SwarmServiceSpec,
+    query: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const options = { _query: { version: Version.Index, ...query }, _body: spec };
+    await this.#ask('cannot change the service', docker => docker.getService(ID).update(options));
+  }
+
+  /** True: it was made now; false: somebody else's of this name is there. */
+  async create(spec: SwarmServiceSpec): Promise<boolean> {
+    const options = { _query: {}, _body: spec } as unknown as Docker.CreateServiceOptions;
+    try {
+      await this.#ask(`cannot make the service ${spec.Name}`, docker => docker.createService(options));
+      return true;
+    } catch (error) {
+      if (error instanceof EngineError && error.status === CONFLICT) return false;
+      throw error;
+    }
+  }
+
+  async createNetwork(options: Docker.NetworkCreateOptions): Promise<void> {
+    try {
+      await this.#ask(`cannot make the network ${options.Name}`, docker => docker.createNetwork(options));
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.status !== CONFLICT) throw error;
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    try {
+      await this.#ask(`cannot remove the service ${name}`, docker => docker.getService(name).remove());
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.status !== NOT_FOUND) throw error;
+    }
+  }
+
+  async #ask<T>(what: string, call: (docker: Docker) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (let i = 0; i < this.#engines.length; i++) {
+      const index = (this.#first + i) % this.#engines.length;
+      try {
+        const answer = await this.#engines[index]!.ask(what, call, CALL_TIMEOUT_MS);
+        this.#first = index;
+        return answer;
+      } catch (error) {
+        if (!isForNext(error)) throw error;
+        failure ??= error;
+      }
+    }
+    // Whoever answers next may be another one.
+    this.#first = (this.#first + 1) % this.#engines.length;
+    throw failure;
+  }
+}
+
+/** It did not answer, knows no leader, or is no manager (503): the next one may know better. */
+const isForNext = (error: unknown): boolean =>
+  error instanceof EngineError &&
+  (error.status === 0 || error.status >= SERVER_ERROR) &&
+  !OUT_OF_SEQUENCE.test(error.message);
+
+/** Somebody else has written, or it is not known whether this was written. */
+const isWorthReading = (error: unknown): boolean =>
+  error instanceof EngineError && (error.status === 0 || error.status >= SERVER_ERROR);
