@@ -210,7 +210,11 @@ export class Follower {
       listed,
       slots: slots.serving(),
       seats: slots.spares(),
-      isBarred: ({ id }) => left.has(id) || this.#goingUntilMs.has(id) || replacer.leaving.has(id),
+      isBarred: ({ id, place }) =>
+        left.has(id) ||
+        this.#goingUntilMs.has(id) ||
+        replacer.leaving.has(id) ||
+        this.#machines?.isLost(place) === true,
       isDismissed: name => this.#taken.has(name),
       emptySinceMs: slot => this.#emptySinceMs.get(slot) ?? nowMs,
       lingerMs: this.#lingerMs,

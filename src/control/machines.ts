@@ -7,10 +7,12 @@ import type { Clock } from '../core/clock.ts';
 import type { Orders, Place } from './driver.ts';
 import type { Fleet } from './fleet.ts';
 import { inWords } from './replace.ts';
-import { isReady, type Member, type Slot } from './slots.ts';
+import type { Member, Slot } from './slots.ts';
 
 /** A machine that answers although its replicas are silent is asked again then. */
-const ASK_AGAIN_MS = 5_000;
+const DOUBT_AGAIN_MS = 5_000;
+/** A lost one. */
+const ASK_EVERY_MS = 1_000;
 /** What a machine's silence says, it says for so long. */
 const SILENCE_MS = 3_000;
 const RETRY_MS = 1_000;
@@ -44,17 +46,30 @@ export interface MachinesOptions {
   readonly fall: () => number;
 }
 
+interface Lost {
+  readonly place: Place;
+  /** When it is asked next whether it answers. */
+  askAtMs: number;
+  /** Its replicas are not known to be made elsewhere yet: when that is tried next; Infinity: they are. */
+  evacuateAtMs: number;
+}
+
 export class Machines {
   readonly #options: MachinesOptions;
-  /** Lost, and their replicas not known to be made elsewhere yet. */
-  readonly #toEvacuate = new Map<string, Place>();
-  #isBusy = false;
-  #dueMs = 0;
+  readonly #lost = new Map<string, Lost>();
+  #isAsking = false;
+  #isWriting = false;
+  #doubtAtMs = 0;
   #silence: { readonly id: string; readonly untilMs: number } | null = null;
-  #toldRefusal = '';
+  #told = '';
 
   constructor(options: MachinesOptions) {
     this.#options = options;
+  }
+
+  /** What is listed there is not taken: nothing on it answers. */
+  isLost(place: Place | undefined): boolean {
+    return place !== undefined && this.#lost.has(place.id);
   }
 
   /** At each tick: begins what is due, and waits for nothing. */
@@ -62,66 +77,69 @@ export class Machines {
     const { fleet, clock, fall } = this.#options;
     const nowMs = clock.nowMs();
     const slots = fleet.slots.serving();
-    const lost = silentPlace(slots, fall());
-    if (lost !== null && this.#silence?.id === lost.id && nowMs < this.#silence.untilMs) this.#lose(lost);
-    if (this.#isBusy || nowMs < this.#dueMs) return;
-    // The machine is asked while the next heartbeat is under way.
-    const doubted = silentPlace(slots, 1);
-    if (doubted !== null) void this.#asOne(() => this.#ask(doubted));
-    else for (const place of this.#toEvacuate.values()) return void this.#asOne(() => this.#evacuate(place));
+    const silent = silentPlace(slots, fall());
+    if (silent !== null && this.#silence?.id === silent.id && nowMs < this.#silence.untilMs)
+      this.#lose(silent);
+    this.#askNext(slots, nowMs);
+    const due = [...this.#lost.values()].find(({ evacuateAtMs }) => evacuateAtMs <= nowMs);
+    if (due !== undefined && !this.#isWriting) void this.#evacuate(due);
   }
 
-  async #asOne(work: () => Promise<void>): Promise<void> {
-    this.#isBusy = true;
-    await work();
-    this.#isBusy = false;
+  /** The machine is asked while the next heartbeat is under way. */
+  #askNext(slots: readonly Slot[], nowMs: number): void {
+    if (this.#isAsking) return;
+    const doubted = nowMs < this.#doubtAtMs ? null : silentPlace(slots, 1);
+    if (doubted !== null) return void this.#ask(doubted);
+    const due = [...this.#lost.values()].find(({ askAtMs }) => askAtMs <= nowMs);
+    if (due !== undefined) void this.#ask(due.place);
   }
 
   async #ask(place: Place): Promise<void> {
     const { orders, clock } = this.#options;
+    this.#isAsking = true;
     const isSilent = await orders.isSilent(place);
+    this.#isAsking = false;
     const nowMs = clock.nowMs();
-    if (isSilent) this.#silence = { id: place.id, untilMs: nowMs + SILENCE_MS };
-    else this.#dueMs = nowMs + ASK_AGAIN_MS;
+    const lost = this.#lost.get(place.id);
+    if (lost === undefined) {
+      if (isSilent) this.#silence = { id: place.id, untilMs: nowMs + SILENCE_MS };
+      else this.#doubtAtMs = nowMs + DOUBT_AGAIN_MS;
+    } else if (isSilent) lost.askAtMs = nowMs + ASK_EVERY_MS;
+    else {
+      this.#lost.delete(place.id);
+      this.#tell(`machine ${place.name} answers again`, 'info');
+    }
   }
 
   #lose(place: Place): void {
-    const { fleet, orders } = this.#options;
+    const { fleet, orders, clock } = this.#options;
     this.#silence = null;
+    const nowMs = clock.nowMs();
+    const evacuateAtMs = orders.evacuate ? nowMs : Number.POSITIVE_INFINITY;
+    this.#lost.set(place.id, { place, askAtMs: nowMs + ASK_EVERY_MS, evacuateAtMs });
     const names = fleet.lose(place, `its machine ${place.name} is lost: nothing on it answers`);
-    fleet.journal.announce(
-      'machine',
-      `machine ${place.name} is lost: nothing on it answers (slots ${names.join(', ')})`,
-      'warn',
-    );
-    if (orders.evacuate) this.#toEvacuate.set(place.id, place);
+    this.#tell(`machine ${place.name} is lost: nothing on it answers (slots ${names.join(', ')})`, 'warn');
   }
 
-  async #evacuate(place: Place): Promise<void> {
-    const { fleet, orders, clock } = this.#options;
-    const there = fleet.slots.all().filter(({ member }) => member?.replica.place?.id === place.id);
-    // It answers again, or somebody has moved them already.
-    if (there.length === 0 || there.some(isReady)) {
-      this.#toEvacuate.delete(place.id);
-      return;
-    }
+  async #evacuate(lost: Lost): Promise<void> {
+    const { orders, clock } = this.#options;
+    const { name } = lost.place;
+    this.#isWriting = true;
     try {
-      const refusal = await orders.evacuate!(place);
-      this.#dueMs = clock.nowMs() + (refusal === null ? 0 : RETRY_REFUSED_MS);
-      if (refusal === null) this.#toEvacuate.delete(place.id);
-      if (refusal !== this.#toldRefusal)
-        fleet.journal.announce('machine', refusal ?? `what ran on machine ${place.name} is made elsewhere`);
-      this.#toldRefusal = refusal ?? '';
+      const refusal = await orders.evacuate!(lost.place);
+      lost.evacuateAtMs = refusal === null ? Number.POSITIVE_INFINITY : clock.nowMs() + RETRY_REFUSED_MS;
+      this.#tell(refusal ?? `what ran on machine ${name} is made elsewhere`, 'info');
     } catch (error) {
-      this.#dueMs = clock.nowMs() + RETRY_MS;
-      const why = inWords(error);
-      if (why !== this.#toldRefusal)
-        fleet.journal.announce(
-          'machine',
-          `what ran on machine ${place.name} cannot be moved yet: ${why}`,
-          'warn',
-        );
-      this.#toldRefusal = why;
+      lost.evacuateAtMs = clock.nowMs() + RETRY_MS;
+      this.#tell(`what ran on machine ${name} cannot be moved yet: ${inWords(error)}`, 'warn');
     }
+    this.#isWriting = false;
+  }
+
+  /** Once, however often it is tried. */
+  #tell(text: string, level: 'info' | 'warn'): void {
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#options.fleet.journal.announce('machine', text, level);
   }
 }

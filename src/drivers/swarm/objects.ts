@@ -59,6 +59,7 @@ export interface SwarmServiceSpec {
   };
   readonly Mode?: { readonly Replicated?: { readonly Replicas?: number }; readonly [key: string]: unknown };
   readonly UpdateConfig?: SwarmUpdateConfig;
+  readonly RollbackConfig?: SwarmUpdateConfig;
   readonly EndpointSpec?: { readonly Ports?: readonly SwarmPort[]; readonly [key: string]: unknown };
   readonly [key: string]: unknown;
 }

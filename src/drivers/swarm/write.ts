@@ -18,8 +18,8 @@ const MOVE: SwarmUpdateConfig = {
   FailureAction: 'continue',
   Monitor: 500_000_000,
 };
-/** Where the user has said nothing of updates: one slot after the other, and back if the new ones do not last. */
-const UPDATE: SwarmUpdateConfig = { Parallelism: 1, FailureAction: 'rollback', Monitor: 5_000_000_000 };
+/** Where the user has said nothing of updates: one slot after the other. */
+const UPDATE: SwarmUpdateConfig = { Parallelism: 1, Monitor: 5_000_000_000 };
 
 export const replicasIn = ({ Mode }: SwarmServiceSpec): number | null =>
   Mode?.Replicated === undefined ? null : (Mode.Replicated.Replicas ?? 1);
@@ -28,14 +28,18 @@ export function scaled(spec: SwarmServiceSpec, count: number): SwarmServiceSpec 
   return { ...spec, Mode: { ...spec.Mode, Replicated: { ...spec.Mode?.Replicated, Replicas: count } } };
 }
 
-/** Null: it is that version already. */
+/**
+ * Null: it is that version already. A new one that does not last is taken back: paused half-way, Swarm would go on to make
+ * what dies of the version that failed.
+ */
 export function updated(spec: SwarmServiceSpec, image: string): SwarmServiceSpec | null {
   const { ContainerSpec = {} } = spec.TaskTemplate;
   if (withoutDigest(ContainerSpec.Image ?? '') === image) return null;
   return {
     ...spec,
     TaskTemplate: { ...spec.TaskTemplate, ContainerSpec: { ...ContainerSpec, Image: image } },
-    UpdateConfig: { ...(spec.UpdateConfig ?? UPDATE), Order: 'start-first' },
+    UpdateConfig: { ...(spec.UpdateConfig ?? UPDATE), Order: 'start-first', FailureAction: 'rollback' },
+    RollbackConfig: { ...(spec.RollbackConfig ?? UPDATE), Order: 'start-first' },
   };
 }
 
