@@ -7,14 +7,15 @@
 import type { Driver, DriverEvent, Orders, Place, Replica, UpdateState } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { ReplicaAddress } from '../../core/types.ts';
 import { atStart, type Engine, EngineError } from '../docker/engine.ts';
 import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
 import { Gossip } from './gossip.ts';
 import { answersAt, GOSSIP_PORT } from './machine.ts';
-import type { Managers } from './managers.ts';
+import type { Change, Managers } from './managers.ts';
 import { Nodes } from './nodes.ts';
-import type { SwarmService, SwarmServiceSpec } from './objects.ts';
-import { type Here, portOf, replicasOf } from './task.ts';
+import type { SwarmService } from './objects.ts';
+import { type Here, hostPortOf, portOf, replicasOf } from './task.ts';
 import {
   evacuated,
   evacuatedNodes,
@@ -64,6 +65,7 @@ export class SwarmDriver implements Driver {
   #image = '';
   /** Slot -> what the log last said of it. */
   #said: ReadonlyMap<string, string> = new Map();
+  #known: ReadonlyMap<string, ReplicaAddress> = new Map();
   #isByGossip = false;
   #putBackAtMs = 0;
 
@@ -117,8 +119,18 @@ export class SwarmDriver implements Driver {
     const nodes = await this.#nodes.of(tasks.flatMap(({ NodeID }) => NodeID || []));
     const port = portOf(service.Spec, this.#options.port);
     if (typeof port !== 'number') throw new Error(port.fault);
-    const here: Here = { networks: this.#networks, reach: this.#options.reach, port, nodes };
+    const here: Here = {
+      networks: this.#networks,
+      reach: this.#options.reach,
+      port,
+      nodes,
+      hostPort: hostPortOf(service.Spec, port),
+      known: this.#known,
+    };
     const replicas = replicasOf(tasks, name, here);
+    this.#known = new Map(
+      replicas.flatMap(({ id, host, port, status }) => (status === 'running' ? [[id, { host, port }]] : [])),
+    );
     this.#say(replicas);
     this.#putBack(service);
     return replicas;
@@ -165,7 +177,8 @@ export class SwarmDriver implements Driver {
   // What torc asks of Swarm.
 
   async #scale(by: number): Promise<number> {
-    const service = await this.#change(({ Spec }) => {
+    const service = await this.#change(({ Spec }, unsure) => {
+      if (unsure !== null && replicasIn(Spec) === replicasIn(unsure)) return null;
       const count = (replicasIn(Spec) ?? 1) + by;
       if (count < 1) throw new Error(`the service ${Spec.Name} keeps one task at least`);
       return scaled(Spec, count);
@@ -182,13 +195,14 @@ export class SwarmDriver implements Driver {
   }
 
   async #undo(): Promise<void> {
-    await this.#change(({ Spec }) => Spec, { rollback: 'previous' });
+    await this.#change(
+      ({ Spec, UpdateStatus }, unsure) =>
+        unsure !== null && UpdateStatus?.State?.startsWith('rollback') ? null : Spec,
+      { rollback: 'previous' },
+    );
   }
 
-  async #change(
-    change: (service: SwarmService) => SwarmServiceSpec | null,
-    query?: Readonly<Record<string, string>>,
-  ): Promise<SwarmService> {
+  async #change(change: Change, query?: Readonly<Record<string, string>>): Promise<SwarmService> {
     if (this.#isByGossip) throw new Error('no manager of the swarm can be asked: set TORC_SWARM_MANAGERS');
     const service = await this.#options.managers.change(this.#options.service, change, query);
     this.#onEvent({ kind: 'changed', cause: 'torc changed the service' });

@@ -1,8 +1,8 @@
 // The swarm's managers, asked one after the other: any of them answers for all. A manager that has lost its leader hangs
 // for 20 s before it says so, while a new call to the next one answers in milliseconds, so each call has 2 s, and whoever
-// answered last is asked first. What may be repeated elsewhere is decided here, once: reads always; writes because they
-// carry the version of what was read, so one that has happened already is refused as out of sequence, never done twice.
-// A write that failed may have happened all the same: it is followed by reading anew, never by the same write.
+// answered last is asked first. A read goes on to the next manager; a write does not, because one that failed may have
+// happened all the same: it is followed by reading anew, never by the same write. Writes carry the version of what was read,
+// so of several torcs one writes, and the others are refused as out of sequence and read what it wrote.
 
 import type Docker from 'dockerode';
 import { type Engine, EngineError } from '../docker/engine.ts';
@@ -14,8 +14,14 @@ const CONFLICT = 409;
 const SERVER_ERROR = 500;
 /** Several write at once only where several torcs do; each try reads anew. */
 const MOST_TRIES = 12;
-/** Old engines say it with a 500, as they say that there is no leader: only the text tells these apart (20.10 and 26.1). */
+/** Said with a 500, as it is said that there is no leader: only the text tells these apart (20.10 and 26.1). */
 const OUT_OF_SEQUENCE = /update out of sequence/;
+
+/**
+ * Gets a service's newest state, each time anew, and answers what it shall be; null: nothing is left to do, another torc has
+ * done it. `unsure`: what was written before, without an answer: it may have happened.
+ */
+export type Change = (service: SwarmService, unsure: SwarmServiceSpec | null) => SwarmServiceSpec | null;
 
 export class Managers {
   readonly #engines: readonly Engine[];
@@ -60,26 +66,26 @@ export class Managers {
     }
   }
 
-  /**
-   * Changes a service as it is now: `change` gets its newest state, each time anew, and answers what it should be, or null
-   * where nothing is left to do (another torc has done it). The service as it was when that was so, or was written.
-   */
+  /** The service as it was when nothing was left to do, or as it was written. */
   async change(
     name: string,
-    change: (service: SwarmService) => SwarmServiceSpec | null,
+    change: Change,
     query: Readonly<Record<string, string>> = {},
   ): Promise<SwarmService> {
     let last: unknown;
+    let unsure: SwarmServiceSpec | null = null;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const service = await this.service(name);
       if (service === null) throw new EngineError(`there is no service ${name}`, NOT_FOUND, undefined);
-      const spec = change(service);
+      const spec = change(service, unsure);
       if (spec === null) return service;
       try {
         await this.#write(service, spec, query);
         return { ...service, Spec: spec };
       } catch (error) {
-        if (!isWorthReading(error)) throw error;
+        if (!isForNext(error) && !isConflict(error)) throw error;
+        // Also where it is refused then: the one before may have come through in between.
+        if (!isConflict(error)) unsure = spec;
         last = error;
       }
     }
@@ -93,18 +99,25 @@ export class Managers {
     query: Readonly<Record<string, string>>,
   ): Promise<void> {
     const options = { _query: { version: Version.Index, ...query }, _body: spec };
-    await this.#ask('cannot change the service', docker => docker.getService(ID).update(options));
+    try {
+      await this.#engines[this.#first]!.ask(
+        'cannot change the service',
+        docker => docker.getService(ID).update(options),
+        CALL_TIMEOUT_MS,
+      );
+    } catch (error) {
+      if (isForNext(error)) this.#skip();
+      throw error;
+    }
   }
 
-  /** True: it was made now; false: somebody else's of this name is there. */
-  async create(spec: SwarmServiceSpec): Promise<boolean> {
+  /** It is there then, made now or by somebody else. */
+  async create(spec: SwarmServiceSpec): Promise<void> {
     const options = { _query: {}, _body: spec } as unknown as Docker.CreateServiceOptions;
     try {
       await this.#ask(`cannot make the service ${spec.Name}`, docker => docker.createService(options));
-      return true;
     } catch (error) {
-      if (error instanceof EngineError && error.status === CONFLICT) return false;
-      throw error;
+      if (!(error instanceof EngineError) || error.status !== CONFLICT) throw error;
     }
   }
 
@@ -137,18 +150,19 @@ export class Managers {
         failure ??= error;
       }
     }
-    // Whoever answers next may be another one.
-    this.#first = (this.#first + 1) % this.#engines.length;
+    this.#skip();
     throw failure;
+  }
+
+  #skip(): void {
+    this.#first = (this.#first + 1) % this.#engines.length;
   }
 }
 
 /** It did not answer, knows no leader, or is no manager (503): the next one may know better. */
 const isForNext = (error: unknown): boolean =>
-  error instanceof EngineError &&
-  (error.status === 0 || error.status >= SERVER_ERROR) &&
-  !OUT_OF_SEQUENCE.test(error.message);
+  error instanceof EngineError && (error.status === 0 || error.status >= SERVER_ERROR) && !isConflict(error);
 
-/** Somebody else has written, or it is not known whether this was written. */
-const isWorthReading = (error: unknown): boolean =>
-  error instanceof EngineError && (error.status === 0 || error.status >= SERVER_ERROR);
+/** Somebody else has written since it was read. */
+const isConflict = (error: unknown): boolean =>
+  error instanceof EngineError && OUT_OF_SEQUENCE.test(error.message);

@@ -4,7 +4,7 @@
 // next one. "Running" for Swarm is a started process: what proves it is the first heartbeat, as for every replica.
 
 import type { Replica } from '../../control/driver.ts';
-import { hostPort } from '../../core/host-port.ts';
+import type { ReplicaAddress } from '../../core/types.ts';
 import type { SwarmNode, SwarmPort, SwarmServiceSpec, SwarmTask } from './objects.ts';
 
 const SHORT_ID = 12;
@@ -20,6 +20,13 @@ export interface Here {
   readonly reach: 'auto' | 'ip' | 'published';
   readonly port: number;
   readonly nodes: ReadonlyMap<string, SwarmNode>;
+  /** Published in host mode by the service itself; null: any free one, which each task is listed with. */
+  readonly hostPort: number | null;
+  /**
+   * Where tasks were listed before, by id. It holds for a task's whole life, while Swarm forgets its port: after a change of
+   * leader tasks that go on to run are listed without (20.10, for as long as they run).
+   */
+  readonly known: ReadonlyMap<string, ReplicaAddress>;
 }
 
 export type Way =
@@ -58,8 +65,9 @@ function replicaOf(task: SwarmTask, generation: number, service: string, here: H
   const away = (ended: string): Replica => ({ ...common, host: '', port: 0, status: 'stopped', ended });
   if (task.DesiredState !== 'running' || task.Status.State !== 'running') return away(stateInWords(task));
   const way = wayTo(task, here);
-  if ('fault' in way) return away(`it cannot be reached: ${way.fault}`);
-  return { ...common, host: way.host, port: way.port, status: 'running' };
+  const address = 'fault' in way ? here.known.get(task.ID) : way;
+  if (address === undefined) return away(`it cannot be reached: ${(way as { fault: string }).fault}`);
+  return { ...common, host: address.host, port: address.port, status: 'running' };
 }
 
 const nameOf = (node: SwarmNode | undefined, id: string): string =>
@@ -86,8 +94,8 @@ export function wayTo(task: SwarmTask, here: Here): Way {
     if (ip !== undefined && ip !== '')
       return { host: ip, port: here.port, by: `its address on the network ${near!.Network.Spec?.Name}` };
   }
-  const published = here.reach === 'ip' ? undefined : publishedOf(task.Status.PortStatus?.Ports, here.port);
-  if (published !== undefined)
+  const published = publishedOf(task.Status.PortStatus?.Ports, here.port) ?? here.hostPort ?? undefined;
+  if (published !== undefined && here.reach !== 'ip')
     return addr === '' || addr === ANYWHERE
       ? noAddress(node)
       : { host: addr, port: published, by: `its port ${here.port}, in host mode on its node` };
@@ -116,6 +124,10 @@ function noWay(networks: readonly string[], { networks: own, port, reach }: Here
   return `${where}${networks.length === 0 ? '' : ` (${networks.join(', ')})`}: ${join}${publish}`;
 }
 
+/** The same port on every node, if the service says one: it runs once on each at most. */
+export const hostPortOf = ({ EndpointSpec }: SwarmServiceSpec, port: number): number | null =>
+  publishedOf(EndpointSpec?.Ports, port) ?? null;
+
 /** On which the tasks listen. */
 export function portOf(spec: SwarmServiceSpec, configured: number | null): number | { fault: string } {
   if (configured !== null) return configured;
@@ -133,7 +145,3 @@ export function portOf(spec: SwarmServiceSpec, configured: number | null): numbe
     fault: `the service ${spec.Name} ${what}: set TORC_REPLICA_PORT to the one its program listens on`,
   };
 }
-
-/** What the log says once of each task. */
-export const wayInWords = ({ slot, label, host, port, place }: Replica, by: string): string =>
-  `slot ${slot}: task ${label} on ${place?.name ?? 'an unknown node'} is reached at ${hostPort(host, port)}, ${by}`;
