@@ -1,5 +1,6 @@
 // Machines of a swarm are lost under load, several times each, and what torc makes of it is printed: the rows of
-// docs/healing.md. By hand, with a lab of four nodes that are up and have the image torc-replica:lab:
+// docs/healing.md. By hand, with a lab of four nodes that are up and have the image torc-replica:lab and an
+// attachable overlay network ov:
 //   TORC_SWARM_LAB=.../swarm-lab node test/swarm/faults.ts [ROUNDS] [FAULT...]
 // Each row: after how long the lost machine's slots were out of routing, and answered again elsewhere; requests lost of how
 // many, the slowest; keys that had moved when all were back. The same faults with Swarm alone: TORC_EVACUATE=off.
@@ -8,6 +9,21 @@ import { lab, onNode, placesOf, startLabLoad, startLabTorc } from '../support/sw
 import { waitFor } from '../support/wait.ts';
 
 const KEYS = 200;
+const CREATE = [
+  ...[
+    'service',
+    'create',
+    '-d',
+    '--name',
+    'web',
+    '--replicas',
+    '6',
+    '--no-resolve-image',
+    '--no-healthcheck',
+  ],
+  ...['--network', 'ov', '--endpoint-mode', 'dnsrr', '--publish', 'mode=host,target=5000'],
+  ...['--restart-delay', '1s', '--stop-grace-period', '2s', 'torc-replica:lab'],
+];
 const rounds = Number(process.argv[2] ?? 1);
 const wanted = process.argv.slice(3);
 
@@ -51,63 +67,45 @@ const victims: Record<string, (all: readonly NodeLine[]) => NodeLine> = {
   leader: all => all.find(({ isLeader }) => isLeader)!,
 };
 
-/** All nodes ready, a leader there, six tasks running. */
-async function settled(): Promise<void> {
+/** All nodes ready, a leader there, and the service made anew: six tasks over all nodes. */
+async function fresh(): Promise<void> {
+  const isWell = async (): Promise<boolean> => {
+    const states = await onNode(
+      await aliveManager(),
+      'node',
+      'ls',
+      '--format',
+      '{{.Status}} {{.ManagerStatus}}',
+    );
+    return (
+      states.split('\n').every(state => state.startsWith('Ready')) &&
+      states.includes('Leader') &&
+      !states.includes('Unreachable')
+    );
+  };
+  await waitFor(() => isWell().catch(() => false), { timeoutMs: 180_000, what: 'a swarm that is well' });
+  const manager = await aliveManager();
+  await onNode(manager, 'service', 'rm', 'web').catch(() => '');
   await waitFor(
-    async () => {
-      try {
-        const number = await aliveManager();
-        const states = await onNode(number, 'node', 'ls', '--format', '{{.Status}} {{.ManagerStatus}}');
-        const tasks = await onNode(
-          number,
-          'service',
-          'ps',
-          'web',
-          '-f',
-          'desired-state=running',
-          '--format',
-          '{{.CurrentState}}',
-        );
-        return (
-          states.split('\n').every(state => state.startsWith('Ready')) &&
-          states.includes('Leader') &&
-          !states.includes('Unreachable') &&
-          tasks.split('\n').filter(state => state.startsWith('Running')).length === 6
-        );
-      } catch {
-        return false;
-      }
-    },
-    { timeoutMs: 180_000, what: 'a swarm that is well' },
+    () =>
+      onNode(manager, ...CREATE).then(
+        () => true,
+        () => false,
+      ),
+    { timeoutMs: 30_000, what: 'a new service' },
   );
-}
-
-/** Tasks do not come back to a node by themselves. */
-async function spread(): Promise<void> {
-  const number = await aliveManager();
-  await onNode(
-    number,
-    'service',
-    'update',
-    '--force',
-    '--detach=false',
-    '-q',
-    '--update-order',
-    'start-first',
-    '--update-parallelism',
-    '0',
-    '--no-resolve-image',
-    'web',
-  );
-  await settled();
+  const running = async (): Promise<number> => {
+    const states = await onNode(manager, 'service', 'ps', 'web', '--format', '{{.CurrentState}}');
+    return states.split('\n').filter(state => state.startsWith('Running')).length;
+  };
+  await waitFor(async () => (await running()) === 6, { timeoutMs: 60_000, what: 'six tasks' });
 }
 
 for (const [who, choose] of Object.entries(victims))
   for (const fault of ['poweroff', 'cut']) {
     if (wanted.length > 0 && !wanted.includes(`${fault}-${who}`)) continue;
     for (let round = 0; round < rounds; round++) {
-      await settled();
-      await spread();
+      await fresh();
       const victim = choose(await nodes());
       const number = numberOf(victim);
       const managers = await Promise.all(
