@@ -19,10 +19,15 @@ const UNNAMED: readonly DriverName[] = ['docker', 'process'];
 
 const isRead = (key: FieldKey, driver: DriverName): boolean => fields[key].readBy.includes(driver);
 
+/** Swarm's own settings alone mean Swarm: an image without them is a container's here. */
+const readersOf = (key: FieldKey): DriverName[] => fields[key].readBy.filter(driver => driver !== 'swarm');
+
 /** Which driver the settings that were given ask for where TORC_DRIVER is `auto`; null: none of them does. */
 export function meantBy(given: readonly FieldKey[]): Meant | null {
-  const names = given.find(key => fields[key].readBy.length === 1);
-  if (names !== undefined) return { driver: fields[names].readBy[0]!, by: fields[names].name };
+  const swarm = given.find(key => fields[key].readBy.every(driver => driver === 'swarm'));
+  if (swarm !== undefined) return { driver: 'swarm', by: fields[swarm].name };
+  const names = given.find(key => readersOf(key).length === 1);
+  if (names !== undefined) return { driver: readersOf(names)[0]!, by: fields[names].name };
   const left = UNNAMED.filter(driver => given.every(key => isRead(key, driver)));
   const because = given.find(key => UNNAMED.some(driver => !isRead(key, driver)));
   if (left.length !== 1 || because === undefined) return null;

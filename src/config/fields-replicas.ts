@@ -26,7 +26,7 @@ const SWARM: readonly DriverName[] = ['swarm'];
 const CONTAINERS: readonly DriverName[] = ['docker', 'follow', 'swarm'];
 /** Those that make replicas, and so decide how many. */
 const MAKERS: readonly DriverName[] = ['docker', 'process'];
-/** Those whose number torc may change. */
+/** Those whose number torc may change; Swarm's service is made where it is not there. */
 const SCALED: readonly DriverName[] = [...MAKERS, 'swarm'];
 
 export const replicasFields = {
@@ -53,7 +53,7 @@ export const replicasFields = {
     '',
     'Compose files that say what a replica is, merged as by docker compose -f; the flag may be given several times',
     'rollout',
-    MAKERS,
+    SCALED,
   ),
   composeService: row(
     'TORC_COMPOSE_SERVICE',
@@ -62,7 +62,7 @@ export const replicasFields = {
     '',
     'the service of these files; may be left out where they have one alone',
     'rollout',
-    MAKERS,
+    SCALED,
   ),
   replicas: row(
     'TORC_REPLICAS',
@@ -71,7 +71,7 @@ export const replicasFields = {
     '',
     'replicas kept alive at start, named 1 to N',
     'live',
-    MAKERS,
+    SCALED,
   ),
   least: row('TORC_MIN', whole(1, 1000), '1', '', 'autoscaling: fewest replicas', 'live', SCALED),
   most: row(
@@ -164,7 +164,7 @@ export const replicasFields = {
     ),
     null,
     '',
-    'swarm driver: the replicated service of a Docker swarm whose tasks are the replicas (docs/swarm.md)',
+    'swarm driver: the replicated service of a Docker swarm whose tasks are the replicas; where it is not there it is made of TORC_IMAGE or a Compose service, and goes at exit (docs/swarm.md)',
     'restart',
     SWARM,
   ),
@@ -191,9 +191,9 @@ export const replicasFields = {
     text(/^[\w][\w./:@-]*$/, 'is not an image name', 'an image name, as docker run takes it'),
     null,
     '',
-    'docker driver: image of a replica, any HTTP program; unset: the demo program, torc-replica',
+    'docker driver: image of a replica, any HTTP program; unset: the demo program, torc-replica; swarm driver: of the service that is made where none is there',
     'rollout',
-    DOCKER,
+    ['docker', 'swarm'],
   ),
   replicaPort: row(
     'TORC_REPLICA_PORT',
@@ -273,7 +273,7 @@ export const replicasFields = {
     '',
     'what happens to replicas when torc exits',
     'restart',
-    MAKERS,
+    SCALED,
   ),
   drainTimeoutMs: row(
     'TORC_DRAIN_TIMEOUT_MS',

@@ -101,7 +101,8 @@ export function loadConfig(
   const read = { ...config };
   const replica = readReplica(config, new Set(given), file, around, faults);
   config.service = replica?.project ?? null;
-  const meant = config.driver === 'auto' ? (replica?.meant ?? meantBy(given)) : null;
+  const byService = given.includes('swarmService') ? null : replica?.meant;
+  const meant = config.driver === 'auto' ? (byService ?? meantBy(given)) : null;
   if (meant !== null) config.driver = meant.driver;
   if (config.driver === 'follow') config.holdMs ??= FOLLOW_HOLD_MS;
   for (const key of keys)

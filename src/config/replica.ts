@@ -88,6 +88,7 @@ function checkBeside(
       `TORC_SPARES: a spare starts before it has a slot, and ${title} has {{slot}}; allowed: unset one of the two`,
     );
   if (config.driver === undefined || config.driver === 'auto' || config.driver === driver) return;
+  if (config.driver === 'swarm' && driver === 'docker') return;
   const names = driver === 'docker' ? 'an image' : 'a command and no image';
   faults.push(`TORC_DRIVER: is ${config.driver}, and ${title} names ${names}; allowed: ${driver}, or auto`);
 }

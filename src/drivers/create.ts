@@ -14,6 +14,7 @@ import { systemRandom } from '../core/random.ts';
 import { commandLineOf } from '../service/process.ts';
 import { DEMO_PROGRAM } from './demo.ts';
 import type { ReplicaWords } from './docker/definition.ts';
+import { instanceId } from './instance.ts';
 import { ProcessDriver, type ProcessWords } from './process/driver.ts';
 import { Rolled } from './rolled.ts';
 import { Dns } from './static/dns.ts';
@@ -105,28 +106,47 @@ async function followDriver(
   return { driver, reload: async () => UNCHANGED };
 }
 
-async function swarmDriver(
-  { swarmService, swarmManagers, replicaPort, dockerReach, evacuate }: Config,
-  { log }: DriverSurroundings,
-): Promise<MadeDriver> {
+async function swarmDriver(config: Config, { stateRoot, log }: DriverSurroundings): Promise<MadeDriver> {
   const { SwarmDriver } = await import('./swarm/driver.ts');
   const { Managers } = await import('./swarm/managers.ts');
   const { Engine } = await import('./docker/engine.ts');
   const { engineAddress } = await import('./docker/address.ts');
+  const { swarmManagers, replicas, service: project = null } = config;
   const engine = new Engine();
   const others = swarmManagers.map(url => new Engine(engineAddress({ ...process.env, DOCKER_HOST: url })));
+  const imageOf = ({ service, image }: Config): string | null => service?.service.image ?? image;
+  const image = imageOf(config);
   const driver = new SwarmDriver({
-    service: swarmService!,
+    service: config.swarmService!,
+    definition: image === null ? null : { owner: instanceId(stateRoot), image, replicas, project },
     managers: new Managers(others.length > 0 ? others : [engine]),
     engine,
-    port: replicaPort,
-    reach: dockerReach,
-    evacuates: evacuate === 'on',
+    port: config.replicaPort,
+    reach: config.dockerReach,
+    evacuates: config.evacuate === 'on',
     nowMs: systemClock.nowMs,
     wallMs: systemClock.wallMs,
     log,
   });
-  return { driver, reload: async () => UNCHANGED };
+  const restOf = ({ replicaPort, service }: Config): string =>
+    JSON.stringify([replicaPort, service && { ...service, service: { ...service.service, image: '' } }]);
+  const rest = restOf(config);
+  const reload = async (next: Config): Promise<DriverChange> => {
+    const then = imageOf(next);
+    if (restOf(next) !== rest)
+      return {
+        ...UNCHANGED,
+        faults: ['the service keeps what it was made of, but for its image: restart torc'],
+      };
+    if (then === null || then === driver.image || (then === image && !driver.isOwn)) return UNCHANGED;
+    if (!driver.isOwn)
+      return {
+        ...UNCHANGED,
+        faults: ['TORC_IMAGE: torc did not make the service; POST /admin/rollout updates it'],
+      };
+    return { ...UNCHANGED, version: { name: then, definition: {} } };
+  };
+  return { driver, reload };
 }
 
 async function dockerDriver(

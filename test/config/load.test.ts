@@ -97,14 +97,14 @@ configuration('the setting that one driver alone reads decides for it', () => {
 
 configuration('a setting that the driver does not read is a fault, each of them', () => {
   assert.equal(faults({ TORC_DRIVER: 'process', TORC_NETWORK: 'n', TORC_IMAGE: 'app:1' }), [
-    'TORC_IMAGE: is read by TORC_DRIVER=docker only, and this is process; allowed: unset one of the two',
+    'TORC_IMAGE: is read by TORC_DRIVER=docker or swarm only, and this is process; allowed: unset one of the two',
     'TORC_NETWORK: is read by TORC_DRIVER=docker only, and this is process; allowed: unset one of the two',
   ]);
   assert.equal(faults({ TORC_IMAGE: 'app:1' }, ['--replica-command', 'node app.js']), [
     'TORC_REPLICA_COMMAND: is read by TORC_DRIVER=process only, and this is docker (TORC_IMAGE is set); allowed: unset one of the two',
   ]);
   assert.equal(faults({ TORC_UPSTREAMS: 'a:1', TORC_REPLICAS: '2' }), [
-    'TORC_REPLICAS: is read by TORC_DRIVER=docker or process only, and this is static (TORC_UPSTREAMS is set); allowed: unset one of the two',
+    'TORC_REPLICAS: is read by TORC_DRIVER=docker or process or swarm only, and this is static (TORC_UPSTREAMS is set); allowed: unset one of the two',
   ]);
   assert.equal(faults({ TORC_DRIVER: 'process', TORC_NETWORK: '', TORC_UPSTREAMS: '' }), []);
 });

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import type { Replica } from '../../src/control/driver.ts';
 import { SwarmDriver } from '../../src/drivers/swarm/driver.ts';
 import { Memory, namedBy } from '../../src/drivers/swarm/gossip.ts';
+import { madeFaults, madeSpec } from '../../src/drivers/swarm/made.ts';
 import { Managers } from '../../src/drivers/swarm/managers.ts';
 import { Nodes } from '../../src/drivers/swarm/nodes.ts';
 import type { SwarmService, SwarmServiceSpec } from '../../src/drivers/swarm/objects.ts';
@@ -200,6 +201,73 @@ test('never the last node, never two in a minute, never into an update', () => {
   for (const [now, all, why] of refusals) assert.is(evacuationRefusal(now, all, 'n2', when), why);
 });
 
+// Made of Compose words.
+
+const PROJECT = {
+  name: 'p',
+  serviceName: 'app',
+  networks: { back: { name: 'back-ov' } },
+  volumes: {},
+  secrets: {},
+  configs: {},
+};
+const making = (service: object, network: string | null = null) =>
+  madeSpec({
+    name: 'web',
+    owner: 'me',
+    image: 'app:1',
+    port: 8080,
+    replicas: 3,
+    network,
+    project: { ...PROJECT, service: { command: null, entrypoint: null, ...service } },
+  });
+const containerIn = ({ TaskTemplate }: SwarmServiceSpec): Record<string, unknown> =>
+  TaskTemplate.ContainerSpec!;
+
+test('the service that is made: slots in its environment, updates that start first, least privilege', () => {
+  const spec = making({ environment: { DATA: '/data/{{slot}}', KEEP: null }, command: ['serve', '-v'] });
+  const container = containerIn(spec);
+  assert.equal(container.Env, [
+    'PORT=8080',
+    'SERVER_ID={{.Task.Slot}}',
+    'SLOT={{.Task.Slot}}',
+    'DATA=/data/{{.Task.Slot}}',
+    'KEEP',
+  ]);
+  assert.equal(
+    [container.Args, container.Command, container.CapabilityDrop],
+    [['serve', '-v'], undefined, ['ALL']],
+  );
+  assert.is(spec.UpdateConfig?.Order, 'start-first');
+  assert.equal(spec.Labels, { 'torc.owner': 'me', 'torc.port': '8080' });
+  assert.equal(spec.EndpointSpec?.Ports, [{ Protocol: 'tcp', TargetPort: 8080, PublishMode: 'host' }]);
+});
+
+test('torc on an overlay: the service is on it, beside its own networks, and publishes nothing', () => {
+  const spec = making({ networks: { back: null, default: null } }, 'front-ov');
+  assert.equal(spec.TaskTemplate.Networks, [{ Target: 'front-ov' }, { Target: 'back-ov' }]);
+  assert.equal(spec.EndpointSpec?.Ports, []);
+});
+
+test('words that no task can have are refused by name', () => {
+  const faults = (service: object): string[] =>
+    madeFaults({ ...PROJECT, service: { command: null, entrypoint: null, ...service } });
+  assert.equal(faults({ image: 'app:1', environment: { A: '{{slot}}' } }), []);
+  for (const [service, fault] of [
+    [
+      { volumes: [{ type: 'volume', target: '/data' }] },
+      'service app: volumes: torc makes no Swarm service with it',
+    ],
+    [{ privileged: true }, 'service app: privileged: torc makes'],
+    [
+      { command: ['serve', '{{slot}}'] },
+      'service app: command: Swarm fills in {{slot}} in environment and hostname only',
+    ],
+    [{ environment: { A: '{{generation}}' } }, 'service app: environment: Swarm counts no {{generation}}'],
+  ] as [object, string][])
+    assert.ok(faults(service)[0]?.startsWith(fault), faults(service)[0]);
+});
+
 // Gossip.
 
 test("gossip names tasks by service, slot and id; others' names mean nothing", () => {
@@ -322,6 +390,7 @@ function driverOf(
 ): SwarmDriver {
   return new SwarmDriver({
     service: 'web',
+    definition: null,
     managers,
     engine,
     port: null,

@@ -116,6 +116,8 @@ for (const [who, choose] of Object.entries(victims))
         TORC_SWARM_MANAGERS: managers.join(),
         ...fromOutside(),
       });
+      const undo = fault === 'cut' ? 'heal' : 'poweron';
+      let isHealed = false;
       try {
         const before = await placesOf(torc.socket, KEYS);
         const there = (await torc.slots()).length;
@@ -139,7 +141,8 @@ for (const [who, choose] of Object.entries(victims))
         );
         const backMs = sinceMs();
         const after = await placesOf(torc.socket, KEYS);
-        await lab(fault === 'cut' ? 'heal' : 'poweron', `${number}`);
+        await lab(undo, `${number}`);
+        isHealed = true;
         const healedMs = performance.now();
         await waitFor(() => performance.now() - healedMs > 40_000, {
           timeoutMs: 60_000,
@@ -163,6 +166,7 @@ for (const [who, choose] of Object.entries(victims))
         for (const notice of notices) process.stdout.write(`    ${notice}\n`);
       } finally {
         await torc.close();
+        if (!isHealed) await lab(undo, `${number}`);
       }
     }
   }

@@ -8,14 +8,17 @@ import type { Driver, DriverEvent, Orders, Place, Replica, UpdateState } from '.
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { ReplicaAddress } from '../../core/types.ts';
+import type { ServiceProject } from '../../service/service.ts';
 import { atStart, type Engine, EngineError } from '../docker/engine.ts';
+import { portOf as dockerPortOf } from '../docker/ports.ts';
 import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
 import { Gossip } from './gossip.ts';
 import { answersAt, GOSSIP_PORT } from './machine.ts';
+import { madeFaults, madeSpec, OWNER_LABEL } from './made.ts';
 import type { Change, Managers } from './managers.ts';
 import { Nodes } from './nodes.ts';
 import type { SwarmService } from './objects.ts';
-import { type Here, hostPortOf, portOf, replicasOf } from './task.ts';
+import { type Here, hostPortOf, portOf, replicasOf, withoutDigest } from './task.ts';
 import {
   evacuated,
   evacuatedNodes,
@@ -34,8 +37,18 @@ const EVACUATION_EVERY_MS = 60_000;
 /** After a write failed: the next one is another torc's, or a minute's. */
 const PUT_BACK_RETRY_MS = 5_000;
 
+/** What to make where the service is not there. */
+export interface ServiceDefinition {
+  readonly owner: string;
+  readonly image: string;
+  readonly replicas: number;
+  readonly project: ServiceProject | null;
+}
+
 export interface SwarmDriverOptions {
   readonly service: string;
+  /** Null: it has to be there. */
+  readonly definition: ServiceDefinition | null;
   readonly managers: Managers;
   /** The one on this machine, which knows torc's own container, and gossip. */
   readonly engine: Engine;
@@ -62,7 +75,6 @@ export class SwarmDriver implements Driver {
   /** Of torc's container; null on a host. */
   #networks: ReadonlySet<string> | null = null;
   #service: SwarmService | null = null;
-  #image = '';
   /** Slot -> what the log last said of it. */
   #said: ReadonlyMap<string, string> = new Map();
   #known: ReadonlyMap<string, ReplicaAddress> = new Map();
@@ -85,7 +97,18 @@ export class SwarmDriver implements Driver {
 
   get program(): string {
     const { service } = this.#options;
-    return this.#image === '' ? `service ${service}` : `service ${service} (${this.#image})`;
+    return this.image === '' ? `service ${service}` : `service ${service} (${this.image})`;
+  }
+
+  /** What its tasks are made of, as last read. */
+  get image(): string {
+    return withoutDigest(this.#service?.Spec.TaskTemplate.ContainerSpec?.Image ?? '');
+  }
+
+  /** This torc, or an earlier run of it, made the service. */
+  get isOwn(): boolean {
+    const owner = this.#service?.Spec.Labels?.[OWNER_LABEL];
+    return owner !== undefined && owner === this.#options.definition?.owner;
   }
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
@@ -93,16 +116,14 @@ export class SwarmDriver implements Driver {
     const { service: name, managers, engine, port } = this.#options;
     try {
       await this.#findNetworks();
-      const service = await managers.service(name);
-      if (service === null)
-        throw new StartError(`there is no service ${name} in this swarm: see docker service ls`);
+      const service = (await managers.service(name)) ?? (await this.#make());
       if (replicasIn(service.Spec) === null)
         throw new StartError(
           `the service ${name} is not replicated, so its tasks have no slots: use --mode replicated`,
         );
       const found = portOf(service.Spec, port);
       if (typeof found !== 'number') throw new StartError(found.fault);
-      this.#note(service);
+      this.#service = service;
     } catch (error) {
       if (isNoManager(error)) return this.#openByGossip(engine);
       throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
@@ -115,7 +136,7 @@ export class SwarmDriver implements Driver {
     const service = await managers.service(name);
     if (service === null) throw new Error(`there is no service ${name} any more`);
     const tasks = await managers.tasks(service.ID);
-    this.#note(service);
+    this.#service = service;
     const nodes = await this.#nodes.of(tasks.flatMap(({ NodeID }) => NodeID || []));
     const port = portOf(service.Spec, this.#options.port);
     if (typeof port !== 'number') throw new Error(port.fault);
@@ -142,11 +163,39 @@ export class SwarmDriver implements Driver {
 
   async stop(): Promise<void> {}
 
-  async close(): Promise<void> {}
+  async close({ remove }: { remove: boolean }): Promise<void> {
+    const { managers, service, log } = this.#options;
+    if (!remove || !this.isOwn) return;
+    await managers.remove(service);
+    log.info({ service }, `the service ${service}, which torc made, is removed`);
+  }
 
-  #note(service: SwarmService): void {
-    this.#service = service;
-    this.#image = service.Spec.TaskTemplate.ContainerSpec?.Image ?? '';
+  async #make(): Promise<SwarmService> {
+    const { service: name, managers, definition, log } = this.#options;
+    if (definition === null)
+      throw new StartError(
+        `there is no service ${name} in this swarm (see docker service ls), and nothing says what to make: set TORC_IMAGE, or name a Compose service`,
+      );
+    const { project, image, replicas, owner } = definition;
+    const faults = project === null ? [] : madeFaults(project);
+    if (faults.length > 0) throw new StartError(faults.join('\n'));
+    const found = dockerPortOf(this.#options.port, project?.service ?? null, { name: image, exposed: [] });
+    if (found.port === null) throw new StartError(found.fault);
+    const network = await this.#ownOverlay();
+    await managers.create(madeSpec({ name, owner, image, port: found.port, replicas, project, network }));
+    const made = await managers.service(name);
+    if (made === null) throw new StartError(`the service ${name} was made, and is gone again`);
+    log.info({ service: name, image, replicas }, `made the service ${name}: ${replicas} tasks of ${image}`);
+    return made;
+  }
+
+  /** Of torc's container: the one that other machines' tasks can be on. */
+  async #ownOverlay(): Promise<string | null> {
+    for (const id of this.#networks ?? []) {
+      const network = await this.#options.managers.network(id);
+      if (network?.Driver === 'overlay' && network.Attachable) return network.Name;
+    }
+    return null;
   }
 
   async #findNetworks(): Promise<void> {
