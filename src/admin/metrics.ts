@@ -20,6 +20,9 @@ export interface MetricsSource {
   readonly driver: string;
   readonly driverReachable: boolean;
   readonly epoch: number;
+  readonly ring: string;
+  /** What torcs of one service compare. */
+  readonly digest: string;
   readonly workers: number;
   /** That route by the current snapshot. */
   readonly workersCurrent: number;
@@ -120,6 +123,12 @@ export class Metrics {
   readonly #spares = this.#gauge('torc_spares', 'warm spares that are wanted');
   readonly #sparesReady = this.#gauge('torc_spares_ready', 'warm spares that are ready');
   readonly #driverUp = this.#gauge('torc_driver_up', '1 where what makes the replicas answers', 'driver');
+  readonly #ring = this.#gauge(
+    'torc_ring_info',
+    'always 1; torcs of one digest route alike',
+    'ring',
+    'digest',
+  );
   readonly #epoch = this.#gauge('torc_snapshot_epoch', 'number of the current snapshot');
   readonly #workers = this.#gauge('torc_workers', 'workers that are wanted');
   readonly #current = this.#gauge('torc_workers_current', 'workers that route by the current snapshot');
@@ -159,6 +168,7 @@ export class Metrics {
     this.#spares.set(source.wantedSpares);
     this.#sparesReady.set(readyOf(spares));
     this.#driverUp.set({ driver: source.driver }, source.driverReachable ? 1 : 0);
+    this.#ring.set({ ring: source.ring, digest: source.digest }, 1);
     this.#epoch.set(source.epoch);
     this.#workers.set(source.workers);
     this.#current.set(source.workersCurrent);

@@ -25,11 +25,11 @@ import { AdminPage } from './page.ts';
 import { readMembership, readRollout } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
-import { reloaded, settingsView } from './settings.ts';
+import { keyText, reloaded, settingsView } from './settings.ts';
 import { Stats } from './stats.ts';
 import { statusView } from './status.ts';
 import { Tally } from './tally.ts';
-import { ringView, rolloutView, slotsView } from './views.ts';
+import { digestOf, ringView, rolloutView, slotsView } from './views.ts';
 import { WhatIfs } from './whatif.ts';
 
 /** One request with what its handler may need of it. */
@@ -247,6 +247,7 @@ export class Admin {
       wantedSpares: config.spares,
       rollout: supervisor.rolloutView(),
       snapshot: supervisor.snapshot(),
+      digest: this.#digest(),
       workers: this.#context.rings(),
       wantedWorkers,
       workerRestarts: this.#context.workerRestarts(),
@@ -265,7 +266,16 @@ export class Admin {
 
   ring(): AdminReply {
     const { supervisor } = this.#context;
-    return json(200, ringView(supervisor.snapshot(), supervisor.slots(), this.#context.rings()));
+    const { settings } = this.#context;
+    return json(
+      200,
+      ringView(supervisor.snapshot(), supervisor.slots(), this.#context.rings(), keyText(settings)),
+    );
+  }
+
+  #digest(): string {
+    const { supervisor, settings } = this.#context;
+    return digestOf(supervisor.snapshot(), supervisor.slots(), keyText(settings));
   }
 
   rollout(): AdminReply {
@@ -326,7 +336,7 @@ export class Admin {
   async metrics(): Promise<AdminReply> {
     await this.#context.collect();
     const { supervisor, config, totals, driver, ...context } = this.#context;
-    const { epoch, checksum } = supervisor.snapshot();
+    const { epoch, checksum, algorithm } = supervisor.snapshot();
     const body = await this.#metrics.render({
       totals,
       slots: supervisor.slots(),
@@ -335,6 +345,8 @@ export class Admin {
       driver: driver.name,
       driverReachable: supervisor.driverState().reachable,
       epoch,
+      ring: algorithm,
+      digest: this.#digest(),
       workers: context.wantedWorkers,
       workersCurrent: context.rings().filter(ring => ring.epoch === epoch && ring.checksum === checksum)
         .length,

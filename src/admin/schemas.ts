@@ -91,6 +91,7 @@ export const status = z.strictObject({
   rollout: z.strictObject({ version: z.string(), state: rolloutState, left: z.array(slotName) }).nullable(),
   retries: z.strictObject({ requests: count, retries: count, refusedByBudget: count }),
   epoch: count,
+  ring: z.strictObject({ algorithm: z.string(), digest: z.string() }),
   workers: z.strictObject({
     of: count,
     restarts: count,
@@ -183,14 +184,30 @@ export const whatIf = z.strictObject({
   removed: z.array(slotName),
 });
 
+const digest = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/)
+  .meta({ description: 'of ring, source of keys, names and weights: two torcs of one digest route alike' });
+
 export const ring = z.strictObject({
+  digest,
   algorithm: z.string(),
+  key: z.string().meta({ description: 'TORC_KEY' }),
   rows: count,
   choices: count,
   epoch: count,
   checksum: hex,
   tableVersion: count,
-  slots: z.array(z.strictObject({ slot: slotName, id: count, weight: count, rows: count, share })),
+  slots: z.array(
+    z.strictObject({
+      slot: slotName,
+      id: count,
+      weight: count,
+      serverId: count.nullable(),
+      rows: count,
+      share,
+    }),
+  ),
   workers: z.array(
     z.strictObject({ worker: count, pid: count, epoch: z.int(), checksum: hex, current: z.boolean() }),
   ),

@@ -33,6 +33,10 @@ export function settingsView({ settings, waiting }: SettingsSource): object {
   return Object.fromEntries(all);
 }
 
+/** TORC_KEY as it is written. */
+export const keyText = ({ settings }: SettingsSource): string =>
+  shownValue('key', settings.origins.get('key')!) ?? '';
+
 /** `POST /admin/reload`. */
 export async function reloaded(source: SettingsSource, who: string): Promise<AdminReply> {
   const by = `POST /admin/reload by ${who}`;

@@ -18,7 +18,9 @@ export interface StatusSource {
   readonly spares: readonly SlotView[];
   readonly wantedSpares: number;
   readonly rollout: RolloutView | null;
-  readonly snapshot: Pick<SnapshotMessage, 'epoch' | 'checksum'>;
+  readonly snapshot: Pick<SnapshotMessage, 'epoch' | 'checksum' | 'algorithm'>;
+  /** What torcs of one service compare. */
+  readonly digest: string;
   readonly workers: readonly WorkerRing[];
   readonly wantedWorkers: number;
   readonly workerRestarts: number;
@@ -49,6 +51,7 @@ export function statusView(source: StatusSource): object {
     rollout: rollout === null ? null : { version: rollout.version, state: rollout.state, left: rollout.left },
     retries: { requests: totals.requests, retries: totals.retries, refusedByBudget: totals.budgetRefusals },
     epoch: source.snapshot.epoch,
+    ring: { algorithm: source.snapshot.algorithm, digest: source.digest },
     workers: {
       of: source.wantedWorkers,
       restarts: source.workerRestarts,

@@ -5,6 +5,7 @@ import { placesPerSlot } from '../analysis/balance.ts';
 import type { RolloutView, SlotView } from '../control/supervisor.ts';
 import type { WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage } from '../core/types.ts';
+import { placementDigest } from '../ring/digest.ts';
 import { placeCount } from '../ring/sample.ts';
 import { CHOICES, makeTable } from '../ring/table.ts';
 import type { SlotTotals, Totals } from '../routing/counters.ts';
@@ -66,11 +67,19 @@ export function rolloutView(rollout: RolloutView | null): object {
   };
 }
 
+/** What torcs of one service compare. */
+export const digestOf = (
+  { algorithm, rows }: Pick<SnapshotMessage, 'algorithm' | 'rows'>,
+  slots: readonly SlotView[],
+  key: string,
+): string => placementDigest({ algorithm, rows, key, slots });
+
 /** `/admin/ring`: algorithm, rows, share of rows per slot, epoch and checksum as each worker has them. */
 export function ringView(
   snapshot: SnapshotMessage,
   slots: readonly SlotView[],
   workers: readonly WorkerRing[],
+  key: string,
 ): object {
   const { algorithm, choices, points } = snapshot;
   const table = makeTable(algorithm, choices ?? new Uint16Array(0), points);
@@ -82,7 +91,9 @@ export function ringView(
     rows.set(owner, (rows.get(owner) ?? 0) + 1);
   }
   return {
+    digest: digestOf({ algorithm, rows: table.rows }, slots, key),
     algorithm,
+    key,
     rows: table.rows,
     choices: CHOICES,
     epoch: snapshot.epoch,
@@ -92,6 +103,7 @@ export function ringView(
       slot: slot.name,
       id: slot.id,
       weight: slot.weight,
+      serverId: slot.serverId,
       rows: rows.get(slot.id) ?? 0,
       share: round(owned[index]! / places),
     })),

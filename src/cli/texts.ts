@@ -16,6 +16,7 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
     `torc ${version} at ${url}, up ${upFor}: ${replicas.ready} of ${replicas.of} replicas ready`,
     `  driver   ${driver.name}${program === null ? '' : `, ${program}`}${driver.reachable ? '' : ` (does not answer: ${driver.cause ?? 'no cause'})`}`,
     `  workers  ${workers.each.length} of ${workers.of}${workers.restarts === 0 ? '' : `, ${workers.restarts} restarted`}`,
+    `  ring     ${status.ring.algorithm}, digest ${status.ring.digest}`,
     ...(spares.of === 0 ? [] : [`  spares   ${spares.ready} of ${spares.of} ready`]),
     ...(status.rollout === null ? [] : [`  rollout  ${status.rollout.version}: ${status.rollout.state}`]),
   ];

@@ -8,6 +8,7 @@
 
 import { type RingAlgorithm, type SnapshotMessage, UNKNOWN_EPOCH, type UpstreamSpec } from '../core/types.ts';
 import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
+import { byName } from '../ring/table.ts';
 import type { Leaving } from './replace.ts';
 import type { Slot } from './slots.ts';
 
@@ -55,11 +56,9 @@ export class Publisher {
 
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
   update(slots: readonly Slot[], leaving: Iterable<Leaving> = []): boolean {
-    const upstreams = slots.flatMap(upstreamOf);
-    const hasIds = this.snapshot.algorithm === 'haproxy';
-    const tableKey = slots
-      .map(slot => `${slot.id}=${slot.name}x${slot.weight}${hasIds ? `#${slot.serverId}` : ''}`)
-      .join();
+    // By name: in what order slots came here is no torc's business elsewhere (pick's last resort goes by it).
+    const upstreams = [...slots].sort(byName).flatMap(upstreamOf);
+    const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${slot.weight}#${slot.serverId}`).join();
     const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
     const losses = [...leaving].filter(each => each.loss !== null);
     const lost = losses.map(idOf);

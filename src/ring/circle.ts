@@ -3,7 +3,7 @@
 // point is a row of its own, and a key's row is found by a search for the point (table.ts, rowOf).
 
 import { writeClockwise } from './points.ts';
-import { CHOICES, NONE, type RingSlot } from './table.ts';
+import { byName, CHOICES, NONE, type RingSlot } from './table.ts';
 
 export interface Circle {
   /** In order. */
@@ -13,15 +13,15 @@ export interface Circle {
 }
 
 /**
- * The circle of all slots' points (uint32). Equal points are in the order of their slots' ids, which is that of a
- * configuration; `first of equals` drops all but the first.
+ * The circle of all slots' points (uint32). Equal points are in the order of a configuration where the slots know their
+ * place in one, else of names: never of the ids that a torc's own history gave them. `first of equals` drops all but the first.
  */
 export function circleOf(
   slots: readonly RingSlot[],
   pointsOf: (slot: RingSlot) => readonly number[],
   equals: 'all' | 'first of equals',
 ): Circle {
-  const ordered = [...slots].sort((a, b) => a.id - b.id);
+  const ordered = [...slots].sort(byPlace);
   // Point and owner's rank in one double (32 + 16 bits), so that the sort is numeric.
   const all = Float64Array.from(
     ordered.flatMap((slot, rank) => pointsOf(slot).map(point => point * 65536 + rank)),
@@ -36,4 +36,9 @@ export function circleOf(
   const distinct = Math.min(new Set(owners).size, CHOICES);
   for (let row = 0; row < owners.length; row++) writeClockwise(choices, row, owners, row, distinct);
   return { points: Uint32Array.from(kept, pointOf), choices };
+}
+
+function byPlace(a: RingSlot, b: RingSlot): number {
+  const placeOf = ({ serverId }: RingSlot): number => serverId ?? Number.MAX_SAFE_INTEGER;
+  return placeOf(a) - placeOf(b) || byName(a, b);
 }
