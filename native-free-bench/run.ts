@@ -22,6 +22,7 @@ import { pipelining } from './pipelining.ts';
 import { placement } from './placement.ts';
 import { profile } from './profile.ts';
 import { ring } from './ring.ts';
+import { scale } from './scale.ts';
 import { throughput } from './throughput.ts';
 import { tls } from './tls.ts';
 import { workers } from './workers.ts';
@@ -49,6 +50,7 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   'hot-keys': hotKeys,
   page,
   placement,
+  scale,
 };
 /** Here --only has words of their own. */
 const OWN_WORDS = ['heal', 'ring', 'placement'];

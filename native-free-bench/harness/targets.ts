@@ -91,7 +91,7 @@ async function launch(
   };
 }
 
-const torcWith = (name: string, more: Readonly<Record<string, string>> = {}): TargetKind => ({
+export const torcWith = (name: string, more: Readonly<Record<string, string>> = {}): TargetKind => ({
   name,
   missing: () => null,
   async start(replicaPorts, workers = 1, pem) {

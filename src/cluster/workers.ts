@@ -14,6 +14,7 @@ import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
 import type { CountersDelta } from '../routing/counters.ts';
 import type { HotKeysReport } from '../routing/hot-keys.ts';
+import { Feed } from './feed.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
 import { forkWorker, forWorkers, prepareWorkers } from './worker-process.ts';
@@ -47,9 +48,7 @@ export interface WorkersOptions {
 interface Member {
   readonly worker: Worker;
   readonly bornMs: number;
-  /** What it was told last. */
-  config: Config;
-  tableVersion: number;
+  readonly feed: Feed;
   applied: { epoch: number; checksum: number };
   listening: boolean;
   /** liveness.ts. */
@@ -110,7 +109,7 @@ export class Workers implements DataPlane {
   }
 
   publish(snapshot: SnapshotMessage): void {
-    for (const member of this.#members.values()) this.#publishTo(member, snapshot);
+    for (const member of this.#members.values()) member.feed.publish(snapshot, this.#config);
   }
 
   tell(message: ToWorker): void {
@@ -198,8 +197,7 @@ export class Workers implements DataPlane {
     const member: Member = {
       worker,
       bornMs: this.#options.clock.nowMs(),
-      config: this.#config,
-      tableVersion: -1,
+      feed: new Feed(this.#config, message => this.#send(member, message)),
       applied: { epoch: -1, checksum: 0 },
       listening: false,
       unanswered: 0,
@@ -221,7 +219,7 @@ export class Workers implements DataPlane {
       this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'),
     );
     for (const message of this.#options.greeting()) this.#send(member, message);
-    this.#publishTo(member, this.#options.snapshot());
+    member.feed.publish(this.#options.snapshot(), this.#config);
   }
 
   #askForLife(): void {
@@ -242,18 +240,6 @@ export class Workers implements DataPlane {
       }
       this.#askForLife();
     });
-  }
-
-  #publishTo(member: Member, snapshot: SnapshotMessage): void {
-    const known = member.tableVersion === snapshot.tableVersion;
-    const settings = member.config === this.#config ? null : this.#config;
-    member.config = this.#config;
-    this.#send(member, {
-      type: 'publish',
-      snapshot: known ? { ...snapshot, choices: null, points: null } : snapshot,
-      settings,
-    });
-    member.tableVersion = snapshot.tableVersion;
   }
 
   #send(member: Member, message: ToWorker): void {
@@ -279,6 +265,7 @@ export class Workers implements DataPlane {
           resolve();
         });
       });
+      member.feed.flush();
       this.#send(member, question(id));
       return answer;
     });
@@ -303,6 +290,7 @@ export class Workers implements DataPlane {
         return;
       case 'applied':
         member.applied = { epoch: message.epoch, checksum: message.checksum };
+        member.feed.applied();
         return;
       case 'suspect':
         this.#options.onHint(message.hint);
