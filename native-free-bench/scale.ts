@@ -53,11 +53,7 @@ async function figuresOf(
 ): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-scale-'));
   const tenth = slots / 10;
-  const [most, killed, added] = [
-    await Origin.start(slots - tenth),
-    await Origin.start(tenth),
-    await Origin.start(tenth),
-  ];
+  const [most, last] = [await Origin.start(slots - tenth), await Origin.start(tenth)];
   const list = (origins: readonly Origin[]): void => {
     const path = join(folder, 'upstreams');
     // Whole, or not at all: who follows it never reads half a list.
@@ -67,7 +63,7 @@ async function figuresOf(
     );
     renameSync(`${path}.new`, path);
   };
-  list([most, killed]);
+  list([most, last]);
   const file = { TORC_UPSTREAMS: '', TORC_UPSTREAMS_FILE: join(folder, 'upstreams') };
   const startMs = performance.now();
   const target = await torcWith('torc', { ...settings, ...file }).start([], WORKERS);
@@ -86,7 +82,7 @@ async function figuresOf(
     if (settings.TORC_HEARTBEAT_PATH === '') return figures;
     Object.assign(figures, await answers(url));
     // A hundredth out of the list, and back.
-    const all = [...most.ports, ...killed.ports];
+    const all = [...most.ports, ...last.ports];
     const epochBefore = await epochOf(url);
     figures['primary under churn, % of a core'] = percent(
       await cpuShare([primary!], seconds, async second => {
@@ -102,19 +98,21 @@ async function figuresOf(
       }),
     );
     figures['publishes a second under churn'] = rounded(((await epochOf(url)) - epochBefore) / seconds);
-    list([most, killed]);
+    list([most, last]);
     await untilReady(url, slots);
+    list([most]);
+    await untilReady(url, slots - tenth);
     const epoch = await epochOf(url);
     const addMs = performance.now();
-    list([most, killed, added]);
-    await untilReady(url, slots + tenth);
+    list([most, last]);
+    await untilReady(url, slots);
     figures['a tenth more listed: all ready, ms'] = rounded(performance.now() - addMs);
     figures['... publishes'] = (await epochOf(url)) - epoch;
     const before = await epochOf(url);
     const cpuBefore = cpuUs([primary!]);
     const killMs = performance.now();
-    process.kill(killed.pid, 'SIGKILL');
-    await untilReady(url, slots);
+    process.kill(last.pid, 'SIGKILL');
+    await untilReady(url, slots - tenth);
     figures['a tenth killed: all out of routing, ms'] = rounded(performance.now() - killMs);
     figures['... CPU of the primary meanwhile, ms'] = rounded((cpuUs([primary!]) - cpuBefore) / 1_000);
     figures['... publishes '] = (await epochOf(url)) - before;
@@ -122,7 +120,7 @@ async function figuresOf(
     return figures;
   } finally {
     await target.stop();
-    for (const origin of [most, added]) origin.stop();
+    for (const origin of [most, last]) origin.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -29,7 +29,7 @@ import { isAmong, parsePeers } from './core/ip-ranges.ts';
 import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
 import { createDriver } from './drivers/create.ts';
-import { probe } from './drivers/probe.ts';
+import { keptProbe } from './drivers/probe-kept.ts';
 import { stateRoot } from './drivers/state.ts';
 import { readUpstreams } from './drivers/static/file.ts';
 import { LiveAutoscaler, LiveTokens, livePartsOf, onHangUp } from './live.ts';
@@ -112,7 +112,7 @@ export async function runPrimary(
   });
   const supervisor = new Supervisor({
     driver,
-    probe,
+    probe: keptProbe(systemRandom),
     clock: systemClock,
     random: systemRandom,
     log,

@@ -159,8 +159,16 @@ export interface Question {
   readonly statuses: readonly { readonly from: number; readonly to: number }[];
 }
 
-/** Asks once, by a whole HTTP exchange (a paused container accepts connects: a connect proves nothing) unless `tcp` is asked. */
-export type Probe = (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult>;
+/**
+ * Asks once, by a whole HTTP exchange (a paused container accepts connects: a connect proves nothing) unless `tcp` is asked.
+ * `isRoutine`: nobody doubts it, so a connection that was there before will do.
+ */
+export type Probe = (
+  replica: Replica,
+  question: Question,
+  timeoutMs: number,
+  isRoutine?: boolean,
+) => Promise<ProbeResult>;
 
 export interface ProbeResult {
   readonly alive: boolean;

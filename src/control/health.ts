@@ -43,7 +43,7 @@ export class Health {
     if (fault !== null) throw new StartError(fault, { exitCode: 2 });
     this.#questions = questionsOf(settings, driver.health !== undefined);
     this.#heartbeats = new Heartbeats({
-      ask: (replica, question, timeoutMs) => this.#ask(replica, question, timeoutMs),
+      ask: (replica, question, ...how) => this.#ask(replica, question, ...how),
       questions: this.#questions,
       clock,
       random,
@@ -106,9 +106,14 @@ export class Health {
     this.#heartbeats.close();
   }
 
-  async #ask(replica: Replica, question: Question, timeoutMs: number): Promise<ProbeResult | null> {
+  async #ask(
+    replica: Replica,
+    question: Question,
+    timeoutMs: number,
+    isRoutine: boolean,
+  ): Promise<ProbeResult | null> {
     const { driver, probe } = this.#options;
-    if (question.mode !== 'docker') return probe(replica, question, timeoutMs);
+    if (question.mode !== 'docker') return probe(replica, question, timeoutMs, isRoutine);
     try {
       return resultOf(await driver.health!(replica));
     } catch {

@@ -40,7 +40,12 @@ export interface Pace {
 
 export interface HeartbeatOptions extends Pace {
   /** null: it could not be asked, which says nothing of the replica. */
-  readonly ask: (replica: Replica, question: Question, timeoutMs: number) => Promise<ProbeResult | null>;
+  readonly ask: (
+    replica: Replica,
+    question: Question,
+    timeoutMs: number,
+    isRoutine: boolean,
+  ) => Promise<ProbeResult | null>;
   readonly clock: Clock;
   readonly random: Random;
   /** One trustworthy result: the last of what was asked, and what led to it. */
@@ -60,6 +65,8 @@ interface Watch {
   asking: boolean;
   /** Asked to confirm while a question was out: an answer to that one may be older than the doubt. */
   confirm: boolean;
+  /** It answered the last question well, and nobody has doubted it since. */
+  isCalm: boolean;
   stretch: number;
   timer: Timer | null;
 }
@@ -95,6 +102,7 @@ export class Heartbeats {
       lookAgainMs: [],
       asking: false,
       confirm: false,
+      isCalm: false,
       stretch: 1,
       timer: null,
     };
@@ -116,6 +124,7 @@ export class Heartbeats {
   confirm(replicaId: string): void {
     const watch = this.#watches.get(replicaId);
     if (watch === undefined) return;
+    watch.isCalm = false;
     if (watch.asking) watch.confirm = true;
     else this.#after(watch, 0);
   }
@@ -140,23 +149,26 @@ export class Heartbeats {
     watch.asking = true;
     const startedMs = clock.nowMs();
     const deadlineMs = timeoutMs * watch.stretch;
+    const isRoutine = watch.isCalm && watch.pace === 'steady';
+    watch.isCalm = true;
     const gauge = this.#lag.begin();
-    const asked = await this.#askInTurn(watch, deadlineMs);
+    const asked = await this.#askInTurn(watch, deadlineMs, isRoutine);
     const lagMs = this.#lag.end(gauge);
     watch.asking = false;
     if (this.#watches.get(watch.replica.id) !== watch) return;
     const isAlive = asked?.at(-1)?.result.alive === true;
+    if (!isAlive) watch.isCalm = false;
     if (asked === null || (!isAlive && lagMs > deadlineMs * LAG_SHARE)) this.#void(watch, asked === null);
     else this.#answered(watch, asked, isAlive, startedMs);
   }
 
   /** One question where it is known which; until one is answered well where it is not. null: it could not be asked. */
-  async #askInTurn(watch: Watch, deadlineMs: number): Promise<Asked[] | null> {
+  async #askInTurn(watch: Watch, deadlineMs: number, isRoutine: boolean): Promise<Asked[] | null> {
     const { ask, questions } = this.#options;
     const asked: Asked[] = [];
     for (const at of this.#turn(watch)) {
       const question = questions[at]!;
-      const result = await ask(watch.replica, question, deadlineMs).catch(
+      const result = await ask(watch.replica, question, deadlineMs, isRoutine).catch(
         (error): ProbeResult => ({ alive: false, got: 'nothing', status: 0, detail: String(error) }),
       );
       if (result === null) return null;

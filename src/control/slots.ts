@@ -183,6 +183,7 @@ export class Slots {
   version: Version | null = null;
   readonly #serving = new Map<string, Slot>();
   readonly #spares = new Map<string, Slot>();
+  readonly #byReplica = new Map<string, Slot>();
 
   add(name: string, change: Change, joining: boolean): Slot {
     invariant(!this.#serving.has(name), `slot ${name} exists`);
@@ -238,7 +239,13 @@ export class Slots {
   }
 
   byReplica(replicaId: string): Slot | undefined {
-    return this.all().find(slot => slot.member?.replica.id === replicaId);
+    const found = this.#byReplica.get(replicaId);
+    if (found?.removed === false && found.member?.replica.id === replicaId) return found;
+    // Members come and go by assignment; what was found before is only a guess. Each of a thousand heartbeats a second asks.
+    this.#byReplica.clear();
+    for (const slot of this.all())
+      if (slot.member !== null) this.#byReplica.set(slot.member.replica.id, slot);
+    return this.#byReplica.get(replicaId);
   }
 
   #freeId(): number {
