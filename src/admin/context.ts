@@ -22,7 +22,7 @@ export interface AdminContext {
   readonly clock: Clock;
   readonly supervisor: Supervisor;
   readonly totals: Totals;
-  readonly driver: Pick<Driver, 'name' | 'program' | 'creates'>;
+  readonly driver: Pick<Driver, 'name' | 'program' | 'creates' | 'difference'>;
   readonly audit: Audit;
   /** Events of earlier times. */
   readonly past: Past;

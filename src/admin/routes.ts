@@ -242,6 +242,7 @@ export class Admin {
       driver: driver.name,
       program: driver.program ?? null,
       driverState: supervisor.driverState(),
+      difference: driver.difference ?? '',
       slots: supervisor.slots(),
       spares: supervisor.spares(),
       wantedSpares: config.spares,

@@ -14,6 +14,8 @@ export interface StatusSource {
   /** What the replicas run; null where they are given. */
   readonly program: string | null;
   readonly driverState: DriverState;
+  /** In what this torc would not route as the others of its service. */
+  readonly difference: string;
   readonly slots: readonly SlotView[];
   readonly spares: readonly SlotView[];
   readonly wantedSpares: number;
@@ -72,6 +74,8 @@ function reasonsAgainst(source: StatusSource): string[] {
     reasons.push(
       `the ${source.driver} driver does not answer since ${iso(driverState.sinceMs)}: ${driverState.cause}`,
     );
+  if (source.difference !== '')
+    reasons.push(`this torc routes otherwise than the others of its service: ${source.difference}`);
   if (rollout?.state === 'running') reasons.push(`a roll-out of ${rollout.version} is under way`);
   const current = workers.filter(
     ({ epoch, checksum }) => epoch === snapshot.epoch && checksum === snapshot.checksum,

@@ -66,6 +66,8 @@ export interface Driver {
   readonly creates: boolean;
   /** What its replicas run now, in words: an image, a command line, "the demo program"; absent where they are given. */
   readonly program?: string;
+  /** In what this torc would not route as others do that have the same replicas; '' or absent: in nothing. */
+  readonly difference?: string;
   /** Given replicas: the setting that says which; absent: TORC_UPSTREAMS. */
   readonly givenBy?: string;
   /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */

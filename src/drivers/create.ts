@@ -124,6 +124,7 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
     port: config.replicaPort,
     reach: config.dockerReach,
     evacuates: config.evacuate === 'on',
+    shared: sharedOf(config),
     nowMs: systemClock.nowMs,
     wallMs: systemClock.wallMs,
     log,
@@ -138,16 +139,25 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
         ...UNCHANGED,
         faults: ['the service keeps what it was made of, but for its image: restart torc'],
       };
-    if (then === null || then === driver.image || (then === image && !driver.isOwn)) return UNCHANGED;
+    const apply = (): void => driver.configure(sharedOf(next));
+    if (then === null || then === driver.image || (then === image && !driver.isOwn))
+      return { ...UNCHANGED, apply };
     if (!driver.isOwn)
       return {
         ...UNCHANGED,
         faults: ['TORC_IMAGE: torc did not make the service; POST /admin/rollout updates it'],
       };
-    return { ...UNCHANGED, version: { name: then, definition: {} } };
+    return { ...UNCHANGED, version: { name: then, definition: {} }, apply };
   };
   return { driver, reload };
 }
+
+/** What decides where keys go. */
+const sharedOf = ({ ring, ringRows, key }: Config): Readonly<Record<string, string>> => ({
+  TORC_RING: ring,
+  TORC_RING_ROWS: `${ringRows}`,
+  TORC_KEY: key.map(({ kind, name }) => (name === '' ? kind : `${kind}:${name}`)).join(),
+});
 
 async function dockerDriver(
   config: Config,

@@ -38,6 +38,7 @@ const well: StatusSource = {
   driver: 'docker',
   program: 'app:1',
   driverState: { reachable: true, sinceMs: 0, cause: null },
+  difference: '',
   slots: [slot('1'), slot('2')],
   spares: [],
   wantedSpares: 0,

@@ -396,6 +396,7 @@ function driverOf(
     port: null,
     reach: 'auto',
     evacuates: true,
+    shared: {},
     nowMs: () => performance.now(),
     wallMs: () => AT_MS,
     log: QUIET,

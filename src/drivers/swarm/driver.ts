@@ -12,12 +12,14 @@ import type { ServiceProject } from '../../service/service.ts';
 import { atStart, type Engine, EngineError } from '../docker/engine.ts';
 import { portOf as dockerPortOf } from '../docker/ports.ts';
 import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
+import { Agreement } from './agreement.ts';
 import { Gossip } from './gossip.ts';
 import { answersAt, GOSSIP_PORT } from './machine.ts';
 import { madeFaults, madeSpec, OWNER_LABEL } from './made.ts';
 import type { Change, Managers } from './managers.ts';
 import { Nodes } from './nodes.ts';
 import type { SwarmService } from './objects.ts';
+import { type Shared, weightsIn } from './store.ts';
 import { type Here, hostPortOf, portOf, replicasOf, withoutDigest } from './task.ts';
 import {
   evacuated,
@@ -57,6 +59,8 @@ export interface SwarmDriverOptions {
   readonly reach: 'auto' | 'ip' | 'published';
   /** Whether tasks of a lost machine are moved. */
   readonly evacuates: boolean;
+  /** Settings in which the torcs of one service have to agree. */
+  readonly shared: Shared;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
   readonly log: Log;
@@ -69,6 +73,7 @@ export class SwarmDriver implements Driver {
   readonly observeEveryMs = OBSERVE_EVERY_MS;
   readonly orders: Orders;
   readonly #options: SwarmDriverOptions;
+  readonly #agreement: Agreement;
   readonly #nodes: Nodes;
   readonly #gossip: Gossip;
   #onEvent: (event: DriverEvent) => void = () => {};
@@ -83,6 +88,7 @@ export class SwarmDriver implements Driver {
 
   constructor(options: SwarmDriverOptions) {
     this.#options = options;
+    this.#agreement = new Agreement(options.shared, options);
     this.#nodes = new Nodes(options.managers, options.nowMs);
     this.#gossip = new Gossip(options.engine, options.service, options.nowMs);
     this.orders = {
@@ -111,6 +117,15 @@ export class SwarmDriver implements Driver {
     return owner !== undefined && owner === this.#options.definition?.owner;
   }
 
+  get difference(): string {
+    return this.#agreement.difference;
+  }
+
+  /** Other settings are in force. */
+  configure(shared: Shared): void {
+    this.#agreement.configure(shared);
+  }
+
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
     this.#onEvent = onEvent;
     const { service: name, managers, engine, port } = this.#options;
@@ -123,6 +138,8 @@ export class SwarmDriver implements Driver {
         );
       const found = portOf(service.Spec, port);
       if (typeof found !== 'number') throw new StartError(found.fault);
+      const refusal = this.#agreement.refusal(service);
+      if (refusal !== null) throw new StartError(refusal, { exitCode: 2 });
       this.#service = service;
     } catch (error) {
       if (isNoManager(error)) return this.#openByGossip(engine);
@@ -148,12 +165,17 @@ export class SwarmDriver implements Driver {
       hostPort: hostPortOf(service.Spec, port),
       known: this.#known,
     };
-    const replicas = replicasOf(tasks, name, here);
+    const weights = weightsIn(service.Spec);
+    const replicas = replicasOf(tasks, name, here).map(replica => {
+      const weight = weights.get(replica.slot);
+      return weight === undefined ? replica : { ...replica, weight };
+    });
     this.#known = new Map(
       replicas.flatMap(({ id, host, port, status }) => (status === 'running' ? [[id, { host, port }]] : [])),
     );
     this.#say(replicas);
     this.#putBack(service);
+    this.#agreement.look(service);
     return replicas;
   }
 
