@@ -61,7 +61,7 @@ export class Upload {
   }
 
   #write(connection: Carrier, chunk: Buffer): void {
-    if (connection.write(chunk) || this.ended) return;
+    if (connection.write(chunk, this.#kept === null) || this.ended) return;
     this.blocked = true;
     this.#downstream.pause();
   }

@@ -10,8 +10,11 @@ import { type Framing, NO_BODY } from './response-head.ts';
 
 /** What an attempt may ask of the connection that carries it; each names itself, because others may be on it too. */
 export interface Carrier {
-  /** Bytes of the request's body, framed as its protocol has it. False: wait for `onWritable`. */
-  write(chunk: Buffer): boolean;
+  /**
+   * Bytes of the request's body, framed as its protocol has it. False: wait for `onWritable`. `isGiven`: the caller reads
+   * them no more, and their memory is the carrier's.
+   */
+  write(chunk: Buffer, isGiven: boolean): boolean;
   /** The body is over; `trailers` are lines with their CRLF, or empty. */
   end(trailers: string): void;
   cork(): void;

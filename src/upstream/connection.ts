@@ -120,8 +120,8 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     return this.#socket !== null;
   }
 
-  write(chunk: Buffer): boolean {
-    return this.#socket === null || writeBody(this.#socket, this.#attempt!.framing, chunk);
+  write(chunk: Buffer, isGiven: boolean): boolean {
+    return this.#socket === null || writeBody(this.#socket, this.#attempt!.framing, chunk, isGiven);
   }
 
   end(trailers: string): void {

@@ -23,6 +23,8 @@ export interface SocketUser {
 export interface ReplicaSocket extends Socket {
   /** null: its events concern nobody any more. */
   user?: SocketUser | null;
+  /** Chunks of a request's body that it may still have to read, and nobody else will. */
+  given?: Buffer[];
   /** Of node:tls. */
   readonly secureConnecting?: boolean;
 }
@@ -75,20 +77,41 @@ export function connectFault({ tls }: Target, error: NodeJS.ErrnoException): [Pr
   return ['TLS_FAILED', tlsFault(error)];
 }
 
-/** Bytes of a request's body; false where it is enough for now. */
-export function writeBody(socket: ReplicaSocket, framing: Framing, chunk: Buffer): boolean {
-  if (framing !== CHUNKED) return socket.write(chunk);
-  socket.cork();
-  socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-  socket.write(chunk);
-  const more = socket.write('\r\n', 'latin1');
-  socket.uncork();
+/** Bytes of a request's body; false where it is enough for now. `isGiven`: nobody else will read them. */
+export function writeBody(socket: ReplicaSocket, framing: Framing, chunk: Buffer, isGiven: boolean): boolean {
+  if (framing === CHUNKED) {
+    socket.cork();
+    socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+  }
+  let more = socket.write(chunk);
+  if (framing === CHUNKED) {
+    more = socket.write('\r\n', 'latin1');
+    socket.uncork();
+  }
+  if (isGiven) {
+    socket.given ??= [];
+    socket.given.push(chunk);
+  }
+  freeGiven(socket);
   return more;
+}
+
+/**
+ * node:http makes memory for each chunk that it reads, and V8 lets 32 MiB of it come together before it collects any: what
+ * has left is freed here. Only memory of the chunk's own, which it fills.
+ */
+function freeGiven(socket: ReplicaSocket): void {
+  const { given } = socket;
+  if (given === undefined || socket.writableLength > 0) return;
+  for (const { buffer, byteLength } of given)
+    if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
+  given.length = 0;
 }
 
 /** Only the chunked coding says that a body is over, and has trailers (RFC 9112 section 7.1). */
 export function endBody(socket: ReplicaSocket, framing: Framing, trailers: string): void {
   if (framing === CHUNKED) socket.write(`0\r\n${trailers}\r\n`, 'latin1');
+  if (socket.given !== undefined) socket.given.length = 0;
 }
 
 /** It becomes an ordinary stream of somebody else. */
@@ -128,6 +151,7 @@ function onEnd(this: ReplicaSocket): void {
   this.user?.ended();
 }
 function onDrain(this: ReplicaSocket): void {
+  freeGiven(this);
   this.user?.writable();
 }
 function onError(this: ReplicaSocket, error: NodeJS.ErrnoException): void {

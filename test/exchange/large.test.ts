@@ -1,10 +1,11 @@
-// Large answers to readers that stop and go on: every byte arrives, in order, in its own answer. Chunks are read into
-// memory that is used again as soon as they have left (Connection.keepChunk); here many have not when the next comes.
+// Large answers to readers that stop and go on, and large uploads to replicas that do: every byte arrives, in order, in its
+// own message. Chunks are read into memory that is used again as soon as they have left (Connection.keepChunk), or freed
+// (replica-socket.ts); here many have not when the next comes.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage, request } from 'node:http';
 import { get as getSecurely, Agent as SecureAgent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +16,15 @@ import { rawOrigin } from '../support/origin.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { freePort } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
+import { listen, replicaServer } from '../support/way.ts';
 
-const large = suite('large answers');
+const large = suite('large bodies');
 
 const BYTES = 6 * 1024 * 1024;
 const READERS = 8;
 const TURNS = 2;
 const PIECE_BYTES = 8 * 1024;
+const UPLOAD_PIECE_BYTES = 150_000;
 const MOST_SENT_BYTES = 256 * 1024 * 1024;
 
 const directory = mkdtempSync(join(tmpdir(), 'torc-large-'));
@@ -30,6 +33,17 @@ process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 const hashOf = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex');
 /** A body that differs from every other one nearly everywhere. */
 const bodyOf = (target: string): Buffer => Buffer.alloc(BYTES, `${target} ${hashOf(target)}\n`);
+
+async function slowHashOf(message: IncomingMessage): Promise<string> {
+  const hash = createHash('sha256');
+  let count = 0;
+  for await (const chunk of message) {
+    hash.update(chunk as Buffer);
+    // What the kernel holds for us fills up meanwhile, and torc's writes no longer leave at once.
+    if (count++ % 16 === 0) await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  return hash.digest('hex');
+}
 
 /** Asks one target after the other on one connection and stops reading now and then; the bodies' hashes. */
 async function readSlowly(url: string, targets: readonly string[]): Promise<string[]> {
@@ -40,14 +54,7 @@ async function readSlowly(url: string, targets: readonly string[]): Promise<stri
   for (const path of targets) {
     const asked = (isSecure ? getSecurely : get)(`${url}${path}`, { agent });
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
-    const hash = createHash('sha256');
-    let count = 0;
-    for await (const chunk of response) {
-      hash.update(chunk as Buffer);
-      // What the kernel holds for us fills up meanwhile, and torc's writes no longer leave at once.
-      if (count++ % 16 === 0) await new Promise(resolve => setTimeout(resolve, 5));
-    }
-    hashes.push(hash.digest('hex'));
+    hashes.push(await slowHashOf(response));
   }
   agent.destroy();
   return hashes;
@@ -96,6 +103,40 @@ for (const { framing, isSecure } of ways) {
       await origin.close();
     }
   });
+}
+
+for (const isChunked of [false, true]) {
+  large(
+    `${isChunked ? 'chunked' : 'with a length'}: a slow replica gets every byte of ${READERS} uploads`,
+    async () => {
+      const http = createServer(async (asked, response) => response.end(await slowHashOf(asked)));
+      const { server, event } = replicaServer({ allowHalfOpen: true });
+      server.on(event, socket => http.emit('connection', socket));
+      const torc = await startProxy([await listen(server, 0)]);
+      const agent = new Agent({ keepAlive: true, maxSockets: READERS });
+      const upload = async (target: string): Promise<string> => {
+        const body = bodyOf(target);
+        const asked = request(`http://127.0.0.1:${torc.port}${target}`, { method: 'POST', agent });
+        if (!isChunked) asked.setHeader('content-length', body.length);
+        const answered = once(asked, 'response') as Promise<[IncomingMessage]>;
+        for (let at = 0; at < body.length; at += UPLOAD_PIECE_BYTES)
+          if (!asked.write(body.subarray(at, at + UPLOAD_PIECE_BYTES))) await once(asked, 'drain');
+        asked.end();
+        return (await (await answered)[0].toArray()).join('');
+      };
+      try {
+        const targets = Array.from({ length: READERS * TURNS }, (_, index) => `/${index}`);
+        assert.equal(
+          await Promise.all(targets.map(upload)),
+          targets.map(target => hashOf(bodyOf(target))),
+        );
+      } finally {
+        agent.destroy();
+        await torc.close();
+        server.close();
+      }
+    },
+  );
 }
 
 large('over TLS: small pieces that wait for a reader who does not read keep their memory', async () => {
