@@ -3,6 +3,7 @@
 // the client is gone. Who it is, is its Peer's (peer.ts), which is the connection's from its first byte to its last.
 
 import type { Socket } from 'node:net';
+import { unwritten } from '../core/write-text.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { ProxyRequest, ProxyResponse } from './http-messages.ts';
 import type { Peer } from './peer.ts';
@@ -116,8 +117,9 @@ export class Client {
   /** Keep-alive is over: no request since `sinceMs`, and it reads no more of what it was sent. */
   isIdle(sinceMs: number, nowMs: number): boolean {
     if (this.idleSinceMs > sinceMs || this.running.length > 0 || this.isTunnel) return false;
-    if (this.socket.writableLength === this.#unwritten) return true;
-    this.#unwritten = this.socket.writableLength;
+    const left = unwritten(this.socket);
+    if (left === this.#unwritten) return true;
+    this.#unwritten = left;
     this.idleSinceMs = nowMs;
     return false;
   }

@@ -12,6 +12,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom, systemRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
+import { unwritten } from '../core/write-text.ts';
 import { RetryBudget } from '../exchange/attempt.ts';
 import { FaultLog } from '../exchange/fault-log.ts';
 import { RequestIds } from '../exchange/request-id.ts';
@@ -251,7 +252,7 @@ class ProxyServer implements DataPlane {
     const waitMs = Math.max(HALF_CLOSED_MS, waitedMs);
     this.#shared.clock.after(waitMs, () => {
       const client = socket.client!;
-      const isServed = socket.bytesWritten !== bytesWritten || socket.writableLength > 0;
+      const isServed = socket.bytesWritten !== bytesWritten || unwritten(socket) > 0;
       // The answer of a control endpoint may take its time; what it may hold is bounded there.
       if (isServed || client.control !== null) this.#onHalfClosed(socket);
       else if (client.running[0]?.exchange.ping() === true || waitedMs === 0)
@@ -307,7 +308,7 @@ function sweepMsOf(config: Config): number {
 
 /** In the raw lane, and nothing is owed or on its way. */
 function isResting({ socket }: Client): boolean {
-  return (socket as ClientSocket).express?.isIdle === true && socket.writableLength === 0;
+  return (socket as ClientSocket).express?.isIdle === true && unwritten(socket) === 0;
 }
 
 function destroyed(this: Socket): void {

@@ -11,6 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
+import { writeText } from '../core/write-text.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { trailersOf } from '../exchange/field-lines.ts';
@@ -49,6 +50,7 @@ export class Express implements Downstream, Running {
   readonly #door: ExpressDoor;
   readonly #client: Client;
   readonly #socket: ClientSocket;
+  readonly #isSecure: boolean;
   /** Read and not yet used, from `#at` on. */
   #rest: Buffer | null = null;
   #at = 0;
@@ -67,6 +69,7 @@ export class Express implements Downstream, Running {
     this.#client = client;
     const socket: ClientSocket = client.socket;
     this.#socket = socket;
+    this.#isSecure = socket.encrypted === true;
     socket.express = this;
     socket.on('drain', onDrain);
     socket.on('end', onEnd);
@@ -211,7 +214,9 @@ export class Express implements Downstream, Running {
   }
 
   putWhole(_status: number, head: string, body: string): void {
-    this.#socket.write(`${head}\r\n${body}`, 'latin1');
+    const text = `${head}\r\n${body}`;
+    if (this.#isSecure) this.#socket.write(text, 'latin1');
+    else writeText(this.#socket, text);
     this.#answered();
   }
 
@@ -224,7 +229,7 @@ export class Express implements Downstream, Running {
   putBody(chunk: Buffer): Taken {
     const socket = this.#socket;
     // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
-    const isCopied = socket.writableLength === 0 && socket.encrypted === true;
+    const isCopied = socket.writableLength === 0 && this.#isSecure;
     socket.cork();
     if (this.#isChunked) socket.write(`${this.#head}${chunk.length.toString(16)}\r\n`, 'latin1');
     else if (this.#head !== '') socket.write(this.#head, 'latin1');

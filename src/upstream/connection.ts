@@ -15,7 +15,7 @@ import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
 import { MOST_BEHIND } from './pipelining.ts';
 import { PoolMember } from './pool-member.ts';
 import type { ReplicaSocket, SocketUser, Target } from './replica-socket.ts';
-import { abandon, connectFault, endBody, handOver, openSocket, writeBody } from './replica-socket.ts';
+import { abandon, connectFault, endBody, handOver, openSocket, put, writeBody } from './replica-socket.ts';
 import { ResponseParser } from './response.ts';
 import { coolLater, sendLater, type TurnMember } from './turn.ts';
 
@@ -259,7 +259,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
 
   #write(text: string): void {
     const socket = this.#socket!;
-    socket.write(text, 'latin1');
+    put(socket, this.#target, text);
     // A write that fails at once took no byte: the replica is gone, and the request may be sent again whatever its method.
     this.#sent = socket.errored === null;
   }

@@ -6,6 +6,7 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import { isSocketPath } from '../core/host-port.ts';
 import { isTlsFault, tlsFault } from '../core/trust.ts';
+import { writeText } from '../core/write-text.ts';
 import { CHUNKED, type Framing } from './response-head.ts';
 import type { TlsClient } from './tls-client.ts';
 
@@ -75,6 +76,12 @@ export function connectFault({ tls }: Target, error: NodeJS.ErrnoException): [Pr
   if (tls === null || !isTlsFault(error)) return ['REFUSED', error.code ?? error.message];
   tls.forget();
   return ['TLS_FAILED', tlsFault(error)];
+}
+
+/** Heads of requests, and small bodies. */
+export function put(socket: ReplicaSocket, { tls }: Target, text: string): void {
+  if (tls === null) writeText(socket, text);
+  else socket.write(text, 'latin1');
 }
 
 /** Bytes of a request's body; false where it is enough for now. `isGiven`: nobody else will read them. */
