@@ -21,6 +21,8 @@ export class Answer {
   /** The client reads more slowly than the replica sends. */
   isPaused = false;
   #head = '';
+  /** Names the request; behind the head. */
+  #line = '';
   #small = '';
   #isChunked = false;
 
@@ -40,8 +42,9 @@ export class Answer {
     this.status = head.status;
     const { isHttp11 } = this.#downstream;
     const isPlain = isHttp11 && !isLast && this.#downstream.keepAlive;
+    this.#line = idLine;
     if (isPlain && head.prepared !== '') {
-      this.#head = head.prepared + idLine;
+      this.#head = head.prepared;
       return;
     }
     let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config, ids)}`;
@@ -49,7 +52,7 @@ export class Answer {
     if (!head.hasDate && head.status >= 200) text += `Date: ${date}\r\n`;
     text += `Via: ${head.protocol} torc\r\n`;
     if (head.status === 101) {
-      this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${idLine}`;
+      this.#head = `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
       return;
     }
     // What it would have to ask for (RFC 9110 section 15.5.22).
@@ -65,7 +68,7 @@ export class Answer {
       text = flat(text);
       head.prepared = text;
     }
-    this.#head = text + idLine;
+    this.#head = text;
   }
 
   interim(head: ResponseHead, config: Config, ids: RequestIds): void {
@@ -76,8 +79,9 @@ export class Answer {
   }
 
   /** torc's own in the place of a replica's; `head` without the line about the connection. HEAD gets no body. */
-  own(status: number, head: string, body: string, isHead: boolean): void {
+  own(status: number, head: string, line: string, body: string, isHead: boolean): void {
     this.status = status;
+    this.#line = line;
     this.bytes = body.length;
     this.#head = this.#downstream.keepAlive ? head : `${head}Connection: close\r\n`;
     this.#small = isHead ? '' : body;
@@ -111,19 +115,19 @@ export class Answer {
       return;
     }
     this.isPut = true;
-    this.#downstream.putWhole(this.status, this.#head, this.#small);
+    this.#downstream.putWhole(this.status, this.#head, this.#line, this.#small);
   }
 
   /** The 101; then the client's connection is the caller's. */
   becomeTunnel(): ReturnType<Downstream['becomeTunnel']> {
     this.isPut = true;
-    return this.#downstream.becomeTunnel(this.#head);
+    return this.#downstream.becomeTunnel(this.#head + this.#line);
   }
 
   #put(): void {
     if (this.isPut) return;
     this.isPut = true;
-    this.#downstream.putHead(this.status, this.#head, this.#isChunked);
+    this.#downstream.putHead(this.status, this.#head, this.#line, this.#isChunked);
   }
 }
 

@@ -42,10 +42,13 @@ export interface Downstream {
   putContinue(): void;
   /** Another interim answer; `fields` are lines with their CRLF. */
   putInterim(status: number, fields: string): void;
-  /** A whole answer whose head says its length; in one write where nothing waits before it. */
-  putWhole(status: number, head: string, body: string): void;
+  /**
+   * A whole answer whose head says its length; in one write where nothing waits before it. `line` goes behind the head: the one
+   * field that each answer has for itself, so that the same head may be seen to be the same.
+   */
+  putWhole(status: number, head: string, line: string, body: string): void;
   /** Leaves with the first bytes of the body, with `flush` or with `putEnd`. */
-  putHead(status: number, head: string, isChunked: boolean): void;
+  putHead(status: number, head: string, line: string, isChunked: boolean): void;
   putBody(chunk: Buffer): Taken;
   /** The head does not wait for a body that is not there yet. */
   flush(): void;

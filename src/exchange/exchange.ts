@@ -342,7 +342,7 @@ export class Exchange extends Attempts implements Swept {
 
   /** Ends it with an answer of torc's own. */
   #reply(status: number, head: string, body: string): void {
-    this.#answer.own(status, head + this.#idLine, body, this.isHead);
+    this.#answer.own(status, head, this.#idLine, body, this.isHead);
     this.#finish();
     this.#answer.end('');
   }

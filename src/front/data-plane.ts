@@ -24,7 +24,7 @@ import { Client, type ClientSocket } from './client.ts';
 import type { AdminGateway } from './control.ts';
 import { Express, type ExpressDoor } from './express.ts';
 import { Http1Door } from './http1.ts';
-import { Http2Door } from './http2.ts';
+import { Http2Door } from './http2/door.ts';
 import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
 import { Listener } from './listener.ts';

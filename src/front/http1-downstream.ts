@@ -92,8 +92,9 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
     this.response.writeInformation(status, pairsOf(fields));
   }
 
-  putWhole(status: number, head: string, body: string): void {
+  putWhole(status: number, fields: string, line: string, body: string): void {
     const { response } = this;
+    const head = fields + line;
     const { socket } = this.#client;
     const isLast = !response.shouldKeepAlive;
     this.#client.closing ||= isLast;
@@ -105,10 +106,10 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
     response.end(body, 'latin1');
   }
 
-  putHead(status: number, head: string, isChunked: boolean): void {
+  putHead(status: number, head: string, line: string, isChunked: boolean): void {
     const isLast = !this.response.shouldKeepAlive;
     this.#client.closing ||= isLast;
-    putHead(this.response, status, head, isChunked, isLast);
+    putHead(this.response, status, head + line, isChunked, isLast);
   }
 
   putBody(chunk: Buffer): Taken {

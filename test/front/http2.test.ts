@@ -10,6 +10,7 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Frame,
   frame,
   frameClient,
   GET,
@@ -279,26 +280,34 @@ http2('a client that closes its half is let go at once, or with its last answer'
   await waitFor(() => client.closed, { timeoutMs: 10_000, what: 'its end' });
 });
 
-http2('drain: GOAWAY names the last request that is served; it is, and the connection ends', async () => {
-  const waiting: (() => void)[] = [];
-  origin.answer = (request, socket) => void waiting.push(() => plain('slow')(request, socket));
-  const client = await frameClient(torc.port);
-  client.send(getFrame(1));
-  await waitFor(() => waiting.length === 1, { timeoutMs: 10_000, what: 'the request' });
-  const idle = await http2Client(torc.port);
-  const drained = torc.proxy.drain(20_000);
-  const said = await client.sees(({ type }) => type === GOAWAY, 'the announcement');
-  assert.is(said.payload.readUInt32BE(0), 1);
-  // Not served, and its client knows it.
-  client.send(getFrame(3));
-  await waitFor(() => idle.closed, { timeoutMs: 10_000, what: 'an idle connection to end' });
-  waiting[0]!();
-  await client.sees(({ type, id }) => type === HEADERS && id === 1, 'the answer');
-  await drained;
-  assert.is(await client.goaway(), 0);
-  assert.is(origin.requests.length, 1);
-  assert.is(errorCount(torc.counters.collect(false, null), 'CLIENT_GONE'), 0);
-});
+http2(
+  'drain: the end is announced, what crosses that is served; then the last request is named, and the connection ends',
+  async () => {
+    const waiting: (() => void)[] = [];
+    origin.answer = (request, socket) => void waiting.push(() => plain('slow')(request, socket));
+    const client = await frameClient(torc.port);
+    client.send(getFrame(1));
+    await waitFor(() => waiting.length === 1, { timeoutMs: 10_000, what: 'the request' });
+    const idle = await http2Client(torc.port);
+    const drained = torc.proxy.drain(20_000);
+    const announced = await client.sees(({ type }) => type === GOAWAY, 'the announcement');
+    assert.is(announced.payload.readUInt32BE(0), 2 ** 31 - 1);
+    client.send(getFrame(3));
+    await waitFor(() => waiting.length === 2, { timeoutMs: 10_000, what: 'what has crossed it' });
+    const isSecond = (frame: Frame): boolean => frame.type === GOAWAY && frame !== announced;
+    const said = await client.sees(isSecond, 'the last word');
+    assert.is(said.payload.readUInt32BE(0), 3);
+    // Not served, and its client knows it; nor is what belongs to it a fault.
+    client.send(frame(HEADERS, END_HEADERS, 5, block(GET)), frame(DATA, END_STREAM, 5, 'abc'));
+    await waitFor(() => idle.closed, { timeoutMs: 10_000, what: 'an idle connection to end' });
+    for (const answer of waiting) answer();
+    await client.sees(({ type, id }) => type === HEADERS && id === 3, 'the answer');
+    await drained;
+    assert.is(await client.goaway(), 0);
+    assert.is(origin.requests.length, 2);
+    assert.is(errorCount(torc.counters.collect(false, null), 'CLIENT_GONE'), 0);
+  },
+);
 
 http2('a slow reader holds the replica back, and a slow replica the client', async () => {
   const pieces = 256;

@@ -1,0 +1,150 @@
+// Hot: runs per frame that is sent.
+// What a connection sends: frames of all its streams are put here one behind the other, and leave in one write at the end of
+// this turn of the event loop. Bytes are copied in, a replica's chunks too: node:tls would copy what is written in pieces, and
+// whoever gave them has their memory back at once. While a write is under way what comes is kept for the next one, so
+// a reader that does not read costs two buffers, and the streams' own bounds. A connection that sends nothing holds none.
+
+import type { ClientSocket } from '../client.ts';
+import { FRAME_HEAD_BYTES, putFrameHead, putUint32 } from './frames.ts';
+
+/** An answer of 64 KiB with its heads leaves in one write. */
+const OUT_BYTES = 96 * 1024;
+/** A frame of DATA that would be smaller than this, and than what there is, waits for more room. */
+const LEAST_BYTES = 1024;
+const MOST_FREE = 16;
+const NONE = Buffer.alloc(0);
+
+/** Of all connections of this worker. */
+const free: Buffer[] = [];
+let due: Outbox[] = [];
+let done: Outbox[] = [];
+
+function flushAll(): void {
+  const batch = due;
+  due = done;
+  done = batch;
+  for (let index = 0; index < batch.length; index++) batch[index]!.flush();
+  batch.length = 0;
+}
+
+export class Outbox {
+  readonly #socket: ClientSocket;
+  readonly #onRoom: () => void;
+  readonly #onWritten: () => void;
+  #bytes: Buffer = NONE;
+  /** Where the next frame begins. */
+  at = 0;
+  #isDue = false;
+  #isWriting = false;
+  /** The stream whose DATA was put last, and where that frame begins. */
+  #lastDataId = 0;
+  #lastDataAt = 0;
+
+  /** `onRoom`: what was refused by `fits` may be tried again. */
+  constructor(socket: ClientSocket, onRoom: () => void) {
+    this.#socket = socket;
+    this.#onRoom = onRoom;
+    this.#onWritten = () => this.#written();
+  }
+
+  /** At least `count` bytes from `at` on are the caller's to fill; then `put`. */
+  room(count: number): Buffer {
+    if (this.at + count > this.#bytes.length) this.#make(count);
+    return this.#bytes;
+  }
+
+  /** Frames up to `end` are to be sent. */
+  put(end: number): void {
+    this.at = end;
+    if (this.#isDue) return;
+    this.#isDue = true;
+    if (due.push(this) === 1) setImmediate(flushAll);
+  }
+
+  /** A whole frame that is one number. */
+  putNumber(type: number, id: number, value: number): void {
+    const out = this.room(FRAME_HEAD_BYTES + 4);
+    this.put(putUint32(out, putFrameHead(out, this.at, 4, type, 0, id), value));
+  }
+
+  /** A whole frame. */
+  putBytes(type: number, flags: number, payload: Uint8Array): void {
+    const out = this.room(FRAME_HEAD_BYTES + payload.length);
+    const from = putFrameHead(out, this.at, payload.length, type, flags, 0);
+    out.set(payload, from);
+    this.put(from + payload.length);
+  }
+
+  /** How many of so many bytes a frame of DATA may have now; 0: none, until `onRoom`. */
+  fits(count: number): number {
+    if (this.at + FRAME_HEAD_BYTES + count > OUT_BYTES) this.#write();
+    const left = OUT_BYTES - FRAME_HEAD_BYTES - this.at;
+    if (left >= count) return count;
+    return left < LEAST_BYTES ? 0 : left;
+  }
+
+  /** The frame that begins at `at` has DATA of a stream. */
+  isData(id: number): void {
+    this.#lastDataId = id;
+    this.#lastDataAt = this.at;
+  }
+
+  /** Where such a frame is still here it gets these flags; false where it is not. */
+  flagData(id: number, flags: number): boolean {
+    if (this.#lastDataId !== id) return false;
+    this.#bytes[this.#lastDataAt + 4]! |= flags;
+    return true;
+  }
+
+  /** So much waits for a reader that no more should be asked for. */
+  get isStuffed(): boolean {
+    return this.#isWriting && this.at > OUT_BYTES;
+  }
+
+  get unsentBytes(): number {
+    return this.at + this.#socket.writableLength;
+  }
+
+  flush(): void {
+    this.#isDue = false;
+    this.#write();
+  }
+
+  /** The last there is. */
+  end(): void {
+    this.#isWriting = false;
+    this.#write();
+    this.#socket.end();
+  }
+
+  #write(): void {
+    const socket = this.#socket;
+    if (this.at === 0 || this.#isWriting || socket.destroyed) return;
+    const bytes = this.#bytes;
+    const wasEmpty = socket.writableLength === 0;
+    const isWhole = socket.write(bytes.subarray(0, this.at), this.#onWritten);
+    this.#isWriting = socket.writableLength > 0 || !isWhole;
+    this.at = 0;
+    this.#lastDataId = 0;
+    this.#bytes = NONE;
+    // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
+    const isLeft = !this.#isWriting || (wasEmpty && socket.encrypted === true);
+    if (isLeft && bytes.length === OUT_BYTES && free.length < MOST_FREE) free.push(bytes);
+  }
+
+  #written(): void {
+    if (!this.#isWriting || this.#socket.writableLength > 0) return;
+    this.#isWriting = false;
+    this.#write();
+    this.#onRoom();
+  }
+
+  #make(count: number): void {
+    this.#write();
+    if (this.at + count <= this.#bytes.length) return;
+    const before = this.#bytes;
+    if (this.at + count <= OUT_BYTES) this.#bytes = free.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);
+    else this.#bytes = Buffer.allocUnsafeSlow(2 * (this.at + count));
+    before.copy(this.#bytes, 0, 0, this.at);
+  }
+}
