@@ -213,15 +213,10 @@ export class Express implements Downstream, Running {
     this.#socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}\r\n`, 'latin1');
   }
 
-<<<<<<< HEAD
-  putWhole(_status: number, head: string, body: string): void {
-    const text = `${head}\r\n${body}`;
+  putWhole(_status: number, head: string, line: string, body: string): void {
+    const text = `${head}${line}\r\n${body}`;
     if (this.#isSecure) this.#socket.write(text, 'latin1');
     else writeText(this.#socket, text);
-=======
-  putWhole(_status: number, head: string, line: string, body: string): void {
-    this.#socket.write(`${head}${line}\r\n${body}`, 'latin1');
->>>>>>> dc0acf7 (front: HTTP/2's frames, HPACK and windows are torc's own)
     this.#answered();
   }
 
