@@ -169,6 +169,15 @@ floods(
   },
 );
 
+floods('an answer whose window is opened byte by byte (CVE-2019-9511) ends the connection', async () => {
+  origin.answer = plain('a'.repeat(50_000));
+  const client = await frameClient(torc.port, { settings: [setting(INITIAL_WINDOW_SIZE, 0)] });
+  client.send(getFrame(1));
+  await client.sees(({ type }) => type === HEADERS, 'the head of the answer');
+  client.send(...times(20_000, () => frame(WINDOW_UPDATE, 0, 1, uint32(1))));
+  assert.is(await client.goaway(), CALM);
+});
+
 floods('long heads get a 431, in as many pieces as are taken', async () => {
   const client = await frameClient(torc.port);
   client.send(

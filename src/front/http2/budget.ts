@@ -29,6 +29,6 @@ export class Budgets {
   readonly settings = new Budget(50, 5);
   /** Streams that were refused or broke a rule, and frames of a body without any of it. */
   readonly faults = new Budget(100, 10);
-  /** Frames without a meaning. */
+  /** Frames without a meaning, or hardly any. */
   readonly idle = new Budget(10_000, 330);
 }

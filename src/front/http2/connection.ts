@@ -26,6 +26,7 @@ const MOST_SETTINGS = 32;
 const LOOK_MS = 1000;
 /** What a client that was told the end may take to go. */
 const LINGER_MS = 1000;
+const LEAST_OPENED = 256;
 const NEVER = Number.POSITIVE_INFINITY;
 
 const SETTINGS = ownSettings(MOST_STREAMS, STREAM_WINDOW_BYTES, MAX_HEAD_BYTES);
@@ -122,15 +123,19 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
   // ---- its end
 
   get isOver(): boolean {
+    return this.#isOver && this.#socket.writableLength === 0;
+  }
+
+  get #isOver(): boolean {
     return this.#overSinceMs !== NEVER;
   }
 
   /** Both times are those before which it has been too long: since its last request, and since it was opened. */
   sweep(nowMs: number, idleSinceMs: number, silentSinceMs: number): void {
     const client = this.#client;
-    if (this.isOver) {
+    if (this.#isOver) {
       // What it has not read yet may take it as long as an answer.
-      const isLate = this.#socket.writableLength === 0 && this.#overSinceMs <= nowMs - LINGER_MS;
+      const isLate = this.isOver && this.#overSinceMs <= nowMs - LINGER_MS;
       if (isLate || this.#overSinceMs <= idleSinceMs) this.#socket.destroy();
     } else if (this.#streams.count === 0) {
       if (client.isIdle(idleSinceMs, nowMs) || client.isSilent(silentSinceMs)) this.#end(wire.NO_ERROR);
@@ -145,9 +150,9 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
    * told which were the last, and ends with them.
    */
   close(): void {
-    if (this.isOver || this.#servesTo <= this.#lastId) return;
+    if (this.#isOver || this.#servesTo <= this.#lastId) return;
     this.#servesTo = this.#servesTo === NEVER ? wire.MAX_31 : this.#lastId;
-    this.#sayGoaway(wire.NO_ERROR);
+    this.#outbox.putGoaway(this.#servesTo, wire.NO_ERROR);
     this.#endIfServed();
   }
 
@@ -163,22 +168,15 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
 
   /** Nothing is read or said behind this. */
   #end(code: number): void {
-    if (this.isOver) return;
+    if (this.#isOver) return;
     this.#overSinceMs = this.#source.nowMs;
     if (code !== wire.NO_ERROR || this.#servesTo > this.#lastId) {
       this.#servesTo = this.#lastId;
-      this.#sayGoaway(code);
+      this.#outbox.putGoaway(this.#servesTo, code);
     }
     this.#streams.gone();
-    this.#client.lingering = true;
     this.#outbox.end();
     this.#socket.resume();
-  }
-
-  #sayGoaway(code: number): void {
-    const payload = Buffer.allocUnsafe(8);
-    wire.putUint32(payload, wire.putUint32(payload, 0, this.#servesTo), code);
-    this.#outbox.putBytes(wire.GOAWAY, 0, payload);
   }
 
   /** False: it has asked for too much. */
@@ -207,13 +205,13 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): boolean {
-    if (this.isOver) return false;
+    if (this.#isOver) return false;
     // The first are settings, and nothing comes between the pieces of a head.
     const continues = this.#pieces.id !== 0;
     const isExpected = continues === (type === wire.CONTINUATION) && (!continues || id === this.#pieces.id);
     if (!isExpected || (!this.#hasSettings && type !== wire.SETTINGS)) this.#end(wire.PROTOCOL_ERROR);
     else this.#frame(type, flags, id, bytes, start, end);
-    return !this.isOver;
+    return !this.#isOver;
   }
 
   #frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -377,6 +375,8 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
     const isWhole = end - start === 4;
     const more = isWhole ? wire.uint31At(bytes, start) : 0;
     const stream = id === 0 ? null : this.#streams.get(id);
+    // Bit by bit, where something waits, an answer costs a frame for each (CVE-2019-9511).
+    if (more < LEAST_OPENED && this.#streams.isWaiting && !this.#spend(this.#budgets.idle)) return;
     if (!isWhole) this.#end(wire.FRAME_SIZE_ERROR);
     else if (more === 0) this.#end(wire.PROTOCOL_ERROR);
     else if (stream === undefined) {

@@ -1,17 +1,19 @@
 // Hot: runs per frame that is sent.
 // What a connection sends: frames of all its streams are put here one behind the other, and leave in one write at the end of
 // this turn of the event loop. Bytes are copied in, a replica's chunks too: node:tls would copy what is written in pieces, and
-// whoever gave them has their memory back at once. While a write is under way what comes is kept for the next one, so
-// a reader that does not read costs two buffers, and the streams' own bounds. A connection that sends nothing holds none.
+// whoever gave them has their memory back at once. While writes are under way what comes is kept for the next one, so a
+// reader that does not read costs three buffers, and the streams' own bounds. A connection that sends nothing holds none.
 
 import type { ClientSocket } from '../client.ts';
-import { FRAME_HEAD_BYTES, putFrameHead, putUint32 } from './frames.ts';
+import { FRAME_HEAD_BYTES, GOAWAY, putFrameHead, putUint32 } from './frames.ts';
 
 /** An answer of 64 KiB with its heads leaves in one write. */
 const OUT_BYTES = 96 * 1024;
 /** A frame of DATA that would be smaller than this, and than what there is, waits for more room. */
 const LEAST_BYTES = 1024;
-const MOST_FREE = 16;
+/** Writes under way; node:tls tells a turn later than it could that one has left. */
+const MOST_WRITES = 2;
+const MOST_FREE = 32;
 const NONE = Buffer.alloc(0);
 
 /** Of all connections of this worker. */
@@ -30,12 +32,13 @@ function flushAll(): void {
 export class Outbox {
   readonly #socket: ClientSocket;
   readonly #onRoom: () => void;
-  readonly #onWritten: () => void;
+  readonly #onWritten: (error?: Error | null) => void;
   #bytes: Buffer = NONE;
   /** Where the next frame begins. */
   at = 0;
   #isDue = false;
-  #isWriting = false;
+  /** Under way, oldest first. */
+  readonly #writes: Buffer[] = [];
   /** The stream whose DATA was put last, and where that frame begins. */
   #lastDataId = 0;
   #lastDataAt = 0;
@@ -44,7 +47,7 @@ export class Outbox {
   constructor(socket: ClientSocket, onRoom: () => void) {
     this.#socket = socket;
     this.#onRoom = onRoom;
-    this.#onWritten = () => this.#written();
+    this.#onWritten = error => this.#written(!error);
   }
 
   /** At least `count` bytes from `at` on are the caller's to fill; then `put`. */
@@ -67,7 +70,13 @@ export class Outbox {
     this.put(putUint32(out, putFrameHead(out, this.at, 4, type, 0, id), value));
   }
 
-  /** A whole frame. */
+  putGoaway(lastId: number, code: number): void {
+    const payload = Buffer.allocUnsafe(8);
+    putUint32(payload, putUint32(payload, 0, lastId), code);
+    this.putBytes(GOAWAY, 0, payload);
+  }
+
+  /** A whole frame of the connection. */
   putBytes(type: number, flags: number, payload: Uint8Array): void {
     const out = this.room(FRAME_HEAD_BYTES + payload.length);
     const from = putFrameHead(out, this.at, payload.length, type, flags, 0);
@@ -77,7 +86,7 @@ export class Outbox {
 
   /** How many of so many bytes a frame of DATA may have now; 0: none, until `onRoom`. */
   fits(count: number): number {
-    if (this.at + FRAME_HEAD_BYTES + count > OUT_BYTES) this.#write();
+    if (this.at + FRAME_HEAD_BYTES + count > OUT_BYTES) this.#writeSoon();
     const left = OUT_BYTES - FRAME_HEAD_BYTES - this.at;
     if (left >= count) return count;
     return left < LEAST_BYTES ? 0 : left;
@@ -98,49 +107,48 @@ export class Outbox {
 
   /** So much waits for a reader that no more should be asked for. */
   get isStuffed(): boolean {
-    return this.#isWriting && this.at > OUT_BYTES;
+    return this.at > OUT_BYTES;
   }
 
-  get unsentBytes(): number {
-    return this.at + this.#socket.writableLength;
-  }
-
+  /** The turn is over. */
   flush(): void {
     this.#isDue = false;
-    this.#write();
+    this.#writeSoon();
+  }
+
+  /** Now, or when one that is under way has left. */
+  #writeSoon(): void {
+    if (this.#writes.length < MOST_WRITES) this.#write();
   }
 
   /** The last there is. */
   end(): void {
-    this.#isWriting = false;
     this.#write();
     this.#socket.end();
   }
 
   #write(): void {
-    const socket = this.#socket;
-    if (this.at === 0 || this.#isWriting || socket.destroyed) return;
+    if (this.at === 0 || this.#socket.destroyed) return;
     const bytes = this.#bytes;
-    const wasEmpty = socket.writableLength === 0;
-    const isWhole = socket.write(bytes.subarray(0, this.at), this.#onWritten);
-    this.#isWriting = socket.writableLength > 0 || !isWhole;
+    const end = this.at;
+    this.#bytes = NONE;
     this.at = 0;
     this.#lastDataId = 0;
-    this.#bytes = NONE;
-    // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
-    const isLeft = !this.#isWriting || (wasEmpty && socket.encrypted === true);
-    if (isLeft && bytes.length === OUT_BYTES && free.length < MOST_FREE) free.push(bytes);
+    this.#writes.push(bytes);
+    this.#socket.write(bytes.subarray(0, end), this.#onWritten);
   }
 
-  #written(): void {
-    if (!this.#isWriting || this.#socket.writableLength > 0) return;
-    this.#isWriting = false;
-    this.#write();
+  /** Called once for each write, in their order. */
+  #written(isWell: boolean): void {
+    const bytes = this.#writes.shift()!;
+    if (isWell && bytes.length === OUT_BYTES && free.length < MOST_FREE) free.push(bytes);
+    // What was put meanwhile leaves at the end of its turn; what had to wait, now.
+    if (this.at > 0 && !this.#isDue) this.#write();
     this.#onRoom();
   }
 
   #make(count: number): void {
-    this.#write();
+    this.#writeSoon();
     if (this.at + count <= this.#bytes.length) return;
     const before = this.#bytes;
     if (this.at + count <= OUT_BYTES) this.#bytes = free.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);

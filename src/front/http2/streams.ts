@@ -82,6 +82,10 @@ export class Streams implements StreamPort {
 
   // ---- what the client takes
 
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   wait(stream: Stream): void {
     this.#waiting.add(stream);
   }
