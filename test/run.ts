@@ -31,7 +31,7 @@ const files = globSync('**/*.test.ts', { cwd: here })
   .filter(file => words.length === 0 || words.some(word => file.includes(word)))
   .sort();
 /** One after the other: the engine is one, and a browser fills a machine by itself. */
-const waitsForItsKind = (file: string): boolean => file.startsWith('docker/') || file.startsWith('page/');
+const waitsForItsKind = (file: string): boolean => /^(docker|page|swarm)\//.test(file);
 /** Others would find no engine meanwhile. */
 const RUNS_ALONE = 'docker/engine-restart.test.ts';
 

@@ -191,11 +191,12 @@ test('never the last node, never two in a minute, never into an update', () => {
   const long = evacuated(SPEC, 'n1', AT_MS - 61_000)!;
   const refusals: [SwarmService, typeof nodes, string | null][] = [
     [service(SPEC), nodes, null],
-    [service(SPEC), [node('n2'), node('n3', 'down')], 'no other node is ready'],
-    [service(SPEC), [node('n2'), node('n3', 'ready', 'drain')], 'no other node is ready'],
-    [service(long), [node('n1'), node('n2')], 'no other node is ready'],
+    [service(SPEC), [node('n2'), node('n3', 'down')], 'no other node is there'],
+    [service(SPEC), [node('n2'), node('n3', 'ready', 'drain')], 'no other node is there'],
+    [service(long), [node('n1'), node('n2')], 'no other node is there'],
     [service(first), nodes, 'another node was evacuated within this minute'],
     [service(long), nodes, null],
+    [service(SPEC), [node('n1', 'unknown'), node('n2', 'unknown')], null],
     [service(SPEC, 'updating'), nodes, 'the service is being updated'],
   ];
   for (const [now, all, why] of refusals) assert.is(evacuationRefusal(now, all, 'n2', when), why);

@@ -1,4 +1,4 @@
-// Several Docker machines on this one, in one swarm: by a script (TORC_SWARM_LAB) that gives each a network namespace and an
+// Several Docker machines on this one, in one swarm: by a script (TORC_TEST_SWARM_LAB) that gives each a network namespace and an
 // engine of its own, pulls their cables and switches them off. Torc and its clients meet on unix sockets, which need no
 // network, so a test stands outside of all namespaces while torc stands in the clients'.
 
@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const COMMAND_TIMEOUT_MS = 120_000;
 
-export const labScript = process.env.TORC_SWARM_LAB ?? '';
+export const labScript = process.env.TORC_TEST_SWARM_LAB ?? '';
 
 /** One command of the lab's; what it printed. */
 export async function lab(...args: string[]): Promise<string> {
@@ -40,7 +40,8 @@ export function ask(
   agent?: Agent,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers = body === '' ? {} : { 'content-type': 'application/json' };
+    const headers =
+      body === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const asked = request({ socketPath, method, path, headers, agent, timeout: 90_000 }, response => {
       let text = '';
       response.setEncoding('utf8');

@@ -1,7 +1,7 @@
 // Machines of a swarm are lost under load, several times each, and what torc makes of it is printed: the rows of
 // docs/healing.md. By hand, with a lab of four nodes that are up and have the image torc-replica:lab and an
 // attachable overlay network ov:
-//   TORC_SWARM_LAB=.../swarm-lab node test/swarm/faults.ts [ROUNDS] [FAULT...]
+//   TORC_TEST_SWARM_LAB=.../swarm-lab node test/swarm/faults.ts [ROUNDS] [FAULT...]
 // Each row: after how long the lost machine's slots were out of routing, and answered again elsewhere; requests lost of how
 // many, the slowest; keys that had moved when all were back. The same faults with Swarm alone: TORC_EVACUATE=off.
 
@@ -174,6 +174,6 @@ for (const [who, choose] of Object.entries(victims))
 /** Settings of torc's, named when this is run. */
 function fromOutside(): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => /^TORC_(?!SWARM_)/.test(name)),
+    Object.entries(process.env).filter(([name]) => /^TORC_(?!TEST_)/.test(name)),
   ) as Record<string, string>;
 }

@@ -112,15 +112,16 @@ function containerOf(service: Partial<ComposeService>, image: string, port: numb
   });
 }
 
-/** The image's, asked often: a task counts as running only after the first, and nobody else ends one that hangs. */
+/** The image's, asked oftener than most say: a task counts as running only after the first, and nobody else ends one that hangs. */
 function healthcheckOf(check: ServiceHealthcheck = {}) {
   const ns = (text: string | undefined, usual?: number): number | undefined =>
     text === undefined ? usual : durationNs(text);
   return said({
     Test: check.disable ? ['NONE'] : check.test,
-    Interval: ns(check.interval, 2 * SECOND_NS),
-    Timeout: ns(check.timeout, 2 * SECOND_NS),
-    Retries: check.retries ?? 2,
+    Interval: ns(check.interval, 5 * SECOND_NS),
+    // A check is often a program of its own, which takes its time to start on a busy machine.
+    Timeout: ns(check.timeout, 5 * SECOND_NS),
+    Retries: check.retries ?? 3,
     StartPeriod: ns(check.start_period),
   });
 }

@@ -132,6 +132,9 @@ function configIn(text: string): SwarmUpdateConfig | null {
   }
 }
 
+/** A new leader knows nobody for some seconds. */
+const MAY_BE_THERE: readonly string[] = ['ready', 'unknown'];
+
 /** Why a node's tasks are not to be moved now; null: they may be. */
 export function evacuationRefusal(
   service: SwarmService,
@@ -146,7 +149,7 @@ export function evacuationRefusal(
   const gone = new Set([...evacuatedNodes(Spec), nodeId]);
   const left = nodes.filter(
     ({ ID, Status, Spec: { Availability = 'active' } }) =>
-      !gone.has(ID) && Status.State === 'ready' && Availability === 'active',
+      !gone.has(ID) && MAY_BE_THERE.includes(Status.State) && Availability === 'active',
   );
-  return left.length === 0 ? 'no other node is ready' : null;
+  return left.length === 0 ? 'no other node is there' : null;
 }
