@@ -3,7 +3,8 @@
 // attachable overlay network ov:
 //   TORC_TEST_SWARM_LAB=.../swarm-lab node test/swarm/faults.ts [ROUNDS] [FAULT...]
 // Each row: after how long the lost machine's slots were out of routing, and answered again elsewhere; requests lost of how
-// many, the slowest; keys that had moved when all were back. The same faults with Swarm alone: TORC_EVACUATE=off.
+// many, the slowest; keys that had moved when all were back. Beside it, in the same run, a client on the overlay that asks
+// Swarm's DNS for each request, without torc. TORC_EVACUATE=off: torc without evacuation.
 
 import { lab, onNode, placesOf, startLabLoad, startLabTorc } from '../support/swarm-lab.ts';
 import { waitFor } from '../support/wait.ts';
@@ -101,6 +102,56 @@ async function fresh(): Promise<void> {
   await waitFor(async () => (await running()) === 6, { timeoutMs: 60_000, what: 'six tasks' });
 }
 
+/** In a container on the overlay: an address of Swarm's for each request, a second for the answer, no second try. */
+const CLIENT = `
+const { resolve4 } = require('node:dns').promises;
+const { get } = require('node:http');
+let count = 0, lost = 0;
+const one = host => new Promise(done => {
+  const asked = get({ host, port: 5000, path: '/home', agent: false, timeout: 1000 }, answer => {
+    answer.resume();
+    answer.on('end', () => done(answer.statusCode === 200));
+  });
+  asked.on('timeout', () => asked.destroy());
+  asked.on('error', () => done(false));
+});
+const client = async () => {
+  for (;;) {
+    const ok = await resolve4('web').then(([host]) => one(host), () => false);
+    count++;
+    if (!ok) lost++;
+    await new Promise(done => setTimeout(done, 20));
+  }
+};
+for (let i = 0; i < 8; i++) client();
+process.on('SIGTERM', () => { console.log('lost ' + lost + ' of ' + count); process.exit(0); });
+`;
+
+const startClient = (node: number): Promise<string> =>
+  onNode(
+    node,
+    ...[
+      'run',
+      '-d',
+      '--rm=false',
+      '--name',
+      'plain',
+      '--network',
+      'ov',
+      'torc-replica:lab',
+      'node',
+      '-e',
+      CLIENT,
+    ],
+  );
+
+async function endClient(node: number): Promise<string> {
+  await onNode(node, 'stop', '-t', '3', 'plain');
+  const said = await onNode(node, 'logs', 'plain');
+  await onNode(node, 'rm', '-f', 'plain');
+  return said;
+}
+
 for (const [who, choose] of Object.entries(victims))
   for (const fault of ['poweroff', 'cut']) {
     if (wanted.length > 0 && !wanted.includes(`${fault}-${who}`)) continue;
@@ -116,11 +167,13 @@ for (const [who, choose] of Object.entries(victims))
         TORC_SWARM_MANAGERS: managers.join(),
         ...fromOutside(),
       });
+      const other = number === 1 ? 2 : 1;
       const undo = fault === 'cut' ? 'heal' : 'poweron';
       let isHealed = false;
       try {
         const before = await placesOf(torc.socket, KEYS);
         const there = (await torc.slots()).length;
+        await startClient(other);
         const load = startLabLoad(torc.socket);
         await new Promise(resolve => setTimeout(resolve, 1_000));
         const wallMs = Date.now();
@@ -149,6 +202,7 @@ for (const [who, choose] of Object.entries(victims))
           what: 'what a heal brings',
         });
         const report = await load.end();
+        const plain = await endClient(other);
         const last = await placesOf(torc.socket, KEYS);
         const moved = (now: ReadonlyMap<number, string>): number =>
           [...before].filter(([key, slot]) => now.get(key) !== slot).length;
@@ -160,13 +214,14 @@ for (const [who, choose] of Object.entries(victims))
           )
           .map(({ time, msg }) => `${((Date.parse(String(time)) - wallMs) / 1000).toFixed(1)} s ${msg}`);
         process.stdout.write(
-          `${fault} ${who} (${victim.hostname}): out ${outMs} ms, all answer ${backMs} ms, lost ${report.lost} of ${report.count}, slowest ${report.slowestMs} ms, keys moved ${moved(after)} then ${moved(last)} of ${KEYS}\n`,
+          `${fault} ${who} (${victim.hostname}): out ${outMs} ms, all answer ${backMs} ms, lost ${report.lost} of ${report.count}, slowest ${report.slowestMs} ms, keys moved ${moved(after)} then ${moved(last)} of ${KEYS}; Swarm's DNS alone: ${plain}\n`,
         );
         for (const [cause, count] of report.causes) process.stdout.write(`    lost ${count}: ${cause}\n`);
         for (const notice of notices) process.stdout.write(`    ${notice}\n`);
       } finally {
         await torc.close();
         if (!isHealed) await lab(undo, `${number}`);
+        await onNode(other, 'rm', '-f', 'plain').catch(() => '');
       }
     }
   }
