@@ -1,12 +1,13 @@
 // The conformance suite against one way into torc: every case has to pass.
 
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
-import { type Subject, startSubject } from './subjects.ts';
+import { type Subject, type SubjectName, startSubject } from './subjects.ts';
 import { cases, runCase } from './suite.ts';
 
-/** `subject`: a name of subjects.ts. */
-export function againstTorc(title: string, subject: Parameters<typeof startSubject>[0]): void {
+/** `atLeast`: so many cases have words in the protocol that it is talked to in. */
+export function againstTorc(title: string, subject: SubjectName, atLeast = cases.length): void {
   const conformance = suite(title);
   let origin: Origin;
   let torc: Subject;
@@ -20,11 +21,15 @@ export function againstTorc(title: string, subject: Parameters<typeof startSubje
     await origin.close();
   });
 
+  let said = 0;
   for (const each of cases) {
-    conformance(`${each.area}: ${each.name} (${each.section})`, () =>
-      runCase(each, { port: torc.port, scheme: torc.scheme, origin }),
-    );
+    conformance(`${each.area}: ${each.name} (${each.section})`, async () => {
+      if (await runCase(each, { ...torc, origin })) said++;
+    });
   }
+  conformance(`at least ${atLeast} cases were said`, () => {
+    assert.ok(said >= atLeast, `${said} of ${cases.length}`);
+  });
 
   conformance.run();
 }

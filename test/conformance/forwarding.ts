@@ -11,6 +11,7 @@ import {
   chunkedPost,
   fieldsOf,
   forwarded,
+  hasNoWords,
   isStrict,
   post,
   refused,
@@ -18,6 +19,7 @@ import {
   talk,
   until,
   valuesOf,
+  type World,
   withClient,
 } from './talk.ts';
 
@@ -367,7 +369,9 @@ for (const [name, fields] of FIELDS) {
     const { request } = forwarded(await talk(world, { send: get('/', fields) }));
     const wanted = new Set(lower(fields).map(line => line.split(':')[0]));
     const got = lower(fieldsOf(request)).filter(line => wanted.has(line.split(':')[0]!));
-    assert.equal(got, lower(fields));
+    // Cookies of HTTP/2 are joined for who speaks HTTP/1.1 (RFC 9113 section 8.2.3).
+    const areJoined = world.version === '2.0' && name === 'several cookies';
+    assert.equal(got, areJoined ? ['cookie: a=1; b=2'] : lower(fields));
   });
   test('9110 5.3', `fields to the client: ${name}`, async world => {
     const { answer } = forwarded(await talk(world, { send: get('/'), answer: plain('hello', fields) }));
@@ -378,6 +382,7 @@ for (const [name, fields] of FIELDS) {
 }
 for (const name of ['X-Mixed-Case', 'x-lower', 'X-UPPER', 'ETag', 'WWW-Authenticate']) {
   test('9110 5.1', `case of ${name} is kept both ways`, async world => {
+    if (hasNoWords(world)) return;
     const { request, answer } = forwarded(
       await talk(world, { send: get('/', [`${name}: 1`]), answer: plain('', [`${name}: 2`]) }),
     );
@@ -413,15 +418,17 @@ test('6265 3', 'several Set-Cookie stay several, in order', async world => {
     cookies.map(line => line.slice(12)),
   );
 });
+const viaOf = ({ version }: World): RegExp => new RegExp(`^(?:HTTP/)?${version.replace('.', '[.]')} \\S+$`);
 test('9110 7.6.3', 'Via is added behind an older one', async world => {
   const { request } = forwarded(await talk(world, { send: get('/', ['Via: 1.0 old']) }));
-  const via = requestValues(request, 'via').join(', ');
-  assert.match(via, /^1\.0 old, (?:HTTP\/)?1\.1 \S+$/);
+  const [old = '', own = ''] = requestValues(request, 'via').join(', ').split(', ');
+  assert.is(old, '1.0 old');
+  assert.match(own, viaOf(world));
 });
 test('9110 7.6.3', 'Via is added to a request without one', async world => {
   assert.match(
     requestValues(forwarded(await talk(world, { send: get('/') })).request, 'via').join(),
-    /^(?:HTTP\/)?1\.1 \S+$/,
+    viaOf(world),
   );
 });
 test('9110 7.6.3', 'Via says the version that the client spoke', async world => {
@@ -683,12 +690,12 @@ should('9110 5.4', '300 fields, both ways', async world => {
     await talk(world, { send: get('/', fields), answer: plain('x', fields) }),
   );
   assert.equal(
-    fieldsOf(request).filter(line => line.startsWith('X-') && !line.startsWith('X-Forwarded')),
-    fields,
+    lower(fieldsOf(request)).filter(line => /^x-\d/.test(line)),
+    lower(fields),
   );
   assert.equal(
-    answer.fields.filter(line => line.startsWith('X-')),
-    fields,
+    lower(answer.fields).filter(line => /^x-\d/.test(line)),
+    lower(fields),
   );
 });
 for (const [name, send] of [

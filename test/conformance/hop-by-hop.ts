@@ -4,7 +4,18 @@
 import * as assert from 'uvu/assert';
 import { bytes, plain } from '../support/origin.ts';
 import { fieldOf, get } from '../support/raw.ts';
-import { area, type Case, check, fieldsOf, forwarded, post, requestValues, talk, valuesOf } from './talk.ts';
+import {
+  area,
+  type Case,
+  check,
+  fieldsOf,
+  forwarded,
+  hasNoWords,
+  post,
+  requestValues,
+  talk,
+  valuesOf,
+} from './talk.ts';
 
 export const hopByHop: Case[] = [];
 const test = area('hop-by-hop', hopByHop);
@@ -225,6 +236,7 @@ for (const field of ['Port: 99', 'Ssl: on', 'Prefix: /x', 'Server: s', 'Scheme: 
   });
 }
 test('9110 15.5.22', 'a 426 says what to upgrade to', async world => {
+  if (hasNoWords(world)) return;
   const fields = ['Connection: Upgrade', 'Upgrade: cake/2'];
   const { answer } = forwarded(
     await talk(world, { send: get('/'), answer: plain('', fields, '426 Upgrade Required') }),

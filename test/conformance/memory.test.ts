@@ -25,7 +25,7 @@ let torc: Subject;
 memory.before(async () => {
   origin = await rawOrigin(plain('hello'));
   torc = await startSubject('torc', origin.port);
-  for (let round = 0; round < 50; round++) await settled({ port: torc.port, scheme: torc.scheme, origin });
+  for (let round = 0; round < 50; round++) await settled({ ...torc, origin });
 });
 memory.after(async () => {
   await torc.close();

@@ -10,21 +10,22 @@ import { Authority } from '../support/certificates.ts';
 import { ask, get, securePorts } from '../support/raw.ts';
 import { freePort, startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
+import { http2Relay } from './http2-relay.ts';
+import type { World } from './talk.ts';
 
-export interface Subject {
-  readonly port: number;
-  readonly scheme: 'http' | 'https';
+export interface Subject extends Omit<World, 'origin'> {
   /** Of the process that carries the traffic. */
   readonly pid: number;
   close(): Promise<void>;
 }
 
-/** 'torc by http' has no express lane; 'torc by https' is talked to through TLS. */
-export type SubjectName = 'torc' | 'torc by http' | 'torc by https' | 'nginx' | 'haproxy';
+/** 'torc by http' has no express lane; 'torc by https' is talked to through TLS, 'torc by http2' through a relay. */
+export type SubjectName = 'torc' | 'torc by http' | 'torc by https' | 'torc by http2' | 'nginx' | 'haproxy';
 
 export function startSubject(name: SubjectName, originPort: number): Promise<Subject> {
   if (name === 'torc') return startTorcSubject(originPort, {});
   if (name === 'torc by https') return startSecureSubject(originPort);
+  if (name === 'torc by http2') return startHttp2Subject(originPort);
   if (name === 'torc by http') return startTorcSubject(originPort, { TORC_EXPRESS: 'off' });
   return startPeer(name, originPort);
 }
@@ -44,7 +45,18 @@ async function startTorcSubject(originPort: number, more: Record<string, string>
     TORC_HEADER_TIMEOUT_MS: '800',
     ...more,
   });
-  return { port: torc.port, scheme: 'http', pid: torc.process.pid!, close: () => torc.close() };
+  const close = (): Promise<void> => torc.close();
+  return { port: torc.port, scheme: 'http', version: '1.1', pid: torc.process.pid!, close };
+}
+
+async function startHttp2Subject(originPort: number): Promise<Subject> {
+  const torc = await startTorcSubject(originPort, {});
+  const relay = await http2Relay(torc.port);
+  const close = async (): Promise<void> => {
+    await relay.close();
+    await torc.close();
+  };
+  return { port: relay.port, scheme: 'http', version: '2.0', relay, pid: torc.pid, close };
 }
 
 async function startSecureSubject(originPort: number): Promise<Subject> {
@@ -69,7 +81,7 @@ async function startSecureSubject(originPort: number): Promise<Subject> {
     await torc.close();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { port, scheme: 'https', pid: torc.pid, close };
+  return { port, scheme: 'https', version: '1.1', pid: torc.pid, close };
 }
 
 async function startPeer(name: 'nginx' | 'haproxy', originPort: number): Promise<Subject> {
@@ -99,7 +111,7 @@ async function startPeer(name: 'nginx' | 'haproxy', originPort: number): Promise
     },
     { timeoutMs: 10_000, what: `${name} to serve` },
   );
-  return { port, scheme: 'http', pid: child.pid!, close: () => ended(child, directory) };
+  return { port, scheme: 'http', version: '1.1', pid: child.pid!, close: () => ended(child, directory) };
 }
 
 async function ended(child: ChildProcess, directory: string): Promise<void> {

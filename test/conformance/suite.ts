@@ -25,18 +25,24 @@ export const cases: readonly Case[] = [
   ...faults,
 ];
 
-/** Throws what the case threw, or that the proxy did not recover from it. */
-export async function runCase(subject: Case, world: World): Promise<void> {
+/** Throws what the case threw, or that the proxy did not recover from it. False where its words could not be said. */
+export async function runCase(subject: Case, world: World): Promise<boolean> {
   const { origin } = world;
   origin.requests.length = 0;
   origin.bytes = '';
+  if (world.relay !== undefined) world.relay.unsaid = '';
+  const isSaid = (): boolean => world.relay === undefined || world.relay.unsaid === '';
   try {
     await subject.run(world);
+  } catch (error) {
+    if (isSaid()) throw error;
   } finally {
     // What is still open belongs to this case: the next one starts with connections of its own.
     for (const socket of origin.sockets) socket.destroy();
   }
+  const said = isSaid();
   await settled(world);
+  return said;
 }
 
 /** The proxy serves again, and what it serves is the answer to this very request. */

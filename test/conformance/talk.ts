@@ -13,6 +13,10 @@ export interface World {
   readonly port: number;
   /** What it is talked to in. */
   readonly scheme: 'http' | 'https';
+  /** As Via tells it. */
+  readonly version: '1.1' | '2.0';
+  /** What the cases speak through, where it is not HTTP/1.1 that the proxy is asked in. */
+  readonly relay?: { unsaid: string };
   /** The replica behind it. */
   readonly origin: Origin;
 }
@@ -92,6 +96,12 @@ export async function talk(world: World, options: Talk): Promise<Seen> {
   } finally {
     client.close();
   }
+}
+
+/** For what HTTP/2 does not have, though its answers could be written as if: letter case of names, upgrades. */
+export function hasNoWords({ relay }: World): boolean {
+  if (relay !== undefined) relay.unsaid = 'HTTP/2 has no such thing';
+  return relay !== undefined;
 }
 
 /** Lets a packet leave before the next one is written. */

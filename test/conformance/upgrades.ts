@@ -10,6 +10,7 @@ import {
   check,
   ends,
   forwarded,
+  hasNoWords,
   requestValues,
   talk,
   until,
@@ -300,6 +301,7 @@ for (const send of [
   'CONNECT a:443 HTTP/1.0\r\n\r\n',
 ]) {
   test('9110 9.3.6', `${JSON.stringify(send.slice(0, 24))} opens no tunnel`, async world => {
+    if (hasNoWords(world)) return;
     const seen = await talk(world, { send: `${send}GET /evil HTTP/1.1\r\nHost: a\r\n\r\n` });
     check(seen.requests.length === 0, 'reached the replica', seen);
     check((seen.answers[0]?.status ?? 400) >= 400, 'not refused', seen);
