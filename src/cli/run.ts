@@ -8,7 +8,7 @@ import type { Config } from '../config/fields.ts';
 import { loadConfig } from '../config/load.ts';
 import { systemClock } from '../core/clock.ts';
 import { hostPort } from '../core/host-port.ts';
-import { fileFaults } from './check.ts';
+import { lookAtFiles } from './check.ts';
 import { ask, faultOf, messageOf, type Question } from './client.ts';
 import type { CommandLine } from './command-line.ts';
 import { completionOf, SHELLS } from './completion.ts';
@@ -46,9 +46,9 @@ function check(line: CommandLine, around: Around): number {
   const loaded = loadConfig(around.env, line.settings, around);
   if (loaded.kind === 'faults') return wrong(around, loaded.faults);
   const { config } = loaded;
-  const faults = fileFaults(config, systemClock);
+  const { faults, notes } = lookAtFiles(config, systemClock);
   if (faults.length > 0) return wrong(around, faults);
-  for (const { level, text } of loaded.notes) around.out(`${level}: ${text}\n`);
+  for (const { level, text } of [...loaded.notes, ...notes]) around.out(`${level}: ${text}\n`);
   around.out(
     `the settings are valid: ${addressesOf(config)
       .map(({ host, port }) => hostPort(host, port))

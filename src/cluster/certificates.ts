@@ -160,27 +160,42 @@ export class CertificateStore {
     const nowMs = clock.wallMs();
     if (nowMs - this.#warnedMs < DAY_MS) return;
     for (const { file, expiresMs } of this.#expiries) {
-      const leftMs = expiresMs - nowMs;
-      if (leftMs > WARN_MS) continue;
+      const ends = endOf(file, expiresMs, nowMs);
+      if (ends === null) continue;
       this.#warnedMs = nowMs;
-      const expires = new Date(expiresMs);
-      const when = `${expires.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-      if (leftMs <= 0)
-        log.error({ file, expires }, `${file} expired on ${when}: clients refuse it; renew it`);
-      else
-        log.warn(
-          { file, expires },
-          `${file} expires in ${Math.floor(leftMs / DAY_MS)} days, on ${when}: renew it`,
-        );
+      log[ends.level]({ file, expires: new Date(expiresMs) }, ends.text);
     }
   }
 }
 
+/** What to say of a certificate's end; null while it is far. */
+function endOf(file: string, expiresMs: number, nowMs: number): Note | null {
+  const leftMs = expiresMs - nowMs;
+  if (leftMs > WARN_MS) return null;
+  const when = `${new Date(expiresMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  if (leftMs <= 0) return { level: 'error', text: `${file} expired on ${when}: clients refuse it; renew it` };
+  return {
+    level: 'warn',
+    text: `${file} expires in ${Math.floor(leftMs / DAY_MS)} days, on ${when}: renew it`,
+  };
+}
+
+interface Note {
+  readonly level: 'warn' | 'error';
+  readonly text: string;
+}
+
 /** For who only asks whether a start would be refused. */
-export const certificateFaults = (config: Config, clock: Clock): readonly string[] =>
-  config.httpsPort === null
-    ? []
-    : new CertificateStore({ config, clock, log: silentLog, changed: () => {} }).reload();
+export function lookAtCertificates(
+  config: Config,
+  clock: Clock,
+): { faults: readonly string[]; notes: Note[] } {
+  if (config.httpsPort === null) return { faults: [], notes: [] };
+  const store = new CertificateStore({ config, clock, log: silentLog, changed: () => {} });
+  const faults = store.reload();
+  const ends = store.expiries.map(({ file, expiresMs }) => endOf(file, expiresMs, clock.wallMs()));
+  return { faults, notes: ends.filter(note => note !== null) };
+}
 
 /** NUL is in no text of PEM. */
 const UNREADABLE = '\0';

@@ -180,4 +180,6 @@ export interface ProbeResult {
   readonly status: number;
   /** "200 in 3 ms", "connection refused", "no answer within 500 ms". */
   readonly detail: string;
+  /** TLS failed; then `detail` says what to do about it. */
+  readonly isTlsFault?: boolean;
 }

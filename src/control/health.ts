@@ -14,6 +14,8 @@ import { adviceFor } from './start-advice.ts';
 import { illnessOf, judgeBeat, moreTime, noteReads } from './vitality.ts';
 
 const NOT_FOUND = 404;
+/** Different ones remembered: programs that die one after the other may each have a trouble of their own. */
+const MOST_ADVICE = 32;
 
 export interface HealthOptions extends SupervisorOptions {
   readonly slots: Slots;
@@ -30,8 +32,8 @@ export class Health {
   readonly #heartbeats: Heartbeats;
   /** The question that was answered well last, once the log has said so. */
   #found: Question | null = null;
-  /** What was told last of a start that does not answer. */
-  #toldAdvice = '';
+  /** What was told of starts that do not answer, since the last that did. */
+  readonly #toldAdvice = new Set<string>();
   /** Starts that are overdue and looked at. */
   readonly #lookingAt = new Set<Member>();
 
@@ -135,7 +137,7 @@ export class Health {
       member.confirming = false;
       member.readsSeen = null;
       if (before === 'ready') slot.trouble = null;
-      if (verdict !== 'none') this.#toldAdvice = '';
+      if (verdict !== 'none') this.#toldAdvice.clear();
       if (verdict !== 'none') onWell(slot, member, `heartbeat answered: ${result.detail}`);
       return;
     }
@@ -182,11 +184,14 @@ export class Health {
       listening,
     });
     member.advice = text;
-    const key = `${result.got} ${result.status} ${text.replaceAll(`${replica.port}`, 'PORT')}`;
-    if (key === this.#toldAdvice) return;
-    this.#toldAdvice = key;
+    const what = text === '' ? result.detail : text;
+    const anyone = what.replaceAll(replica.host, 'HOST').replaceAll(`${replica.port}`, 'PORT');
+    const key = `${result.got} ${result.status} ${anyone}`;
+    if (this.#toldAdvice.has(key)) return;
+    if (this.#toldAdvice.size === MOST_ADVICE) this.#toldAdvice.clear();
+    this.#toldAdvice.add(key);
     const where = `${inWords(question)} on ${addressOf(replica, question)}: ${result.detail}`;
-    const told = `slot ${slot.name} does not answer yet: ${where}; ${text}`;
+    const told = `slot ${slot.name} does not answer yet: ${where}${text === '' ? '' : `; ${text}`}`;
     log[isWaiting ? 'info' : 'warn']({ slot: slot.name, replica: replica.label }, told);
   }
 

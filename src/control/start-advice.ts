@@ -14,6 +14,7 @@ export interface Case {
 }
 
 export interface Advice {
+  /** Empty where what came back says what to do. */
   readonly text: string;
   /** Nothing seems to be wrong: it has only not come so far yet. */
   readonly isWaiting: boolean;
@@ -24,6 +25,7 @@ const NO_PAGES: readonly number[] = [404, 405, 415, 501];
 
 export function adviceFor(found: Case): Advice {
   const { question, result } = found;
+  if (result.isTlsFault === true) return { text: '', isWaiting: false };
   if (question.mode === 'docker') return dockerAdvice(result);
   if (question.mode === 'grpc' && result.status === 501)
     return {

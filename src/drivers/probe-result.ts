@@ -48,6 +48,7 @@ export const failure = (error: NodeJS.ErrnoException, { tls }: ReplicaAddress): 
     got: gotOf(error, isTls),
     status: 0,
     detail: isTls ? tlsFault(error) : inWords(error),
+    ...(isTls ? { isTlsFault: true } : {}),
   };
 };
 

@@ -103,7 +103,7 @@ export class Exchange extends Attempts implements Swept {
       this.#reply(200, lastHopHead(this.method, body), body);
       return;
     }
-    if (hasBody) this.upload = new Upload(this.#downstream, head.chunked);
+    if (hasBody) this.upload = new Upload(this.#downstream, head.chunked, this.shared.ids);
     this.snapshot = this.shared.snapshots.current;
     this.#findKey(rawHeaders, address);
     this.attempt('NO_REPLICA', 'no slot is ready');
@@ -216,7 +216,7 @@ export class Exchange extends Attempts implements Swept {
       return;
     }
     this.#finish();
-    this.#answer.end(trailers);
+    this.#answer.end(trailers === '' ? '' : this.shared.ids.without(trailers));
   }
 
   onUpgraded(socket: Socket, rest: Buffer): void {

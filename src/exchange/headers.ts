@@ -186,7 +186,7 @@ export function buildRequestHead(
  * further on may merge them into the head (RFC 9110 section 6.5.1).
  */
 const NO_TRAILER =
-  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*|x-served-by|x-request-id)$/i;
+  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|trailer|te|host|connection|keep-alive|proxy-.*|upgrade|authorization|www-authenticate|cookie|set-cookie|cache-control|pragma|expect|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|via|forwarded|x-forwarded-.*|x-served-by)$/i;
 
 export const mayTrail = (name: string): boolean => !NO_TRAILER.test(name);
 

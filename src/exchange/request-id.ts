@@ -47,7 +47,7 @@ export class RequestIds {
     return line.slice(this.#field.length, -2);
   }
 
-  /** Lines of a replica without the field: it may say what it heard, or another, and there is one answer to who is right. */
+  /** Lines without the field. A client's trailers have it from nobody to believe; a replica may say what it heard, or another, and there is one answer to who is right. */
   without(lines: string): string {
     return this.hasField ? lines.replace(this.#line, '$1') : lines;
   }

@@ -6,6 +6,7 @@ import type { Carrier } from '../upstream/attempt.ts';
 import { BY_LENGTH, CHUNKED, type Framing } from '../upstream/response-head.ts';
 import type { Downstream } from './downstream.ts';
 import { trailersOf } from './field-lines.ts';
+import type { RequestIds } from './request-id.ts';
 
 /** Bodies up to this size are kept for a second attempt. */
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -13,6 +14,7 @@ const SMALL_BODY_BYTES = 64 * 1024;
 export class Upload {
   readonly framing: Framing;
   readonly #downstream: Downstream;
+  readonly #ids: RequestIds;
   bytes = 0;
   /** What was read of the body while it may have to be sent again; null once it is too much. */
   #kept: Buffer[] | null = [];
@@ -22,8 +24,9 @@ export class Upload {
   sent = false;
   blocked = false;
 
-  constructor(downstream: Downstream, isChunked: boolean) {
+  constructor(downstream: Downstream, isChunked: boolean, ids: RequestIds) {
     this.#downstream = downstream;
+    this.#ids = ids;
     this.framing = isChunked ? CHUNKED : BY_LENGTH;
   }
 
@@ -70,7 +73,8 @@ export class Upload {
   end(connection: Carrier): void {
     if (this.sent) return;
     this.sent = true;
-    connection.end(trailersOf(this.#downstream.trailers));
+    const trailers = trailersOf(this.#downstream.trailers);
+    connection.end(trailers === '' ? '' : this.#ids.without(trailers));
   }
 
   /** The replica takes more; true where that was waited for. */

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Authority } from '../support/certificates.ts';
 import { temporaryState } from '../support/state.ts';
 import { freePort, startTorc, type Torc } from '../support/torc.ts';
 
@@ -162,6 +163,23 @@ tests('check: the files too, all faults at once', async () => {
   assert.is(code, 2);
   for (const part of ['/nowhere cannot be read', 'line 2: "what is this"', '/no.pem', '/no.key'])
     assert.match(err, part);
+});
+
+tests('check: a certificate that ends soon is valid, and said', async () => {
+  const directory = temporaryState();
+  const authority = new Authority(directory);
+  const say = async (days: number): Promise<string> => {
+    const { cert, key } = authority.issue(['DNS:a.test'], days);
+    const [certFile, keyFile] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+    writeFileSync(certFile, cert + authority.cert);
+    writeFileSync(keyFile, key);
+    const files = ['--tls-cert', certFile, '--tls-key', keyFile];
+    const { code, out, err } = await torcCommand(['check', '--https-port', '5443', ...files]);
+    assert.is(code, 0, err);
+    return out;
+  };
+  assert.match(await say(10), /warn: .*cert\.pem expires in 9 days, on /);
+  assert.not.match(await say(20), /expires/);
 });
 
 /** What bash offers behind these words. */

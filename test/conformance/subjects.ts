@@ -10,6 +10,7 @@ import { Authority } from '../support/certificates.ts';
 import { ask, get, securePorts } from '../support/raw.ts';
 import { freePort, startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
+import { upstreamFor } from '../support/way.ts';
 import { http2Relay } from './http2-relay.ts';
 import type { World } from './talk.ts';
 
@@ -33,7 +34,7 @@ export function startSubject(name: SubjectName, originPort: number): Promise<Sub
 async function startTorcSubject(originPort: number, more: Record<string, string>): Promise<Subject> {
   const torc = await startTorc({
     TORC_DRIVER: 'static',
-    TORC_UPSTREAMS: `127.0.0.1:${originPort}`,
+    TORC_UPSTREAMS: upstreamFor(originPort),
     TORC_HEARTBEAT_PATH: '',
     TORC_WORKERS: '1',
     TORC_LOG: 'warn',

@@ -130,6 +130,12 @@ for (const [driver, result, where, expected] of table) {
   });
 }
 
+test('a fault of TLS says itself what to do', () => {
+  const listening = { port: 5000, sockets: null, isDeclared: false };
+  const result = { ...other, detail: 'its certificate has expired: renew it there', isTlsFault: true };
+  assert.is(adviceFor({ question: HTTP, result, driver: 'static', listening }).text, '');
+});
+
 test("a container's own health: none, failing, not decided yet", () => {
   const listening = { port: 5000, sockets: null, isDeclared: false };
   const about = (result: ProbeResult): string =>

@@ -2,10 +2,13 @@
 // long it waits.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Authority } from '../support/certificates.ts';
 import { slotsOf } from '../support/healing.ts';
 import { freePort, spawnTorc, startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
@@ -70,6 +73,44 @@ first(
       const expected = `: connection refused; it listens on 127.0.0.1:${port}, not on `;
       assert.ok(String(line?.msg).includes(expected), String(line?.msg));
       assert.not.match(torc.output(), /no replica is ready yet/, 'before anybody waited for it');
+    });
+  },
+);
+
+first(
+  'upstreams that TLS fails with: each fault once for all that have it, and nothing is said of HTTP',
+  async () => {
+    const authority = new Authority(join(directory, 'tls'));
+    const servers: Server[] = [['DNS:other.test'], ['IP:127.0.0.1']].map(names =>
+      createTlsServer(authority.issue(names)),
+    );
+    // It speaks no TLS.
+    servers.push(createServer(socket => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+    const ports: number[] = [];
+    for (const server of servers) {
+      server.on('tlsClientError', () => {});
+      await new Promise<void>(resolve => server.listen(0, resolve));
+      ports.push((server.address() as { port: number }).port);
+    }
+    // Each on two addresses, in turns: a log that remembers only the last would repeat itself.
+    const upstreams = ['127.0.0.1', '127.0.0.2'].flatMap(host =>
+      ports.map((port, index) => `https://${host}:${port}${index === 0 ? `;ca=${authority.path}` : ''}`),
+    );
+    const settings = {
+      TORC_DRIVER: 'static',
+      TORC_UPSTREAMS: `${upstreams}`,
+    };
+    const ended = withTorc(settings, async torc => {
+      for (const fault of [/is for others/, /from an unknown authority/, /does not speak TLS/])
+        await untilSaid(torc, new RegExp(`does not answer yet: .*${fault.source}`));
+      // For what should not come: those that have the same fault were asked in the same second.
+      await new Promise(resolve => setTimeout(resolve, 1_500));
+      const told = saying(torc, /does not answer yet/).map(({ msg }) => String(msg));
+      assert.is(told.length, 3, told.join('\n'));
+      for (const line of told) assert.not.match(line, /TORC_HEARTBEAT|speaks something else/);
+    });
+    await ended.finally(() => {
+      for (const server of servers) server.close();
     });
   },
 );

@@ -83,13 +83,17 @@ http2(
     await ask2(session, { ':method': 'POST', 'content-length': '3' }, { body: 'abc' });
     await ask2(session, { ':method': 'PUT' }, { body: 'def' });
     await ask2(session, { ':method': 'POST' }, { body: 'ghi', trailers: { 'x-sum': '7' } });
+    const announced = { ':method': 'POST', 'content-length': '3', trailer: 'x-sum' };
+    await ask2(session, announced, { body: 'jkl', trailers: { 'x-sum': '8' } });
     assert.equal(
       origin.requests.map(({ body }) => body),
-      ['abc', 'def', 'ghi'],
+      ['abc', 'def', 'ghi', 'jkl'],
     );
     assert.match(headOf(0), /content-length: 3/);
     assert.match(headOf(1), /transfer-encoding: chunked/);
     assert.is(origin.requests[2]!.trailers, 'x-sum: 7');
+    assert.is(origin.requests[3]!.trailers, 'x-sum: 8');
+    assert.not.match(headOf(3), /content-length/);
   },
 );
 

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seededRandom } from '../../src/core/random.ts';
 import { RequestIds } from '../../src/exchange/request-id.ts';
-import { type Answer, plain, rawOrigin } from '../support/origin.ts';
+import { type Answer, bytes, plain, rawOrigin } from '../support/origin.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { ask, fieldOf, get, rawClient } from '../support/raw.ts';
 import { waitFor } from '../support/wait.ts';
@@ -54,6 +54,25 @@ requestId('one name each, told to replica, client and log; a client’s own word
     await waitFor(() => lines().length === 4, { timeoutMs: 20_000, what: 'the lines' });
     assert.equal(lines(), seen);
   }),
+);
+
+requestId(
+  'no trailer names it, by whatever field; without one, the usual name is a trailer like any',
+  async () => {
+    const post =
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Trace: mine\r\nX-Request-Id: mine\r\nX-Sum: 7\r\n\r\n';
+    const answer = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\ny\r\n0\r\nX-Trace: its\r\nX-Request-Id: its\r\nX-Sum: 8\r\n\r\n`;
+    for (const [field, kept] of [
+      ['x-request-id', 'X-Trace'],
+      ['x-trace', 'X-Request-Id'],
+    ] as const)
+      await withProxy({ REQUEST_ID: field }, async (torc, origin) => {
+        origin.answer = bytes(answer);
+        const { trailers } = await ask(torc.port, post);
+        assert.is(trailers, `${kept}: its\r\nX-Sum: 8`);
+        assert.is(origin.requests[0]!.trailers, `${kept}: mine\r\nX-Sum: 7`);
+      });
+  },
 );
 
 requestId('a trusted peer names the request, once and with a name that is one', () =>

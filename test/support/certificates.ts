@@ -58,7 +58,7 @@ export class Authority {
       '-x509',
       ...P256,
       '-days',
-      '1',
+      '30',
       '-subj',
       '/CN=an authority',
       '-keyout',

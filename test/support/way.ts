@@ -48,4 +48,10 @@ export function addressFor(port: number): ReplicaAddress {
   return way === 'tls' ? { ...address, tls: { serverName: '', ca: certificate } } : address;
 }
 
+/** As TORC_UPSTREAMS has it. */
+export function upstreamFor(port: number): string {
+  if (way === 'unix') return `unix:${socketOf(port)}`;
+  return way === 'tls' ? `https://127.0.0.1:${port};ca=${certificate}` : `127.0.0.1:${port}`;
+}
+
 const socketOf = (number: number): string => join(directory, `${number}.sock`);
