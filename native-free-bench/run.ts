@@ -23,11 +23,12 @@ import { placement } from './placement.ts';
 import { profile } from './profile.ts';
 import { ring } from './ring.ts';
 import { scale } from './scale.ts';
+import { soak } from './soak.ts';
 import { throughput } from './throughput.ts';
 import { tls } from './tls.ts';
 import { workers } from './workers.ts';
 
-const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...]';
+const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...] [--hours H | --minutes M] [--seed S]';
 
 const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = {
   throughput,
@@ -51,9 +52,10 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   page,
   placement,
   scale,
+  soak,
 };
 /** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring', 'placement'];
+const OWN_WORDS = ['heal', 'ring', 'placement', 'soak'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -62,14 +64,28 @@ function refuse(reason: string): never {
   process.exit(2);
 }
 
-function argumentsOf(): { names: string[]; full: boolean; only: string[] } {
+function argumentsOf(): Pick<BenchOptions, 'full' | 'only' | 'minutes' | 'seed'> & { names: string[] } {
   try {
     const { values, positionals } = parseArgs({
-      options: { full: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+      options: {
+        full: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+        hours: { type: 'string' },
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+      },
       allowPositionals: true,
     });
     const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
-    return { names, full: values.full, only: values.only === '' ? [] : values.only.split(',') };
+    const minutes = values.hours === undefined ? values.minutes : String(Number(values.hours) * 60);
+    if (minutes !== undefined && !(Number(minutes) > 0)) return refuse(`"${minutes}" is no length of time`);
+    return {
+      names,
+      full: values.full,
+      only: values.only === '' ? [] : values.only.split(','),
+      minutes: minutes === undefined ? null : Number(minutes),
+      seed: Number(values.seed ?? Math.floor(Math.random() * 1e6)),
+    };
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   }
@@ -82,13 +98,13 @@ function installPeers(): void {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: import.meta.dirname, stdio: 'inherit' });
 }
 
-async function runScenario(name: string, full: boolean, only: readonly string[]): Promise<void> {
+async function runScenario(name: string): Promise<void> {
   const on = machine();
   const startMs = performance.now();
   const all = only.length === 0;
   const chartPath = full && all ? join(import.meta.dirname, '..', 'docs', 'benchmarks', `${name}.svg`) : null;
   say(`${name}${full ? ' --full' : ''}, load average ${on.loadAverage}`);
-  const rows = await scenarios[name]!({ full, only, chartPath, progress: say });
+  const rows = await scenarios[name]!({ full, only, minutes, seed, chartPath, progress: say });
   const seconds = Math.round((performance.now() - startMs) / 1000);
   new Console(process.stdout).table(rows);
   const folder = join(import.meta.dirname, 'results');
@@ -104,7 +120,7 @@ async function runScenario(name: string, full: boolean, only: readonly string[])
   say(`${name} took ${seconds} s, written: ${file}`);
 }
 
-const { names, full, only } = argumentsOf();
+const { names, full, only, minutes, seed } = argumentsOf();
 const unknownName = names.find(name => !Object.hasOwn(scenarios, name));
 if (unknownName !== undefined) refuse(`no scenario ${unknownName}`);
 const unknownTarget = only.find(word => !kinds.some(kind => kind.name === word));
@@ -116,7 +132,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 installPeers();
 for (const name of names) {
   try {
-    await runScenario(name, full, only);
+    await runScenario(name);
   } catch (error) {
     say(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
     process.exitCode = 1;

@@ -24,6 +24,10 @@ export interface BenchOptions {
   /** Where the chart goes; null draws none. */
   readonly chartPath: string | null;
   readonly progress: (text: string) => void;
+  /** Of a soak; null: as `full` says. */
+  readonly minutes: number | null;
+  /** Of what is drawn by lot. */
+  readonly seed: number;
 }
 
 export interface Sample extends LoadResult {

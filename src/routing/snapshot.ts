@@ -95,7 +95,7 @@ export class SnapshotHolder {
     this.#log.debug({ epoch, usable: usableCount }, 'snapshot applied');
   }
 
-  /** Calls back once the replica has nothing in flight here; at once for one that this worker does not know. */
+  /** Calls back once the replica is out of routing and has nothing in flight here; at once for one that this worker does not know. */
   drained(replicaId: string, callback: () => void): void {
     const upstream = this.#upstreams.get(replicaId);
     if (upstream === undefined) callback();

@@ -134,7 +134,8 @@ export class Upstream implements Target {
     this.inFlight--;
     if (this.inFlight > 0) return;
     if (this.#older.length > 0) this.#forgetOlder();
-    if (this.#retiring) this.#transport.close();
+    if (!this.#retiring) return;
+    this.#transport.close();
     this.#tellDrained();
   }
 
@@ -143,7 +144,9 @@ export class Upstream implements Target {
     if (this.#retiring) return;
     this.#retiring = true;
     this.isLeaving = true;
-    if (this.inFlight === 0) this.#transport.close();
+    if (this.inFlight > 0) return;
+    this.#transport.close();
+    this.#tellDrained();
   }
 
   /** The replica is dead or hangs: what waits for its answer goes to its next choice now, if it may be sent again. */
@@ -151,6 +154,7 @@ export class Upstream implements Target {
     this.#retiring = true;
     this.#transport.destroy();
     for (const older of this.#older) older.destroy();
+    if (this.inFlight === 0) this.#tellDrained();
   }
 
   /**
@@ -176,9 +180,12 @@ export class Upstream implements Target {
     if (left > 0) this.#clock.after(LAST_BYTES_MS, () => setImmediate(() => this.#endSilent()));
   }
 
-  /** Calls back once when nothing is in flight; at once where nothing is. */
+  /**
+   * Calls back once when it is out of routing and nothing is in flight. One that is still routed to may be idle this moment and
+   * asked in the next: the word that it is to leave may come before the snapshot that it left.
+   */
   whenDrained(callback: () => void): void {
-    if (this.inFlight === 0) callback();
+    if (this.inFlight === 0 && this.#retiring) callback();
     else this.#waiting.push(callback);
   }
 

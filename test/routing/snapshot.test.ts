@@ -59,13 +59,20 @@ snapshot('only ready slots are usable', () => {
   assert.is(snapshots.current.usableCount, 0);
 });
 
-snapshot('a replica that nobody knows, or that has nothing in flight, is drained at once', () => {
-  const snapshots = holder();
-  snapshots.apply(snapshotOf(1, [1]));
-  let drained = 0;
-  snapshots.drained('replica-1-0', () => drained++);
-  snapshots.drained('nobody', () => drained++);
-  assert.is(drained, 2);
-});
+snapshot(
+  'a replica that nobody knows is drained at once, one that is idle when it leaves routing, not before',
+  () => {
+    const snapshots = holder();
+    snapshots.apply(snapshotOf(1, [1, 2]));
+    const drained: string[] = [];
+    for (const id of ['nobody', 'replica-1-0', 'replica-2-0'])
+      snapshots.drained(id, () => void drained.push(id));
+    assert.equal(drained, ['nobody']);
+    snapshots.apply(snapshotOf(2, [1]));
+    assert.equal(drained, ['nobody', 'replica-2-0']);
+    snapshots.apply({ ...snapshotOf(3, []), lost: ['replica-1-0'] });
+    assert.equal(drained, ['nobody', 'replica-2-0', 'replica-1-0']);
+  },
+);
 
 snapshot.run();

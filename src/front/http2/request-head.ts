@@ -34,6 +34,7 @@ export function readHead(list: readonly string[], isEnded: boolean, head: Http2H
   let protocol = '';
   let cookie = '';
   let hasFields = false;
+  let announcesTrailers = false;
   head.contentLength = Number.NaN;
   head.expectsContinue = false;
   for (let index = 0; index < list.length; index += 2) {
@@ -69,6 +70,9 @@ export function readHead(list: readonly string[], isEnded: boolean, head: Http2H
         if (!Number.isNaN(head.contentLength) || !/^\d{1,15}$/.test(value)) return false;
         head.contentLength = Number(value);
         break;
+      case 'trailer':
+        announcesTrailers = true;
+        break;
       case 'expect':
         head.expectsContinue = value.toLowerCase() === '100-continue';
         break;
@@ -81,14 +85,19 @@ export function readHead(list: readonly string[], isEnded: boolean, head: Http2H
   if (!isRequest(method, scheme, path, authority, protocol)) return false;
   if (isEnded && head.contentLength > 0) return false;
   if (cookie !== '') fields.push('cookie', cookie);
-  // A stream's end tells the length; to a replica of HTTP/1.1 somebody has to.
-  if (!isEnded && Number.isNaN(head.contentLength) && protocol === '')
-    fields.push('transfer-encoding', 'chunked');
+  // A stream's end tells the length; to a replica of HTTP/1.1 somebody has to, and behind a length it takes no trailers.
+  const hasLength = !Number.isNaN(head.contentLength);
+  const isChunked = !isEnded && protocol === '' && (!hasLength || announcesTrailers);
+  if (isChunked) fields.push('transfer-encoding', 'chunked');
   head.method = method;
   head.target = path;
   head.protocol = protocol;
-  head.fields = fields;
+  head.fields = isChunked && hasLength ? withoutLength(fields) : fields;
   return true;
+}
+
+function withoutLength(fields: readonly string[]): string[] {
+  return fields.filter((_, at) => fields[at - (at % 2)] !== 'content-length');
 }
 
 /** Sections 8.3.1 and 8.5, and RFC 8441 section 4. */

@@ -1,0 +1,67 @@
+// What became of every request: sent = answered + left by their client + lost, and of the lost which are so by contract.
+// torc promises no request that may be repeated; what had begun where somebody died cannot be (docs/healing.md). A loss is
+// by contract only where such a death was going on at its time, and it is of a kind that this death may take. Pure.
+
+export interface Tally {
+  /** Since 1970, like all times here. */
+  readonly atMs: number;
+  readonly sent: Record<string, number>;
+  readonly answered: Record<string, number>;
+  readonly aborted: Record<string, number>;
+  /** Asked again by the client, because a connection that was idle closed, or a stream was refused. */
+  repeated: number;
+  /** p50 and p99 of this second. */
+  readonly latenciesMs: number[];
+  /** The longest time without any answer. */
+  readonly gapMs: number;
+}
+
+export interface Loss {
+  readonly kind: string;
+  readonly cause: string;
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
+
+export type TroubleKind = 'kill' | 'hang' | 'rollout' | 'scale' | 'reload' | 'worker' | 'replace' | 'engine';
+
+export interface Trouble {
+  readonly kind: TroubleKind;
+  readonly fromMs: number;
+  /** All was well again. */
+  readonly untilMs: number;
+}
+
+/** Clocks of two processes, and words on their way. */
+const SLACK_MS = 2_000;
+/** What had begun with a replica cannot be begun again: not idempotent, too large to be kept, or answered in part. */
+const BEGUN = /^(?:post|upload|slow reader|tunnel|HTTP\/2 post|abort)$/;
+/** How that looks. */
+const ENDED =
+  /^(?:50[24] |answer cut|tunnel cut|closed before the tunnel|50[24] instead|reset 2 |ECONNRESET|EPIPE)/;
+/** The kernel closes what a worker had. */
+const RESET = /^(?:ECONNRESET|EPIPE|answer cut|tunnel cut|closed before the tunnel|reset |socket hang up)/;
+
+export function isByContract({ kind, cause, beganMs, endedMs }: Loss, troubles: readonly Trouble[]): boolean {
+  return troubles.some(trouble => {
+    if (endedMs < trouble.fromMs - SLACK_MS || beganMs > trouble.untilMs + SLACK_MS) return false;
+    switch (trouble.kind) {
+      case 'kill':
+      case 'hang':
+        return BEGUN.test(kind) && ENDED.test(cause);
+      // Those that were with it when it died.
+      case 'worker':
+        return RESET.test(cause) && beganMs <= trouble.fromMs + SLACK_MS;
+      // The grace of long ones is bounded.
+      case 'rollout':
+      case 'scale':
+      case 'replace':
+        return kind === 'tunnel' && /^(?:tunnel cut|ECONNRESET)/.test(cause);
+      default:
+        return false;
+    }
+  });
+}
+
+export const total = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -1,0 +1,53 @@
+// The processes of one torc, and what they have: found in /proc by the place of their state, which is the run's alone, so
+// that a torc that was replaced is still found, whoever is its parent.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly rssBytes: number;
+  readonly descriptors: number;
+}
+
+export interface TorcProcesses {
+  /** Several while one is being replaced. */
+  readonly primaries: readonly Process[];
+  readonly workers: readonly Process[];
+}
+
+const PAGE_BYTES = 4096;
+
+export function processesOf(stateDirectory: string): TorcProcesses {
+  const all: Process[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const one = read(name, stateDirectory);
+    if (one !== null) all.push(one);
+  }
+  const pids = new Set(all.map(({ pid }) => pid));
+  return {
+    primaries: all.filter(({ parent }) => !pids.has(parent)),
+    workers: all.filter(({ parent }) => pids.has(parent)),
+  };
+}
+
+function read(pid: string, stateDirectory: string): Process | null {
+  try {
+    const folder = `/proc/${pid}`;
+    if (!readFileSync(`${folder}/cmdline`, 'utf8').includes('/src/main.ts')) return null;
+    if (!readFileSync(`${folder}/environ`, 'utf8').includes(`TORC_STATE_DIR=${stateDirectory}\0`))
+      return null;
+    // Behind the name, which may have spaces: state, parent.
+    const fields = readFileSync(`${folder}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    if (fields[0] === 'Z') return null;
+    return {
+      pid: Number(pid),
+      parent: Number(fields[1]),
+      rssBytes: Number(readFileSync(`${folder}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES,
+      descriptors: readdirSync(`${folder}/fd`).length,
+    };
+  } catch {
+    return null; // gone meanwhile
+  }
+}

@@ -1,0 +1,168 @@
+// The torc of the soak: started as `npm start` does, by a settings file that reloads change, its log in a file whose size is
+// watched. It is asked on its public port, as an operator would.
+
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../test/support/torc.ts';
+import { waitFor } from '../../test/support/wait.ts';
+import { processesOf, type TorcProcesses } from './processes.ts';
+
+/** A roll-out of a command wants one. */
+const TOKEN = 'soaked-for-hours-and-hours';
+const ASK_TIMEOUT_MS = 90_000;
+const CLOSE_TIMEOUT_MS = 60_000;
+
+interface Slot {
+  readonly name: string;
+  readonly state: string;
+  /** "pid 17". */
+  readonly replica: string;
+  readonly generation: number;
+}
+
+const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
+
+export class SoakedTorc {
+  readonly url: string;
+  readonly command: string;
+  readonly #folder: string;
+  readonly #log: string;
+  #version = 0;
+
+  private constructor(port: number) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.#folder = mkdtempSync(join(tmpdir(), 'torc-soak-'));
+    this.#log = join(this.#folder, 'log');
+    this.command = `exec ${process.execPath} ${join(import.meta.dirname, 'replica.ts')}`;
+    this.write();
+    const log = openSync(this.#log, 'a');
+    const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], {
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        PORT: String(port),
+        TORC_CONFIG: join(this.#folder, 'torc.yaml'),
+        TORC_STATE_DIR: this.#folder,
+        TORC_ADMIN_TOKEN: TOKEN,
+      },
+      stdio: ['ignore', log, log],
+      // Whoever stops the bench by its terminal stops it, and it stops torc.
+      detached: true,
+    });
+    child.unref();
+    closeSync(log);
+  }
+
+  static async start(): Promise<SoakedTorc> {
+    const torc = new SoakedTorc(await freePort());
+    process.on('exit', () => torc.#kill());
+    await torc.isWell();
+    return torc;
+  }
+
+  /** Other settings than before, all of which a reload changes. */
+  write(): void {
+    const turn = this.#version++ % 2;
+    const settings = {
+      driver: 'process',
+      workers: 2,
+      replicas: 3,
+      'replica-command': this.command,
+      // Hung is who has been silent for so long: a soak has no half minutes for that.
+      'dead-after-ms': 5_000,
+      retries: 2 + turn,
+      'balance-factor': turn === 0 ? 0 : 1.5,
+      'client-idle-timeout-ms': 60_000 + turn,
+      'max-queue': 1024 + turn,
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`);
+    writeFileSync(join(this.#folder, 'torc.yaml'), lines.join(''));
+  }
+
+  async ask(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+    const response = await fetch(this.url + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
+    return JSON.parse(text) as Record<string, unknown>;
+  }
+
+  async slots(): Promise<Slot[]> {
+    return (await this.ask('GET', '/admin/slots')).slots as Slot[];
+  }
+
+  async metrics(): Promise<string> {
+    return (
+      await fetch(`${this.url}/metrics`, { headers, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) })
+    ).text();
+  }
+
+  /** All slots are ready, and all workers route by the same snapshot. */
+  isWell(timeoutMs = ASK_TIMEOUT_MS): Promise<void> {
+    const isWell = async (): Promise<boolean> => {
+      const [slots, metrics] = await Promise.all([this.slots(), this.metrics()]);
+      const isCurrent = metricOf(metrics, 'torc_workers_current') === metricOf(metrics, 'torc_workers');
+      return slots.length > 0 && slots.every(({ state }) => state === 'ready') && isCurrent;
+    };
+    return waitFor(() => isWell().catch(() => false), { timeoutMs, what: 'torc to be well' });
+  }
+
+  get processes(): TorcProcesses {
+    return processesOf(this.#folder);
+  }
+
+  get primary(): number {
+    return this.processes.primaries.at(-1)?.pid ?? 0;
+  }
+
+  get logBytes(): number {
+    return statSync(this.#log).size;
+  }
+
+  /** How often the log has it. */
+  said(text: string): number {
+    return readFileSync(this.#log, 'utf8').split(text).length - 1;
+  }
+
+  keepLog(path: string): void {
+    copyFileSync(this.#log, path);
+  }
+
+  async close(): Promise<void> {
+    for (const { pid } of this.processes.primaries) process.kill(pid, 'SIGTERM');
+    await waitFor(() => this.processes.primaries.length === 0, {
+      timeoutMs: CLOSE_TIMEOUT_MS,
+      what: 'torc to end',
+    });
+    this.#kill();
+  }
+
+  #kill(): void {
+    const { primaries, workers } = this.processes;
+    for (const { pid } of [...primaries, ...workers]) process.kill(pid, 'SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** The sum of a gauge's or counter's lines; `labels`: a part of them. */
+export function metricOf(metrics: string, name: string, labels = ''): number {
+  return metrics
+    .split('\n')
+    .filter(line => /^[a-z_]+/.exec(line)?.[0] === name && line.includes(labels))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}

@@ -1,0 +1,108 @@
+// What is done to a torc under load, one row each, and when that is over: as an operator, a deploy, a crash would do it. Which
+// comes next is drawn by the seed.
+
+import { commands } from '../../src/cli/commands.ts';
+import type { Random } from '../../src/core/random.ts';
+import { waitFor } from '../../test/support/wait.ts';
+import type { TroubleKind } from './accounts.ts';
+import type { SoakedTorc } from './torc.ts';
+
+const WITHIN_MS = 90_000;
+const until = (condition: () => boolean | Promise<boolean>, what: string): Promise<void> =>
+  waitFor(condition, { timeoutMs: WITHIN_MS, what });
+
+export interface Row {
+  readonly kind: TroubleKind;
+  /** How often, beside the others. */
+  readonly weight: number;
+  readonly strike: (torc: SoakedTorc, random: Random) => Promise<void>;
+}
+
+const oneOf = <T>(list: readonly T[], random: Random): T => list[Math.floor(random() * list.length)]!;
+
+/** A replica is lost: over when its slot has another. */
+const lose =
+  (signal: NodeJS.Signals) =>
+  async (torc: SoakedTorc, random: Random): Promise<void> => {
+    const { name, replica, generation } = oneOf(await torc.slots(), random);
+    process.kill(Number(replica.replace('pid ', '')), signal);
+    const isReplaced = async (): Promise<boolean> =>
+      // One that is scaled away meanwhile has none.
+      (await torc.slots()).every(slot => slot.name !== name || slot.generation > generation);
+    await until(() => isReplaced().catch(() => false), `slot ${name} to have another replica`);
+  };
+
+const rows: readonly Row[] = [
+  { kind: 'kill', weight: 4, strike: lose('SIGKILL') },
+  { kind: 'hang', weight: 1, strike: lose('SIGSTOP') },
+  {
+    kind: 'rollout',
+    weight: 1,
+    strike: async (torc, random) => {
+      await torc.ask('POST', '/admin/rollout', {
+        command: `V=${Math.floor(random() * 1e6)} ${torc.command}`,
+      });
+      const isOver = async (): Promise<boolean> =>
+        (await torc.ask('GET', '/admin/rollout')).state !== 'running';
+      await until(() => isOver().catch(() => false), 'the roll-out to end');
+    },
+  },
+  {
+    kind: 'scale',
+    weight: 2,
+    strike: async torc => {
+      await torc.ask('POST', '/add', { n: 1, hostnames: ['more'] });
+      await torc.ask('DELETE', '/rm', { n: 1, hostnames: ['more'] });
+    },
+  },
+  {
+    kind: 'reload',
+    weight: 4,
+    strike: async torc => {
+      const before = torc.said('settings reloaded');
+      torc.write();
+      process.kill(torc.primary, 'SIGHUP');
+      await until(() => torc.said('settings reloaded') > before, 'the settings to be read');
+    },
+  },
+  {
+    kind: 'worker',
+    weight: 1,
+    strike: async (torc, random) => {
+      const before = torc.processes.workers.map(({ pid }) => pid);
+      const victim = oneOf(before, random);
+      process.kill(victim, 'SIGKILL');
+      const isBack = (): boolean => {
+        const now = torc.processes.workers.map(({ pid }) => pid);
+        return !now.includes(victim) && now.length === before.length;
+      };
+      await until(isBack, 'another worker');
+    },
+  },
+  {
+    kind: 'replace',
+    weight: commands.some(({ name }) => name === 'replace') ? 2 : 0,
+    strike: async torc => {
+      const before = torc.primary;
+      process.kill(before, 'SIGUSR2');
+      const isReplaced = (): boolean => {
+        const { primaries } = torc.processes;
+        return primaries.length === 1 && primaries[0]!.pid !== before;
+      };
+      await until(isReplaced, 'another torc');
+    },
+  },
+];
+
+/** `beside`: what goes on already; two of a kind are one too many. */
+export function draw(random: Random, only: readonly string[], beside: Row | null): Row | null {
+  const among = rows.filter(
+    row => row.weight > 0 && row !== beside && (only.length === 0 || only.includes(row.kind)),
+  );
+  let at = random() * among.reduce((sum, { weight }) => sum + weight, 0);
+  for (const row of among) {
+    at -= row.weight;
+    if (at < 0) return row;
+  }
+  return among.at(-1) ?? null;
+}
