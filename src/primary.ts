@@ -22,6 +22,7 @@ import { type Part, Reloader } from './config/reload.ts';
 import { Autoscaler } from './control/autoscale.ts';
 import { EventFile } from './control/event-file.ts';
 import { Supervisor } from './control/supervisor.ts';
+import { WeightFile } from './control/weight-file.ts';
 import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
 import { isSocketPath } from './core/host-port.ts';
@@ -70,6 +71,7 @@ export async function runPrimary(
   const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);
   const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
+  const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
   const made = await createDriver(config, {
@@ -119,6 +121,7 @@ export async function runPrimary(
     dataPlane: workers,
     settings: () => reloader.settings.config,
     eventStore: eventFile,
+    weightStore,
   });
   const admin = new Admin({
     settings: reloader,

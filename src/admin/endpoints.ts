@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { RINGS } from '../core/types.ts';
 import type { Need } from './access.ts';
 import { MOST_HOT_KEYS } from './hot-keys.ts';
-import { membership, rolloutBody } from './payload.ts';
+import { membership, rolloutBody, weightBody } from './payload.ts';
 import * as schemas from './schemas.ts';
 
 export interface Parameter {
@@ -17,7 +17,7 @@ export interface Parameter {
 }
 
 export interface Endpoint {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With `{name}` for parameters. */
   readonly path: string;
   readonly need: Need;
@@ -52,7 +52,7 @@ const get = (
 });
 
 const change = (
-  method: 'POST' | 'DELETE',
+  method: 'POST' | 'PUT' | 'DELETE',
   path: string,
   summary: string,
   body: z.ZodType | null,
@@ -89,6 +89,16 @@ export const endpoints: readonly Endpoint[] = [
       '/admin/slots/{slot}/replace',
       'Another replica for a slot, now, proven before the old one drains; answers when the slot has it',
       null,
+      schemas.slots,
+    ),
+    parameters: [slotInPath],
+  },
+  {
+    ...change(
+      'PUT',
+      '/admin/slots/{slot}/weight',
+      'How much of the keys a slot gets; 0 drains it, null takes an earlier word back',
+      weightBody,
       schemas.slots,
     ),
     parameters: [slotInPath],

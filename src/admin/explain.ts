@@ -12,6 +12,7 @@ import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, makeTable, NONE, rowOf } from '../ring/table.ts';
 import { FoundKey, findKey } from '../routing/key.ts';
 import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
+import { choosableOf } from '../routing/snapshot.ts';
 import { hex } from './views.ts';
 
 /** The key of a question. `text` has one character per byte, as the data plane sees it; null: it is random. */
@@ -114,11 +115,7 @@ export function explainView(
   const choices = choicesOf(pickable, hash).map(id => {
     const slot = byId.get(id);
     const state = slot?.state ?? 'dead';
-    return {
-      slot: slot?.name ?? `id ${id}`,
-      state,
-      ...(state === 'ready' ? {} : { skipped: slot?.change.cause ?? 'the slot was removed' }),
-    };
+    return { slot: slot?.name ?? `id ${id}`, state, ...skipped(slot) };
   });
   const slotId = pick(pickable, hash, [], 0, 0);
   const servedBy = snapshot.upstreams.find(upstream => upstream.slotId === slotId)?.slot ?? null;
@@ -141,6 +138,12 @@ export function explainView(
   };
 }
 
+function skipped(slot: SlotView | undefined): { skipped?: string } {
+  if (slot === undefined) return { skipped: 'the slot was removed' };
+  if (slot.state !== 'ready') return { skipped: slot.change.cause };
+  return slot.weight === 0 ? { skipped: 'its weight is 0' } : {};
+}
+
 function reason(slotId: number, isChoice: boolean): string {
   if (slotId === NO_SLOT) return 'nobody: no replica is ready (503)';
   return isChoice ? 'first usable choice of the row' : 'the first usable choice of the rows that follow';
@@ -153,8 +156,10 @@ function choicesOf({ table, ids }: Pickable, hash: number): number[] {
   if (!table.nearest) return inRow;
   const usable = new Uint8Array(Math.max(...inRow, ...ids) + 1).fill(1);
   const upstreams = Array.from(usable, () => IDLE);
+  const weights = { of: new Float64Array(usable.length).fill(1), sum: usable.length };
   return inRow.map((_, gone) => {
-    const slotId = pick({ table, usable, usableCount: usable.length - gone, ids, upstreams }, hash, [], 0, 0);
+    const usableCount = usable.length - gone;
+    const slotId = pick({ table, usable, usableCount, weights, ids, upstreams }, hash, [], 0, 0);
     usable[slotId] = 0;
     return slotId;
   });
@@ -164,14 +169,10 @@ const IDLE = { inFlight: 0 };
 
 /** The published state as a worker has it, with nothing in flight: bounded load is not foretold. */
 export function pickableOf({ algorithm, choices, points, upstreams }: SnapshotMessage): Pickable {
-  const ids = upstreams.map(upstream => upstream.slotId);
-  const usable = new Uint8Array(Math.max(0, ...ids.map(id => id + 1)));
-  for (const { slotId, state } of upstreams) usable[slotId] = state === 'ready' ? 1 : 0;
+  const choosable = choosableOf(upstreams);
   return {
     table: makeTable(algorithm, choices ?? new Uint16Array(CHOICES).fill(NONE), points),
-    usable,
-    usableCount: usable.reduce((sum, each) => sum + each, 0),
-    ids,
-    upstreams: Array.from(usable, () => IDLE),
+    ...choosable,
+    upstreams: Array.from(choosable.usable, () => IDLE),
   };
 }

@@ -1,9 +1,10 @@
-// Reads the bodies of /add, /rm and /admin/rollout: JSON text -> counted and named, or one plain sentence. Only the shape is checked
+// Reads the bodies of /add, /rm, /admin/rollout and of a slot's weight: JSON text -> counted and named, or one plain sentence. Only the shape is checked
 // here (zod); what the names mean for the slots that exist is control/membership.ts.
 
 import { z } from 'zod';
 import { fields } from '../config/fields.ts';
 import { shown } from '../config/names.ts';
+import { MOST_WEIGHT } from '../control/weights.ts';
 import { nearest } from '../core/nearest.ts';
 
 export interface MembershipRequest {
@@ -51,6 +52,31 @@ function unknownField(name: string): string {
   const candidate = nearest(name.toLowerCase(), ['hostnames']);
   const meant = candidate === null ? '' : `did you mean ${candidate}? `;
   return `unknown field "${shown(name)}": ${meant}known are ${KNOWN.join(' and ')}`;
+}
+
+/** Two decimals: a hundredth of another slot's share is the least that a canary needs. */
+export const weightBody = z.strictObject({
+  weight: z
+    .number()
+    .min(0)
+    .max(MOST_WEIGHT)
+    .refine(weight => Math.abs(weight * 100 - Math.round(weight * 100)) < 1e-9)
+    .nullable(),
+});
+
+/** `{"weight":2}` -> what a slot shall have, null where an earlier word is taken back. */
+export function readWeight(body: string): { weight: number | null } | { fault: string } {
+  let payload: unknown;
+  try {
+    payload = JSON.parse(body);
+  } catch {
+    payload = undefined;
+  }
+  const parsed = weightBody.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  return {
+    fault: `the body must be like {"weight":2}: 0 (drained) to ${MOST_WEIGHT} with two decimals at most, or null for what it was before anybody said`,
+  };
 }
 
 const version = z.string().max(4096);

@@ -22,7 +22,7 @@ import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { AdminPage } from './page.ts';
-import { readMembership, readRollout } from './payload.ts';
+import { readMembership, readRollout, readWeight } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
 import { keyText, reloaded, settingsView } from './settings.ts';
@@ -47,7 +47,7 @@ interface Asked {
 type Handler = (admin: Admin, asked: Asked) => Promise<AdminReply> | AdminReply;
 
 interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: RegExp;
   readonly need: Need;
   readonly handler: Handler;
@@ -59,7 +59,7 @@ const look = (path: RegExp, handler: Handler, need: Need = 'read'): Route => ({
   need,
   handler,
 });
-const change = (method: 'POST' | 'DELETE', path: RegExp, handler: Handler): Route => ({
+const change = (method: 'POST' | 'PUT' | 'DELETE', path: RegExp, handler: Handler): Route => ({
   method,
   path,
   need: 'operate',
@@ -84,6 +84,7 @@ const routes: readonly Route[] = [
   ),
   look(/^\/admin\/slots$/, admin => admin.shared('slots', () => admin.slots())),
   change('POST', /^\/admin\/slots\/([^/]+)\/replace$/, (admin, asked) => admin.replace(asked)),
+  change('PUT', /^\/admin\/slots\/([^/]+)\/weight$/, (admin, asked) => admin.weigh(asked)),
   look(/^\/admin\/status$/, admin => admin.shared('status', () => admin.status())),
   look(/^\/admin\/explain$/, (admin, { request }) => admin.explain(request)),
   look(/^\/admin\/whatif$/, ({ whatIfs }, { query }) => whatIfs.answer(query)),
@@ -214,8 +215,14 @@ export class Admin {
   }
 
   async replace({ path }: Asked): Promise<AdminReply> {
-    const slot = path.slice('/admin/slots/'.length, -'/replace'.length);
-    const outcome = await this.#context.supervisor.replace(slot);
+    const outcome = await this.#context.supervisor.replace(slotIn(path));
+    return outcome.ok ? this.slots() : failure(outcome.status, outcome.message);
+  }
+
+  async weigh({ path, body }: Asked): Promise<AdminReply> {
+    const wanted = readWeight(body);
+    if ('fault' in wanted) return failure(400, wanted.fault);
+    const outcome = this.#context.supervisor.setWeight(slotIn(path), wanted.weight);
     return outcome.ok ? this.slots() : failure(outcome.status, outcome.message);
   }
 
@@ -363,6 +370,16 @@ export class Admin {
       queued: context.queued,
     });
     return { status: 200, headers: { 'content-type': this.#metrics.contentType }, body, more: false };
+  }
+}
+
+/** Names are addresses, too: brackets are percent-encoded in a path. */
+function slotIn(path: string): string {
+  const name = path.split('/')[3]!;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
   }
 }
 

@@ -9,6 +9,7 @@ const share = z.number().min(0).max(1);
 const count = z.int().min(0);
 const us = z.number().min(0).meta({ description: 'microseconds' });
 const hex = z.string().regex(/^0x[0-9a-f]{8}$/);
+const weight = z.number().min(0).meta({ description: 'its share is by this; 0: it is drained' });
 const slotName = z.string();
 const state = z.enum(['starting', 'ready', 'suspect', 'draining', 'dead']);
 const source = z.enum(['event', 'connection', 'heartbeat', 'outlier', 'listing', 'operator', 'supervisor']);
@@ -58,6 +59,7 @@ export const spare = z.strictObject(replicaFields);
 
 export const slot = z.strictObject({
   ...replicaFields,
+  weight,
   inFlight: count,
   requests: count,
   errors: count,
@@ -202,7 +204,7 @@ export const ring = z.strictObject({
     z.strictObject({
       slot: slotName,
       id: count,
-      weight: count,
+      weight,
       serverId: count.nullable(),
       rows: count,
       share,
@@ -273,6 +275,7 @@ export const stats = z.strictObject({
     z.strictObject({
       ...statsSlot,
       share,
+      weight: weight.optional(),
       lent: z.array(z.strictObject({ to: slotName, share })).optional(),
       requestsPerSecond: z.number().optional(),
       errorsPerSecond: z.number().optional(),
@@ -306,7 +309,7 @@ export const change = z.strictObject({
 export const notice = z.strictObject({
   seq: count,
   atMs: z.number(),
-  topic: z.enum(['rollout', 'scale', 'worker', 'settings', 'machine']),
+  topic: z.enum(['rollout', 'scale', 'weight', 'worker', 'settings', 'machine']),
   text: z.string(),
 });
 

@@ -122,6 +122,7 @@ export function statsView(source: StatsSource): StatsDocument {
           {
             ...identity(slot, wallMs),
             share,
+            ...(slot.weight === 1 ? {} : { weight: slot.weight }),
             ...(lent.length === 0 ? {} : { lent: [...lent] }),
             ...(samples && rates(samples[0].slots.get(slot.name), samples[1].slots.get(slot.name), seconds)),
             p50Us,

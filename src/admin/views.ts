@@ -24,6 +24,7 @@ export function slotsView(
   return {
     slots: slots.map(slot => ({
       ...slotView(slot),
+      weight: slot.weight,
       inFlight: inFlight(slot.name),
       ...loadView(totals.slots.get(slot.name)),
       lastMinute: recent(slot.replicaId, 60_000),

@@ -19,7 +19,7 @@ export interface Answered {
 export type Outcome = Answered | { readonly kind: 'fault'; readonly fault: string };
 
 export interface Question {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path and query. */
   readonly path: string;
   /** What is sent as JSON. */
@@ -75,6 +75,7 @@ export async function faultOf(target: Target, question: Question, answer: Answer
   const message = messageOf(text);
   if (status === 401)
     return `${target.url} needs a token: set TORC_ADMIN_TOKEN or TORC_ADMIN_TOKEN_FILE as the running torc has it (${message ?? 'HTTP 401'})`;
+  if (status === 404 && message?.startsWith('there is no slot ')) return message;
   if (status === 404 || status === 405) return await notKnown(target, question);
   const faults = faultsIn(text);
   if (faults.length > 0) return ['nothing has changed:', ...faults].join('\n');

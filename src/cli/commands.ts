@@ -80,6 +80,15 @@ export const commands: readonly Command[] = [
     examples: ['torc rollout app:2', 'torc rollout --stop'],
   },
   {
+    name: 'weight',
+    operand: 'SLOT=WEIGHT',
+    needsOperand: true,
+    meaning:
+      'how much of the keys a slot gets: 0 (drained) to 256, or "default" for what it was before anybody said',
+    options: [json, url],
+    examples: ['torc weight 3=0', 'torc weight 1=0.05', 'torc weight 3=default'],
+  },
+  {
     name: 'reload',
     operand: '',
     needsOperand: false,

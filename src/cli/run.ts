@@ -13,7 +13,7 @@ import { ask, faultOf, messageOf, type Question } from './client.ts';
 import type { CommandLine } from './command-line.ts';
 import { completionOf, SHELLS } from './completion.ts';
 import { type Target, targetAt, targetOf, tokenFor } from './target.ts';
-import { explainText, rolloutText, statusText } from './texts.ts';
+import { explainText, rolloutText, statusText, weightText } from './texts.ts';
 
 export interface Around {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -37,6 +37,7 @@ const works: Readonly<Record<string, Work>> = {
   status: withTarget(showStatus),
   explain: withTarget(explain),
   rollout: withTarget(rollOut),
+  weight: withTarget(weigh),
   reload: withTarget(reload),
 };
 
@@ -159,6 +160,19 @@ async function rolloutQuestion(
   const { driver } = JSON.parse(text) as z.infer<typeof status>;
   const body = driver.name === 'process' ? { command: operand } : { image: operand };
   return { method: 'POST', path, body, isLong: true };
+}
+
+async function weigh({ line, around, ask: asked }: Asking): Promise<number> {
+  const [, slot = '', word = ''] = /^(.+)=(default|\d{1,3}(?:\.\d{1,2})?)$/.exec(line.operand!) ?? [];
+  if (slot === '')
+    return wrong(around, [
+      `torc weight: "${line.operand}" is no such thing; allowed: SLOT=WEIGHT, the weight 0 to 256 with two decimals at most, or "default"`,
+    ]);
+  const weight = word === 'default' ? null : Number(word);
+  const path = `/admin/slots/${encodeURIComponent(slot)}/weight`;
+  const text = await asked({ method: 'PUT', path, body: { weight } });
+  if (text === null) return REFUSED;
+  return show(line, around, text, () => weightText(JSON.parse(text) as z.infer<typeof slots>, slot));
 }
 
 async function reload({ line, around, ask: asked }: Asking): Promise<number> {

@@ -55,6 +55,13 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
   ].join('\n');
 }
 
+export function weightText({ slots }: Slots, name: string): string {
+  const weight = slots.find(slot => slot.name === name)?.weight ?? 0;
+  const all = slots.reduce((sum, slot) => sum + slot.weight, 0);
+  if (weight === 0) return `slot ${name} is drained: its keys go to their next choices`;
+  return `slot ${name} has the weight ${weight} of ${Math.round(all * 100) / 100} in all: ${Math.round((1000 * weight) / all) / 10} % of the keys`;
+}
+
 export function explainText(explanation: Explanation): string {
   if (explanation.key === null) return `the key is random: ${explanation.because}`;
   const { key, source, hash, row, rows, algorithm, choices, servedBy, because } = explanation;

@@ -23,7 +23,9 @@ import {
   type Slot,
   Slots,
   type Version,
+  weightOf,
 } from './slots.ts';
+import { weightInWords } from './weights.ts';
 
 export interface FleetEvents {
   /** Somebody has to look at a replica. */
@@ -34,7 +36,7 @@ export interface FleetEvents {
 }
 
 export class Fleet {
-  readonly slots = new Slots();
+  readonly slots: Slots;
   readonly journal: Journal;
   readonly replacer: Replacer;
   readonly #health: Health;
@@ -46,6 +48,7 @@ export class Fleet {
     const { driver, dataPlane, clock, log, settings } = options;
     this.#options = options;
     this.#events = events;
+    this.slots = new Slots(options.weightStore?.read());
     this.journal = new Journal(clock, log, options.eventStore ?? null);
     this.#health = new Health({
       ...options,
@@ -309,6 +312,14 @@ export class Fleet {
     for (const slot of there) this.release(slot, slot.member!, 'hung', cause, 'heartbeat');
     this.#events.onChange();
     return there.map(({ name }) => name);
+  }
+
+  /** An operator's word on how much of the keys a slot gets; null takes it back. */
+  weigh(slot: Slot, weight: number | null): void {
+    const before = weightOf(slot);
+    const all = this.slots.setWeight(slot, weight);
+    this.#options.weightStore?.write(all);
+    if (weightOf(slot) !== before) this.journal.announce('weight', weightInWords(slot, before));
   }
 
   /** A roll-out has succeeded with it. */

@@ -30,12 +30,12 @@ export interface ControlEvent {
   readonly readyMs?: number;
 }
 
-/** What is more than one slot's: a roll-out's progress, a decision to scale, a worker or a machine that was lost, a reload. */
+/** What is more than one slot's: a roll-out's progress, a decision to scale, another weight, a worker or a machine that was lost, a reload. */
 export interface Notice {
   readonly seq: number;
   /** Since 1970. */
   readonly atMs: number;
-  readonly topic: 'rollout' | 'scale' | 'worker' | 'settings' | 'machine';
+  readonly topic: 'rollout' | 'scale' | 'weight' | 'worker' | 'settings' | 'machine';
   readonly text: string;
 }
 

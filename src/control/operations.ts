@@ -19,6 +19,7 @@ import { inWords, type RetireHow } from './replace.ts';
 import { Rollout, type RolloutRun, SEAT_TIMEOUT_MS } from './rollout.ts';
 import { isReady, type Slot, type Version } from './slots.ts';
 import type { Waiters } from './waiters.ts';
+import { weightRefusal } from './weights.ts';
 
 /** /add and a replacement: for the whole call, and more for each replica, because starts are bounded. */
 const CHANGE_WAIT_MS = 30_000;
@@ -112,6 +113,7 @@ export class Operations {
       );
       if (!plan.ok) return plan;
       const leaving = plan.names.map(name => this.#fleet.slots.get(name)!);
+      for (const slot of leaving) this.#fleet.weigh(slot, null);
       await this.#vacate(leaving, 'drain', 'removed');
       return { ok: true };
     });
@@ -124,13 +126,30 @@ export class Operations {
    */
   replace(name: string): Promise<Outcome> {
     return this.#bounded(async () => {
-      const slot = this.#fleet.slots.listed().find(each => each.name === name);
+      const slot = this.#listed(name);
       if (slot === undefined) return refuse(404, `there is no slot ${name}`);
       if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
       if (this.#options.isAway())
         return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
       return isReady(slot) ? this.#replaceBeside(slot) : this.#refill(slot);
     });
+  }
+
+  /** In force when it comes back, and published. `weight`: null takes an earlier word back. */
+  setWeight(name: string, weight: number | null): Outcome {
+    if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    const slots = this.#fleet.slots.serving();
+    const slot = this.#listed(name);
+    if (slot === undefined) return refuse(404, `there is no slot ${name}`);
+    const refusal = weightRefusal(slot, weight, slots, this.#options.settings().ring);
+    if (refusal !== null) return refusal;
+    this.#fleet.weigh(slot, weight);
+    this.#options.tick();
+    return { ok: true };
+  }
+
+  #listed(name: string): Slot | undefined {
+    return this.#fleet.slots.listed().find(each => each.name === name);
   }
 
   async #replaceBeside(slot: Slot): Promise<Outcome> {

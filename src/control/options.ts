@@ -9,6 +9,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { Driver, Probe } from './driver.ts';
 import type { EventStore } from './journal.ts';
 import type { QuestionSettings } from './questions.ts';
+import type { WeightStore } from './weight-file.ts';
 
 /** What the supervisor reads of the settings; a Config fits. */
 export interface SupervisorSettings extends QuestionSettings {
@@ -37,4 +38,6 @@ export interface SupervisorOptions {
   readonly settings: () => SupervisorSettings;
   /** Absent: events are in memory only. */
   readonly eventStore?: EventStore;
+  /** Absent: weights that an operator set are in memory only. */
+  readonly weightStore?: WeightStore;
 }

@@ -1,16 +1,22 @@
 // Slots -> the snapshot that workers route by. One writer, whole states, one number that only grows: a worker can tell
 // which of two it has, and never sees half a change. The table holds every listed slot, also one that is out (its
-// keys go to their next choices and come back), so only /add, /rm and a list of given ones rebuild it. Upstreams are only those whose address
+// keys go to their next choices and come back), so only /add, /rm, another weight and a list of given ones rebuild it. Upstreams are only those whose address
 // is believed: ready, or suspect (its pool stays for what is in flight). What is starting, draining or dead is absent,
 // because the next container may have the dead one's address (measured on both engines). What is dead or hangs is also
 // named as lost, because a drained replica's requests are to end and a lost one's are to be tried elsewhere. Those that
 // may not be tried twice keep their chance while it hangs, and end once it is gone.
 
-import { type RingAlgorithm, type SnapshotMessage, UNKNOWN_EPOCH, type UpstreamSpec } from '../core/types.ts';
+import {
+  knowsWeights,
+  type RingAlgorithm,
+  type SnapshotMessage,
+  UNKNOWN_EPOCH,
+  type UpstreamSpec,
+} from '../core/types.ts';
 import { createTableBuilder, type TableBuilder, tableChecksum } from '../ring/build.ts';
 import { byName } from '../ring/table.ts';
 import type { Leaving } from './replace.ts';
-import type { Slot } from './slots.ts';
+import { type Slot, weightOf } from './slots.ts';
 
 export class Publisher {
   #builder: TableBuilder;
@@ -56,10 +62,13 @@ export class Publisher {
 
   /** Takes the state of the listed slots and of what leaves; true when there is a new snapshot to publish. */
   update(slots: readonly Slot[], leaving: Iterable<Leaving> = []): boolean {
+    const { algorithm } = this.snapshot;
     // By name: in what order slots came here is no torc's business elsewhere (pick's last resort goes by it).
-    const upstreams = [...slots].sort(byName).flatMap(upstreamOf);
-    const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${slot.weight}#${slot.serverId}`).join();
-    const upstreamsKey = upstreams.map(each => `${each.slotId}=${each.replicaId} ${each.state}`).join();
+    const upstreams = [...slots].sort(byName).flatMap(slot => upstreamOf(slot, algorithm));
+    const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${weightOf(slot)}#${slot.serverId}`).join();
+    const upstreamsKey = upstreams
+      .map(each => `${each.slotId}=${each.replicaId} ${each.state} ${each.weight}`)
+      .join();
     const losses = [...leaving].filter(each => each.loss !== null);
     const lost = losses.map(idOf);
     const gone = losses.filter(each => each.loss === 'gone').map(idOf);
@@ -79,7 +88,12 @@ export class Publisher {
     slots: readonly Slot[],
   ): Pick<SnapshotMessage, 'checksum' | 'tableVersion' | 'rows' | 'choices' | 'points'> {
     const table = this.#builder.update(
-      slots.map(({ id, name, weight, serverId }) => ({ id, name, weight, serverId })),
+      slots.map(slot => ({
+        id: slot.id,
+        name: slot.name,
+        weight: weightOf(slot),
+        serverId: slot.serverId,
+      })),
     );
     const { rows, choices, points } = table;
     const tableVersion = this.snapshot.tableVersion + 1;
@@ -89,7 +103,7 @@ export class Publisher {
 
 const idOf = ({ member }: Leaving): string => member.replica.id;
 
-function upstreamOf(slot: Slot): UpstreamSpec[] {
+function upstreamOf(slot: Slot, ring: RingAlgorithm): UpstreamSpec[] {
   const { member } = slot;
   if (member === null || (member.state !== 'ready' && member.state !== 'suspect')) return [];
   const { id: replicaId, host, port, tls } = member.replica;
@@ -103,6 +117,13 @@ function upstreamOf(slot: Slot): UpstreamSpec[] {
       port,
       ...(tls && { tls }),
       state: member.state,
+      weight: servingWeight(slot, ring),
     },
   ];
+}
+
+/** A ring that knows no weights gives equal shares, but nothing to 0. */
+function servingWeight(slot: Slot, ring: RingAlgorithm): number {
+  const weight = weightOf(slot);
+  return weight === 0 || knowsWeights(ring) ? weight : 1;
 }

@@ -90,8 +90,11 @@ export interface Slot {
   readonly spare: boolean;
   /** A seat: the one spare that is kept for this slot, and promoted into no other; of a roll-out, or of a replacement. */
   readonly seatOf: Slot | null;
-  /** What the circles of other balancers make of it; null: HAProxy's id by its name or place. */
+  /** As it came with its replica; 1 where nothing was said. */
   weight: number;
+  /** What an operator said, above that; null: nothing. */
+  setWeight: number | null;
+  /** HAProxy's id; null: by its name or place. */
   serverId: number | null;
   /** What its next replica runs; null: what torc was configured with. */
   version: Version | null;
@@ -111,6 +114,9 @@ export interface Slot {
   trouble: Signal | null;
   change: Change;
 }
+
+/** Of slots that are gone, the oldest words are forgotten. */
+const MOST_SET_WEIGHTS = 2_000;
 
 /** A replica that has not answered until then has somebody look why; then at twice the time. */
 const FIRST_ADVICE_MS = 2_000;
@@ -162,6 +168,9 @@ export function moveTo(member: Member, to: ReplicaState, nowMs: number): void {
   member.confirming = false;
 }
 
+/** In force; 0: it is in the table and gets nothing. */
+export const weightOf = ({ weight, setWeight }: Slot): number => setWeight ?? weight;
+
 /** A slot without a member is dead until a start is under way. */
 export const stateOf = (slot: Slot): ReplicaState =>
   slot.member?.state ?? (slot.starting === null ? 'dead' : 'starting');
@@ -184,6 +193,12 @@ export class Slots {
   readonly #serving = new Map<string, Slot>();
   readonly #spares = new Map<string, Slot>();
   readonly #byReplica = new Map<string, Slot>();
+  /** What an operator said, by name: a given slot that goes and comes back finds it. */
+  readonly #setWeights: Map<string, number>;
+
+  constructor(setWeights: Map<string, number> = new Map()) {
+    this.#setWeights = setWeights;
+  }
 
   add(name: string, change: Change, joining: boolean): Slot {
     invariant(!this.#serving.has(name), `slot ${name} exists`);
@@ -210,6 +225,16 @@ export class Slots {
   remove(slot: Slot): void {
     slot.removed = true;
     (slot.spare ? this.#spares : this.#serving).delete(slot.name);
+  }
+
+  /** An operator's word on a slot's weight, or null to take it back. All of them, by name. */
+  setWeight(slot: Slot, weight: number | null): ReadonlyMap<string, number> {
+    slot.setWeight = weight;
+    this.#setWeights.delete(slot.name);
+    if (weight !== null) this.#setWeights.set(slot.name, weight);
+    for (const name of this.#setWeights.keys())
+      if (this.#setWeights.size > MOST_SET_WEIGHTS && !this.#serving.has(name)) this.#setWeights.delete(name);
+    return this.#setWeights;
   }
 
   get(name: string): Slot | undefined {
@@ -267,6 +292,7 @@ export class Slots {
       spare: id === -1,
       seatOf,
       weight: 1,
+      setWeight: this.#setWeights.get(name) ?? null,
       serverId: null,
       version: this.version,
       generation: 0,

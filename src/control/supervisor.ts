@@ -4,7 +4,7 @@
 // no request that comes after its event. Everything slow (starts, drains, stops) runs beside it and ends in another tick.
 // While the engine is away, routing goes on and starts wait.
 
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { SnapshotMessage, SuspectHint } from '../core/types.ts';
 import { Complaints } from './complaints.ts';
@@ -26,6 +26,7 @@ import { settingsFaults } from './settings-faults.ts';
 import { type Failure, forgetFailures, isReady, type Slot } from './slots.ts';
 import { type SlotView, slotView } from './view.ts';
 import { Waiters } from './waiters.ts';
+import { Wake } from './wake.ts';
 
 export type { ControlEvent, JournalEntry } from './journal.ts';
 export { isNotice } from './journal.ts';
@@ -61,7 +62,7 @@ export class Supervisor {
   #stopped: Promise<void> | null = null;
   #isTicking = false;
   #tickAgain = false;
-  #wake: Timer | null = null;
+  readonly #wake: Wake;
 
   /** Throws StartError when the ring cannot hold so many replicas. */
   constructor(options: SupervisorOptions) {
@@ -69,6 +70,7 @@ export class Supervisor {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#dataPlane = options.dataPlane;
+    this.#wake = new Wake(options.clock, () => this.#onWake());
     this.#fleet = new Fleet(options, {
       onSignal: signal => this.#signal(signal),
       onChange: () => this.#tick(),
@@ -172,7 +174,7 @@ export class Supervisor {
   }
 
   async #stop(remove: boolean): Promise<void> {
-    this.#wake?.cancel();
+    this.#wake.cancel();
     this.#observer.close();
     this.#fleet.close();
     // `start` tells its caller why `open` failed; here it only matters that it is over.
@@ -188,21 +190,23 @@ export class Supervisor {
     }
   }
 
-  // Operators' calls (operations.ts).
+  // Operators' calls: operations.ts says more of each.
 
   /** Resolves after the new replicas answered their heartbeats; on a failure everything of this call is undone. */
   add(change: MembershipChange): Promise<Outcome> {
     return this.#operations.add(change);
   }
 
-  /** Resolves after the drain. Replicas that are given (`static`) leave routing until the next start of torc. */
   remove(change: MembershipChange): Promise<Outcome> {
     return this.#operations.remove(change);
   }
 
-  /** Another replica for a slot, now; resolves when it is ready. */
   replace(name: string): Promise<Outcome> {
     return this.#operations.replace(name);
+  }
+
+  setWeight(name: string, weight: number | null): Outcome {
+    return this.#operations.setWeight(name, weight);
   }
 
   /** Resolves when every slot runs the version (an image, a command), or it stopped; the caller's going away ends nothing. */
@@ -213,7 +217,6 @@ export class Supervisor {
   /** Why none can begin now. */
   readonly rolloutRefusal = (): Refusal | null => this.#operations.rolloutRefusal();
 
-  /** Ends the roll-out under way: no further slot is replaced. */
   stopRollout(why: string): Outcome {
     return this.#operations.stopRollout(why);
   }
@@ -235,7 +238,6 @@ export class Supervisor {
     this.#tick();
   }
 
-  /** As many slots, as /add and /rm make them. */
   scaleTo(count: number): Promise<Outcome> {
     return this.#operations.scaleTo(count);
   }
@@ -376,17 +378,15 @@ export class Supervisor {
   }
 
   #armWake(): void {
-    const nowMs = this.#clock.nowMs();
     const rolloutMs = this.#mayJudgeRollout()
       ? this.#operations.latestRollout!.dueMs
       : Number.POSITIVE_INFINITY;
-    const dueMs = Math.min(this.#observer.dueMs, nextDueMs(this.#fleet.slots.all(), nowMs), rolloutMs);
-    this.#wake?.cancel();
-    this.#wake = null;
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    this.#wake = this.#clock.after(Math.max(0, dueMs - nowMs), () => {
-      if (this.#clock.nowMs() >= this.#observer.dueMs) void this.#observer.observe();
-      this.#tick();
-    });
+    const slotsMs = nextDueMs(this.#fleet.slots.all(), this.#clock.nowMs());
+    this.#wake.at(Math.min(this.#observer.dueMs, slotsMs, rolloutMs));
+  }
+
+  #onWake(): void {
+    if (this.#clock.nowMs() >= this.#observer.dueMs) void this.#observer.observe();
+    this.#tick();
   }
 }

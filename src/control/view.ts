@@ -3,13 +3,13 @@
 
 import { addressInWords } from '../core/host-port.ts';
 import type { ReplicaState } from '../core/types.ts';
-import { type Change, type Slot, stateOf } from './slots.ts';
+import { type Change, type Slot, stateOf, weightOf } from './slots.ts';
 
 export interface SlotView {
   readonly name: string;
   /** What the table's rows hold; -1 for a spare. */
   readonly id: number;
-  /** What a ring of weights makes of it (ring/table.ts). */
+  /** Its share is by this (ring/table.ts); 0: it is drained. */
   readonly weight: number;
   readonly serverId: number | null;
   readonly state: ReplicaState;
@@ -41,7 +41,7 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
   return {
     name: slot.name,
     id: slot.id,
-    weight: slot.weight,
+    weight: weightOf(slot),
     serverId: slot.serverId,
     state: stateOf(slot),
     generation: slot.generation,

@@ -22,6 +22,9 @@ export type RingAlgorithm = (typeof RINGS)[number];
 export const isCircle = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
 /** All but the historical ones. */
 export const knowsWeights = (ring: RingAlgorithm): boolean => ring !== 'assignment' && ring !== 'seed';
+/** A circle of another balancer, point by point: whole weights alone. */
+export const isCircle = (ring: RingAlgorithm): boolean =>
+  ring === 'nginx' || ring === 'ketama' || ring.startsWith('haproxy');
 
 /** How a TLS connection to a replica is verified. */
 export interface ReplicaTls {
@@ -43,6 +46,14 @@ export interface ReplicaAddress {
 /** Of a snapshot before the first list was read: that it names no slot says nothing. */
 export const UNKNOWN_EPOCH = 1;
 
+/** Since 1970: from then until then a slot takes its keys little by little (routing/slow-start.ts). */
+export interface WarmUp {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** The slot had another replica before, and its keys were lent while it had none. */
+  readonly isReturn: boolean;
+}
+
 /** One replica as the data plane needs it. `slotId` is what the table's rows hold: small, stable while the slot lives. */
 export interface UpstreamSpec extends ReplicaAddress {
   readonly slotId: number;
@@ -50,6 +61,10 @@ export interface UpstreamSpec extends ReplicaAddress {
   readonly generation: number;
   readonly replicaId: string;
   readonly state: ReplicaState;
+  /** Absent: 1. Of 0: it is in the table and gets nothing. */
+  readonly weight?: number;
+  /** Absent: it takes all its keys at once. */
+  readonly warmUp?: WarmUp;
 }
 
 /**

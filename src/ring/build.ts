@@ -3,7 +3,7 @@
 // moves no key. Names are hashed; ids are only written. Every update is a new table, because the old one is being read.
 
 import { invariant } from '../core/invariant.ts';
-import type { RingAlgorithm } from '../core/types.ts';
+import { isCircle, type RingAlgorithm } from '../core/types.ts';
 import { ASSIGNMENT_ROWS, buildAssignment } from './assignment.ts';
 import type { Circle } from './circle.ts';
 import { buildHaproxy, buildHaproxyByAddress } from './haproxy.ts';
@@ -57,9 +57,15 @@ export function createTableBuilder(algorithm: RingAlgorithm, rows: number): Tabl
     maxSlots: MAX_SLOTS[algorithm],
     update(slots) {
       checkSlots(algorithm, slots);
-      return build(slots);
+      return build(slots.map(slot => ({ ...slot, weight: placedWeight(algorithm, slot) })));
     },
   };
+}
+
+/** Of what has no weight the place is kept; a circle's points are whole ones. */
+function placedWeight(algorithm: RingAlgorithm, { weight = 1 }: RingSlot): number {
+  if (weight === 0) return 1;
+  return isCircle(algorithm) ? Math.max(1, Math.round(weight)) : weight;
 }
 
 function tableBuilder(algorithm: RingAlgorithm, rows: number): TableBuilder['update'] {

@@ -16,16 +16,18 @@ export function pointOf(slot: RingSlot, point: number): number {
   return avalanche(murmurHash(text, 0, text.length)) >>> 0;
 }
 
+const pointCount = ({ weight = 1 }: RingSlot): number => Math.max(1, Math.round(weight * POINTS_PER_SLOT));
+
 export function buildRing(slots: readonly RingSlot[], rows: number): Uint16Array {
   const choices = new Uint16Array(rows * CHOICES).fill(NONE);
   if (slots.length === 0) return choices;
   const sorted = [...slots].sort(byName);
   // Hash and rank in one double (32 + 16 bits), so that the sort is numeric and ties are in the order of names.
-  const points = new Float64Array(sorted.reduce((sum, { weight = 1 }) => sum + weight * POINTS_PER_SLOT, 0));
+  const points = new Float64Array(sorted.reduce((sum, slot) => sum + pointCount(slot), 0));
   let filled = 0;
   sorted.forEach((slot, rank) => {
-    const count = (slot.weight ?? 1) * POINTS_PER_SLOT;
-    for (let point = 0; point < count; point++) points[filled++] = pointOf(slot, point) * 65536 + rank;
+    for (let point = 0; point < pointCount(slot); point++)
+      points[filled++] = pointOf(slot, point) * 65536 + rank;
   });
   points.sort();
   const owners = Uint16Array.from(points, point => sorted[point % 65536]!.id);

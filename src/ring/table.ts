@@ -33,7 +33,10 @@ export interface Table {
 export interface RingSlot {
   readonly id: number;
   readonly name: string;
-  /** 1 where it is not said; whole, above 0. The two historical rings know no weights. */
+  /**
+   * 1 where it is not said; whole on the circles of other balancers. The two historical rings know no weights. A slot of 0 has
+   * its place in the table as one of 1 has: whoever picks passes it over, so no key moves but its own.
+   */
   readonly weight?: number;
   /** Its id in HAProxy's configuration. */
   readonly serverId?: number | null;

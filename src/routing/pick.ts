@@ -3,8 +3,8 @@
 // following rows are walked (so that the keys of a lost slot spread as the table spreads them), then all slots.
 //
 // Bounded load (Mirrokni, Thorup, Zadimoghaddam: arXiv 1608.01350), with `factor` > 0: no slot is picked that has
-// ceil(factor x (in flight + 1) / usable slots) requests already, while another usable one has fewer. Guarantee, per
-// worker: a pick never lifts a slot above that bound, unless all others were tried. There is always such a slot,
+// ceil(factor x (in flight + 1) x its share of the usable slots' weights) requests already, while another usable one has fewer.
+// Guarantee, per worker: a pick never lifts a slot above that bound, unless all others were tried. There is always such a slot,
 // because the bounds together exceed what is in flight. Workers count for themselves: across W of them it is a mean.
 
 import { CHOICES, firstPoint, isNearerBefore, rowOf } from '../ring/table.ts';
@@ -16,7 +16,7 @@ const MAX_ROWS = 64;
 export const NO_SLOT = -1;
 
 /** What it takes of a snapshot; /admin/explain asks with one of its own. */
-export interface Pickable extends Pick<Snapshot, 'table' | 'usable' | 'usableCount' | 'ids'> {
+export interface Pickable extends Pick<Snapshot, 'table' | 'usable' | 'usableCount' | 'weights' | 'ids'> {
   readonly upstreams: readonly ({ readonly inFlight: number } | null)[];
 }
 
@@ -31,11 +31,12 @@ export function pick(
   const { usableCount } = snapshot;
   if (usableCount === 0) return NO_SLOT;
   if (factor === 0) return walk(snapshot, hash, tried, Number.POSITIVE_INFINITY);
-  const slotId = walk(snapshot, hash, tried, Math.ceil((factor * (inFlight + 1)) / usableCount));
+  const slotId = walk(snapshot, hash, tried, factor * (inFlight + 1));
   return slotId === NO_SLOT ? walk(snapshot, hash, tried, Number.POSITIVE_INFINITY) : slotId;
 }
 
-function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound: number): number {
+/** `load`: what all slots together may have, each its weight's share of it, rounded up. */
+function walk(snapshot: Pickable, hash: number, tried: readonly number[], load: number): number {
   const { table } = snapshot;
   const { choices, rows } = table;
   let row = rowOf(table, hash);
@@ -45,7 +46,7 @@ function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound:
     const start = row * CHOICES;
     for (let index = start; index < start + CHOICES; index++) {
       const slotId = choices[index]!;
-      if (isOpen(snapshot, slotId, tried, bound)) return slotId;
+      if (isOpen(snapshot, slotId, tried, load)) return slotId;
     }
     row = row + 1 === rows ? 0 : row + 1;
   }
@@ -53,7 +54,7 @@ function walk(snapshot: Pickable, hash: number, tried: readonly number[], bound:
   for (let index = 0; index < ids.length; index++) {
     // Started at the hash, so that the keys of many full slots do not all fall on the first id.
     const slotId = ids[(index + (hash >>> 8)) % ids.length]!;
-    if (isOpen(snapshot, slotId, tried, bound)) return slotId;
+    if (isOpen(snapshot, slotId, tried, load)) return slotId;
   }
   return NO_SLOT;
 }
@@ -75,8 +76,10 @@ function nearestUsable(snapshot: Pickable, hash: number): number {
 const isUsable = ({ usable }: Pickable, slotId: number): boolean =>
   slotId < usable.length && usable[slotId] === 1;
 
-function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], bound: number): boolean {
+function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], load: number): boolean {
   if (!isUsable(snapshot, slotId)) return false;
   for (let index = 0; index < tried.length; index++) if (tried[index] === slotId) return false;
-  return snapshot.upstreams[slotId]!.inFlight < bound;
+  if (load === Number.POSITIVE_INFINITY) return true;
+  const { of, sum } = snapshot.weights;
+  return snapshot.upstreams[slotId]!.inFlight < Math.ceil((load * of[slotId]!) / sum);
 }

@@ -13,6 +13,13 @@ import { CHOICES, type KeyHash, makeTable, NONE, rowOf, type Table } from '../ri
 import type { UpstreamSettings } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
 
+/** What bounded load shares out by. */
+export interface Weights {
+  /** By slot id; 0 where it is not usable. */
+  readonly of: Float64Array;
+  readonly sum: number;
+}
+
 export interface Snapshot {
   readonly epoch: number;
   readonly checksum: number;
@@ -23,6 +30,7 @@ export interface Snapshot {
   /** By slot id; 1 where the slot may be picked. */
   readonly usable: Uint8Array;
   readonly usableCount: number;
+  readonly weights: Weights;
   /** Slot ids that exist, for the walk of last resort. */
   readonly ids: readonly number[];
   /** By slot id: whose it is or was last, also where no replica fills it. For the log. */
@@ -38,6 +46,7 @@ const NOTHING: Snapshot = {
   upstreams: [],
   usable: new Uint8Array(0),
   usableCount: 0,
+  weights: { of: new Float64Array(0), sum: 0 },
   ids: [],
   names: [],
 };
@@ -50,6 +59,26 @@ export function ownerOf({ table, names }: Snapshot, hash: number): string {
 /** There is no slot, ready or not, and that is known. */
 export const isEmpty = ({ table, epoch }: Snapshot): boolean =>
   table.choices[0] === NONE && epoch > UNKNOWN_EPOCH;
+
+/** Who may be picked, and for how much: also for whoever asks what a worker would do (/admin/explain). */
+export function choosableOf(
+  upstreams: readonly UpstreamSpec[],
+): Pick<Snapshot, 'usable' | 'usableCount' | 'weights' | 'ids'> {
+  const ids = upstreams.map(spec => spec.slotId);
+  const size = Math.max(0, ...ids.map(id => id + 1));
+  const usable = new Uint8Array(size);
+  const of = new Float64Array(size);
+  let usableCount = 0;
+  let sum = 0;
+  for (const { slotId, state, weight = 1 } of upstreams) {
+    if (state !== 'ready' || weight === 0) continue;
+    usable[slotId] = 1;
+    of[slotId] = weight;
+    usableCount++;
+    sum += weight;
+  }
+  return { usable, usableCount, weights: { of, sum }, ids };
+}
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;
@@ -78,21 +107,16 @@ export class SnapshotHolder {
     const size = message.upstreams.reduce((most, spec) => Math.max(most, spec.slotId + 1), 0);
     const upstreams = new Array<Upstream | null>(size).fill(null);
     const names = this.current.names.slice();
-    const usable = new Uint8Array(size);
-    let usableCount = 0;
     for (const spec of message.upstreams) {
       upstreams[spec.slotId] = this.#upstreamOf(spec);
       names[spec.slotId] = spec.slot;
-      if (spec.state !== 'ready') continue;
-      usable[spec.slotId] = 1;
-      usableCount++;
     }
-    const ids = message.upstreams.map(spec => spec.slotId);
     const { epoch, checksum } = message;
     const keyHash = table === this.current.table ? this.current.keyHash : keyHashFor(message.algorithm);
-    this.current = { epoch, checksum, table, keyHash, upstreams, usable, usableCount, ids, names };
+    const choosable = choosableOf(message.upstreams);
+    this.current = { epoch, checksum, table, keyHash, upstreams, names, ...choosable };
     this.#retireOthers(message);
-    this.#log.debug({ epoch, usable: usableCount }, 'snapshot applied');
+    this.#log.debug({ epoch, usable: choosable.usableCount }, 'snapshot applied');
   }
 
   /** Calls back once the replica is out of routing and has nothing in flight here; at once for one that this worker does not know. */

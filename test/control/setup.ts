@@ -1,6 +1,7 @@
 // A supervisor on the simulation's calm machine, for tests of one behaviour at a time.
 
 import { Supervisor, type SupervisorSettings } from '../../src/control/supervisor.ts';
+import type { WeightStore } from '../../src/control/weight-file.ts';
 import type { Log } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { advance, FakeClock } from '../sim/clock.ts';
@@ -34,6 +35,7 @@ export class Bench {
   readonly lines: string[] = [];
   readonly settings: Partial<SupervisorSettings>;
   torc: Supervisor;
+  weightStore: WeightStore | null = null;
 
   constructor(settings: Partial<SupervisorSettings> = {}) {
     this.settings = settings;
@@ -50,6 +52,7 @@ export class Bench {
       ...this.world.newRun(),
       random,
       log,
+      ...(this.weightStore === null ? {} : { weightStore: this.weightStore }),
       settings: () => ({ ...SETTINGS, ...this.settings, ...settings }),
     });
     return this.torc;

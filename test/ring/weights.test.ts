@@ -6,8 +6,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { placesPerSlot } from '../../src/analysis/balance.ts';
 import { remapOf } from '../../src/analysis/remap.ts';
+import { RINGS, type RingAlgorithm, type UpstreamSpec } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import type { RingSlot } from '../../src/ring/table.ts';
+import { type Pickable, pick } from '../../src/routing/pick.ts';
+import { choosableOf } from '../../src/routing/snapshot.ts';
 
 const weights = suite('ring/weights');
 const ROWS = 4096;
@@ -68,6 +71,48 @@ for (const algorithm of ['rendezvous', 'ring', 'nginx', 'haproxy'] as const) {
       }),
       { numRuns: 40 },
     );
+  });
+}
+
+/** Whom each of many keys is served by, nothing being in flight. */
+function servedBy(algorithm: RingAlgorithm, slots: readonly RingSlot[]): number[] {
+  const spec = ({ id, weight }: RingSlot) =>
+    ({ slotId: id, state: 'ready', weight }) as unknown as UpstreamSpec;
+  const pickable: Pickable = {
+    table: createTableBuilder(algorithm, ROWS).update(slots),
+    ...choosableOf(slots.map(spec)),
+    upstreams: slots.map(() => ({ inFlight: 0 })),
+  };
+  return Array.from({ length: 3000 }, (_, key) => pick(pickable, Math.imul(key + 1, 0x9e3779b1), [], 0, 0));
+}
+
+for (const algorithm of RINGS) {
+  weights(`${algorithm}: a slot of weight 0 gets nothing, and no key moves but its own`, () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 8 }), fc.nat(), (count, at) => {
+        const drained = at % count;
+        const before = servedBy(algorithm, slotsOf(new Array(count).fill(1)));
+        const after = servedBy(
+          algorithm,
+          slotsOf(Array.from({ length: count }, (_, index) => (index === drained ? 0 : 1))),
+        );
+        for (const [key, slot] of before.entries())
+          if (slot === drained) assert.is.not(after[key], drained);
+          else assert.is(after[key], slot);
+      }),
+      { numRuns: 25 },
+    );
+  });
+}
+
+for (const algorithm of ['rendezvous', 'ring', 'maglev'] as const) {
+  weights(`${algorithm}: a canary of a twentieth of the others' weight`, () => {
+    const slots = slotsOf([0.05, 1, 1, 1]);
+    const places = placesPerSlot(createTableBuilder(algorithm, 65_536).update(slots), slots);
+    const share = places[0]! / 65_536 / (0.05 / 3.05);
+    // Eight points of a ring are few.
+    const off = algorithm === 'ring' ? 0.9 : 0.15;
+    assert.ok(Math.abs(share - 1) < off, `${share} of its share`);
   });
 }
 

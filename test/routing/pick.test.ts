@@ -14,6 +14,7 @@ function snapshotOf(
   rows: readonly (readonly number[])[],
   usable: readonly number[],
   inFlight: readonly number[] = [],
+  weights: readonly number[] = usable,
 ): Snapshot {
   const choices = rows.flatMap(row => Array.from({ length: CHOICES }, (_, index) => row[index] ?? NONE));
   return {
@@ -24,6 +25,7 @@ function snapshotOf(
     upstreams: usable.map((_, slotId) => ({ inFlight: inFlight[slotId] ?? 0 }) as Upstream),
     usable: new Uint8Array(usable),
     usableCount: usable.filter(one => one === 1).length,
+    weights: { of: new Float64Array(weights), sum: weights.reduce((sum, each) => sum + each, 0) },
     ids: usable.map((_, slotId) => slotId),
     names: [],
   };
@@ -68,6 +70,20 @@ picking('bounded load: a hot key never lifts a slot above its bound while others
       }
     }
   }
+});
+
+picking('bounded load: each slot up to the share of its weight', () => {
+  const inFlight = [0, 0, 0];
+  for (let total = 0; total < 300; total++) {
+    const weights = [4, 1, 1];
+    inFlight[pick(snapshotOf([[0, 1, 2]], [1, 1, 1], inFlight, weights), 0, [], 1.25, total)]!++;
+    for (const [slot, weight] of weights.entries())
+      assert.ok(
+        inFlight[slot]! <= Math.ceil((1.25 * (total + 1) * weight) / 6),
+        `${inFlight} of ${total + 1}`,
+      );
+  }
+  assert.is(inFlight[0], 250, 'the hot one: 1.25 x 300 x 4/6');
 });
 
 picking('bounded load: where all others were tried, a full slot still serves', () => {

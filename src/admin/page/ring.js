@@ -69,7 +69,7 @@ function* bandsOf(arcs) {
  */
 export function ring(stats, chosen, choices, onChoose) {
   const arcs = arcsOf(stats);
-  const out = arcs.filter(({ slot }) => slot.state !== 'ready').map(({ slot }) => slot);
+  const out = arcs.filter(({ slot }) => slot.state !== 'ready' || slot.weight === 0).map(({ slot }) => slot);
   return html`<section class="ring" aria-labelledby="ring-title">
     <h2 id="ring-title">Ring <small>${stats.ring.algorithm}, ${whole(stats.ring.rows)} rows</small></h2>
     <svg viewBox="0 0 340 340" role="img" aria-label=${inWords(arcs, out)}>
@@ -101,12 +101,16 @@ function label({ slot, from, to }, choice) {
 }
 
 /** @param {Slot} slot */
-function loan({ name, state, share, lent = [] }) {
+const outcome = ({ state, weight }) => (state === 'ready' && weight === 0 ? 'drained' : state);
+
+/** @param {Slot} slot */
+function loan(slot) {
+  const { name, share, lent = [] } = slot;
   const all = lent.reduce((sum, each) => sum + each.share, 0);
   if (lent.length === 0)
-    return html`<li><strong>${name}</strong> is ${state}, and nobody serves its ${percent(share)} of the keys.</li>`;
+    return html`<li><strong>${name}</strong> is ${outcome(slot)}, and nobody serves its ${percent(share)} of the keys.</li>`;
   const more = share - all > 0.0005 ? ', and others' : '';
-  return html`<li><strong>${name}</strong> is ${state}: its ${percent(share)} of the keys are lent to
+  return html`<li><strong>${name}</strong> is ${outcome(slot)}: its ${percent(share)} of the keys are lent to
     ${list(lent.slice(0, 6).map(({ to, share: part }) => `${to} (${percent(part)})`))}${lent.length > 6 ? ', and others' : more}.</li>`;
 }
 

@@ -105,7 +105,7 @@ export class SlotTable {
     const { name, failing } = slot;
     const errors = slot.errorsPerSecond ?? 0;
     return html`<tr role="row" class="slot ${slot.state} ${isChosen ? 'chosen' : ''}" data-slot=${name}>
-        <td role="cell" class="name"><button class="choose" aria-pressed=${isChosen} title="Show its events alone" @click=${() => this.on.choose(name)}>${name}</button></td>
+        <td role="cell" class="name"><button class="choose" aria-pressed=${isChosen} title="Show its events alone" @click=${() => this.on.choose(name)}>${name}</button>${weighed(slot)}</td>
         <td role="cell" class="condition">${named(slot.state)}</td>
         <td role="cell" class="replica">${slot.replica || '–'}${what(slot)}</td>
         <td role="cell" class="age" data-label="age">${slot.readySince === undefined ? '–' : duration(atMs - Date.parse(slot.readySince))}</td>
@@ -135,6 +135,12 @@ export class SlotTable {
       }`;
   }
 }
+
+/** @param {Slot} slot */
+const weighed = ({ weight }) =>
+  weight === undefined
+    ? nothing
+    : html` <small class="weight">${weight === 0 ? 'weight 0: drained' : `weight ${weight}`}</small>`;
 
 /** @param {Pick<Slot, 'image' | 'version'>} slot */
 const what = ({ image = '', version = '' }) =>
