@@ -126,6 +126,7 @@ export function placesByTorc(
     table: createTableBuilder(ring, 65_536).update(slots),
     usable,
     usableCount: usable.reduce((sum, each) => sum + each, 0),
+    slowStart: null,
     weights: { of: Float64Array.from(servers, ({ weight }) => weight), sum: servers.length },
     ids: slots.map(({ id }) => id),
     upstreams: slots.map(() => ({ inFlight: 0 })),

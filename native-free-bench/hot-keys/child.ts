@@ -59,6 +59,7 @@ const snapshot: Pickable = {
   table: makeTable('rendezvous', built.choices),
   usable: new Uint8Array(SLOTS).fill(1),
   usableCount: SLOTS,
+  slowStart: null,
   weights: { of: new Float64Array(SLOTS).fill(1), sum: SLOTS },
   ids: slots.map(({ id }) => id),
   upstreams: idle,

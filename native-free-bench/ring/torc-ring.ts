@@ -79,6 +79,7 @@ export class TorcRing implements Ring {
       upstreams: this.#slots.map(upstreamOf),
       usable: USABLE,
       usableCount: this.#slots.length,
+      slowStart: null,
       weights: { of: new Float64Array(USABLE), sum: this.#slots.length },
       ids: this.#slots.map(slot => slot.id),
       names: [],

@@ -12,6 +12,7 @@ import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, makeTable, NONE, rowOf } from '../ring/table.ts';
 import { FoundKey, findKey } from '../routing/key.ts';
 import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
+import { placeOf, slowStartOf } from '../routing/slow-start.ts';
 import { choosableOf } from '../routing/snapshot.ts';
 import { hex } from './views.ts';
 
@@ -101,6 +102,7 @@ export function explainView(
   snapshot: SnapshotMessage,
   slots: readonly SlotView[],
   { text, source }: AskedKey,
+  wallMs: number,
 ): object {
   const { epoch, algorithm, rows } = snapshot;
   if (text === null) {
@@ -109,13 +111,13 @@ export function explainView(
     return { source, key: null, bytes: null, servedBy: null, because, epoch };
   }
   const hash = keyHashFor(algorithm)(text, 0, text.length);
-  const pickable = pickableOf(snapshot);
+  const pickable = pickableOf(snapshot, wallMs);
   const row = rowOf(pickable.table, hash);
   const byId = new Map(slots.map(slot => [slot.id, slot]));
   const choices = choicesOf(pickable, hash).map(id => {
     const slot = byId.get(id);
     const state = slot?.state ?? 'dead';
-    return { slot: slot?.name ?? `id ${id}`, state, ...skipped(slot) };
+    return { slot: slot?.name ?? `id ${id}`, state, ...skipped(slot, isEarly(pickable, id, hash)) };
   });
   const slotId = pick(pickable, hash, [], 0, 0);
   const servedBy = snapshot.upstreams.find(upstream => upstream.slotId === slotId)?.slot ?? null;
@@ -138,10 +140,14 @@ export function explainView(
   };
 }
 
-function skipped(slot: SlotView | undefined): { skipped?: string } {
+const isEarly = ({ slowStart }: Pickable, slotId: number, hash: number): boolean =>
+  slowStart !== null && placeOf(hash) >= (slowStart.marks[slotId] ?? Number.POSITIVE_INFINITY);
+
+function skipped(slot: SlotView | undefined, isEarly: boolean): { skipped?: string } {
   if (slot === undefined) return { skipped: 'the slot was removed' };
   if (slot.state !== 'ready') return { skipped: slot.change.cause };
-  return slot.weight === 0 ? { skipped: 'its weight is 0' } : {};
+  if (slot.weight === 0) return { skipped: 'its weight is 0' };
+  return isEarly ? { skipped: 'it warms up (TORC_SLOW_START_MS), and takes this key later' } : {};
 }
 
 function reason(slotId: number, isChoice: boolean): string {
@@ -159,7 +165,8 @@ function choicesOf({ table, ids }: Pickable, hash: number): number[] {
   const weights = { of: new Float64Array(usable.length).fill(1), sum: usable.length };
   return inRow.map((_, gone) => {
     const usableCount = usable.length - gone;
-    const slotId = pick({ table, usable, usableCount, weights, ids, upstreams }, hash, [], 0, 0);
+    const all = { table, usable, usableCount, weights, ids, upstreams, slowStart: null };
+    const slotId = pick(all, hash, [], 0, 0);
     usable[slotId] = 0;
     return slotId;
   });
@@ -167,12 +174,16 @@ function choicesOf({ table, ids }: Pickable, hash: number): number[] {
 
 const IDLE = { inFlight: 0 };
 
-/** The published state as a worker has it, with nothing in flight: bounded load is not foretold. */
-export function pickableOf({ algorithm, choices, points, upstreams }: SnapshotMessage): Pickable {
+/** The published state as a worker has it at that time, or when nothing warms up any more; with nothing in flight: bounded load is not foretold. */
+export function pickableOf(
+  { algorithm, choices, points, upstreams }: SnapshotMessage,
+  wallMs = Number.POSITIVE_INFINITY,
+): Pickable {
   const choosable = choosableOf(upstreams);
   return {
     table: makeTable(algorithm, choices ?? new Uint16Array(CHOICES).fill(NONE), points),
     ...choosable,
+    slowStart: slowStartOf(upstreams, wallMs, 0),
     upstreams: Array.from(choosable.usable, () => IDLE),
   };
 }

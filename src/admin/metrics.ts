@@ -101,6 +101,14 @@ export class Metrics {
   readonly #logDropped = this.#counter('torc_log_lines_dropped_total', 'log lines that nobody read in time');
   readonly #retries = this.#counter('torc_retries_total', 'second and later attempts');
   readonly #refused = this.#counter('torc_retry_budget_refusals_total', 'retries that the budget refused');
+  readonly #lent = this.#counter(
+    'torc_requests_lent_total',
+    "requests that another slot than their key's served because that was full",
+  );
+  readonly #waits = this.#counter(
+    'torc_own_slot_waits_total',
+    "requests that waited for room in their key's own slot",
+  );
   readonly #ejections = this.#counter(
     'torc_ejections_total',
     'times that a slot left routing, by the signal that took it out',
@@ -160,6 +168,8 @@ export class Metrics {
     this.#logDropped.inc(totals.logDropped);
     this.#retries.inc(totals.retries);
     this.#refused.inc(totals.budgetRefusals);
+    this.#lent.inc(totals.lent);
+    this.#waits.inc(totals.ownSlotWaits);
     this.#replaced.inc(source.replacements);
     this.#restarts.inc(source.workerRestarts);
     this.#hung.inc(source.workersHung);

@@ -266,10 +266,10 @@ export class Admin {
   }
 
   explain(request: AdminRequest): AdminReply {
-    const { supervisor, config } = this.#context;
+    const { supervisor, config, clock } = this.#context;
     const asked = readQuestion(request.target, config.key);
     if (typeof asked === 'string') return failure(400, asked);
-    return json(200, explainView(supervisor.snapshot(), supervisor.slots(), asked));
+    return json(200, explainView(supervisor.snapshot(), supervisor.slots(), asked, clock.wallMs()));
   }
 
   ring(): AdminReply {

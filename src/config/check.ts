@@ -58,6 +58,7 @@ export function checkTogether(
   }
   checkHeartbeats(config, given, faults);
   checkProtocol(config, faults);
+  checkLending(config, faults);
   checkScaling(config, faults);
   checkAdmin(config, faults);
   checkTls(config, given, faults);
@@ -130,6 +131,21 @@ function checkProtocol(config: Config, faults: string[]): void {
     faults.push(
       'TORC_REPLICA_PROTOCOL: h2c, and the demo program speaks HTTP/1.1; allowed: h2c beside what makes the replicas (TORC_REPLICA_COMMAND, TORC_IMAGE, a service, TORC_UPSTREAMS)',
     );
+}
+
+/** What would be ignored without a word. */
+function checkLending(
+  { balanceFactor, balanceWaitMs, lentStickyMs, slowStartMs, returnHow }: Config,
+  faults: string[],
+): void {
+  for (const [name, value] of Object.entries({
+    TORC_BALANCE_WAIT_MS: balanceWaitMs,
+    TORC_LENT_STICKY_MS: lentStickyMs,
+  }))
+    if (value > 0 && balanceFactor === 0)
+      faults.push(`${name}: no slot has a bound without TORC_BALANCE_FACTOR; allowed: set both`);
+  if (returnHow === 'gradual' && slowStartMs === 0)
+    faults.push('TORC_RETURN: gradual takes its time from TORC_SLOW_START_MS, which is 0; allowed: set both');
 }
 
 function checkUpstreams(

@@ -70,6 +70,14 @@ export const healthFields = {
     'attempts after the first, on the next choices',
     'live',
   ),
+  retryMethods: row(
+    'TORC_RETRY_METHODS',
+    list(item => (/^[A-Z][A-Z-]{0,19}$/.test(item) ? item : null), 'a list of methods, in capitals'),
+    'GET,HEAD,OPTIONS,PUT,DELETE,TRACE',
+    '',
+    'may be sent again although bytes had left and no answer had begun, and so may any request with an Idempotency-Key',
+    'live',
+  ),
   retryBudgetPercent: row(
     'TORC_RETRY_BUDGET',
     whole(0, 100),

@@ -25,6 +25,8 @@ import {
   type Version,
   weightOf,
 } from './slots.ts';
+import { lastSaid } from './start-advice.ts';
+import { warmUpOf } from './warm-up.ts';
 import { weightInWords } from './weights.ts';
 
 export interface FleetEvents {
@@ -87,6 +89,7 @@ export class Fleet {
   reconfigure(before: SupervisorSettings): void {
     const { settings, driver } = this.#options;
     this.#health.configure(before);
+    if (settings().slowStartMs === 0) for (const slot of this.slots.all()) slot.warmUp = null;
     if (driver.creates) this.#keepSpares(settings().spares);
   }
 
@@ -122,6 +125,7 @@ export class Fleet {
       slot.generation = replica.generation;
       this.#fill(slot, replica, settings.deadAfterMs, slot.version);
     }
+    this.slots.isStarting = false;
     if (listed.length === 0) return;
     const left = listed.filter(replica => !adopted.has(replica.id));
     for (const replica of left) this.retireStray(replica, 'left by an earlier run');
@@ -161,6 +165,7 @@ export class Fleet {
   promote(slot: Slot, spare: Slot, cause = 'promoted from the spares', source: Source = 'supervisor'): void {
     this.replacer.promote(slot, spare);
     this.#note(slot, slot.member!, 'dead', cause, source);
+    if (isReady(slot)) this.#warmUp(slot, true);
     slot.trouble = null;
     spare.change = this.change('promoted', source);
     spare.retryAtMs = 0;
@@ -284,9 +289,17 @@ export class Fleet {
 
   #becomeReady(slot: Slot, member: Member, cause: string, source: Source): void {
     this.#health.steady(member);
+    this.#warmUp(slot, member.readySinceMs === null);
     this.#move(slot, member, 'ready', cause, source);
     slot.trouble = null;
     this.#events.onChange();
+  }
+
+  #warmUp(slot: Slot, isNew: boolean): void {
+    const { settings, clock, driver } = this.#options;
+    const becoming = { isNew, isGiven: !driver.creates, nowMs: clock.nowMs(), wallMs: clock.wallMs() };
+    slot.warmUp = warmUpOf(slot, settings(), becoming);
+    slot.isFromStart = false;
   }
 
   // Out of a slot.
@@ -389,13 +402,4 @@ export class Fleet {
   #nowMs(): number {
     return this.#options.clock.nowMs();
   }
-}
-
-const LONGEST_SAID = 400;
-
-/** The last that it printed, with torc's advice behind it where there is one: a cause is seldom in an exit code. */
-function lastSaid(output: string, cause: string): string {
-  const lines = output.split('\n').filter(line => line.trim() !== '');
-  const said = lines.slice(lines.at(-1)?.startsWith('torc: ') ? -2 : -1).join('; ');
-  return said === '' || cause.includes(said) ? '' : `; it said: ${said.slice(-LONGEST_SAID)}`;
 }

@@ -223,6 +223,7 @@ export class Follower {
     if (listed.length > 0) for (const change of changes) this.#apply(change);
     for (const replica of listed) this.#weigh(replica);
     this.#heldFor = slots.serving().some(slot => isReady(slot) && !names.has(slot.name)) ? names : null;
+    if (listed.length > 0) slots.isStarting = false;
     this.#awaited.clear();
     for (const id of runs) if (replacer.leaving.has(id)) this.#awaited.add(id);
     return [...left].some(id => runs.has(id) && !replacer.leaving.has(id));

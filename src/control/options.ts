@@ -25,6 +25,8 @@ export interface SupervisorSettings extends QuestionSettings {
   readonly deadAfterMs: number;
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly slowStartMs: number;
+  readonly returnHow: 'now' | 'gradual';
 }
 
 export interface SupervisorOptions {

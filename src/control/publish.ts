@@ -67,7 +67,7 @@ export class Publisher {
     const upstreams = [...slots].sort(byName).flatMap(slot => upstreamOf(slot, algorithm));
     const tableKey = slots.map(slot => `${slot.id}=${slot.name}x${weightOf(slot)}#${slot.serverId}`).join();
     const upstreamsKey = upstreams
-      .map(each => `${each.slotId}=${each.replicaId} ${each.state} ${each.weight}`)
+      .map(each => `${each.slotId}=${each.replicaId} ${each.state} ${each.weight} ${each.warmUp?.untilMs}`)
       .join();
     const losses = [...leaving].filter(each => each.loss !== null);
     const lost = losses.map(idOf);
@@ -118,6 +118,7 @@ function upstreamOf(slot: Slot, ring: RingAlgorithm): UpstreamSpec[] {
       ...(tls && { tls }),
       state: member.state,
       weight: servingWeight(slot, ring),
+      ...(slot.warmUp && { warmUp: slot.warmUp }),
     },
   ];
 }

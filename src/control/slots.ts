@@ -8,7 +8,7 @@
 //      +-----------+-----------+---------------> dead
 
 import { invariant } from '../core/invariant.ts';
-import type { ReplicaState } from '../core/types.ts';
+import type { ReplicaState, WarmUp } from '../core/types.ts';
 import type { Replica, ReplicaSpec } from './driver.ts';
 import type { Signal, Source } from './inbox.ts';
 import type { Complaints } from './outlier.ts';
@@ -96,6 +96,10 @@ export interface Slot {
   setWeight: number | null;
   /** HAProxy's id; null: by its name or place. */
   serverId: number | null;
+  /** Its replica is its first since torc started, perhaps an old one: it has its keys at once. */
+  isFromStart: boolean;
+  /** Until then its keys come little by little; null: all are there. */
+  warmUp: WarmUp | null;
   /** What its next replica runs; null: what torc was configured with. */
   version: Version | null;
   generation: number;
@@ -190,6 +194,8 @@ export const isReady = (slot: Slot): boolean => slot.member?.state === 'ready';
 export class Slots {
   /** What slots that are added from now on are filled with. */
   version: Version | null = null;
+  /** Until the first list was read: what comes with it was there before. */
+  isStarting = true;
   readonly #serving = new Map<string, Slot>();
   readonly #spares = new Map<string, Slot>();
   readonly #byReplica = new Map<string, Slot>();
@@ -294,6 +300,8 @@ export class Slots {
       weight: 1,
       setWeight: this.#setWeights.get(name) ?? null,
       serverId: null,
+      isFromStart: this.isStarting,
+      warmUp: null,
       version: this.version,
       generation: 0,
       member: null,

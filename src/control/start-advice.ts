@@ -141,3 +141,12 @@ function unknownAdvice(driver: string, port: number, setting: string): Advice {
     isWaiting: false,
   };
 }
+
+const LONGEST_SAID = 400;
+
+/** The last that it printed, with torc's advice behind it where there is one: a cause is seldom in an exit code. */
+export function lastSaid(output: string, cause: string): string {
+  const lines = output.split('\n').filter(line => line.trim() !== '');
+  const said = lines.slice(lines.at(-1)?.startsWith('torc: ') ? -2 : -1).join('; ');
+  return said === '' || cause.includes(said) ? '' : `; it said: ${said.slice(-LONGEST_SAID)}`;
+}

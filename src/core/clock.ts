@@ -8,7 +8,7 @@ export interface Timer {
 export interface Clock {
   /** Monotonic milliseconds: for intervals and deadlines. */
   nowMs(): number;
-  /** Milliseconds since 1970: only to show people. */
+  /** Milliseconds since 1970: to show people, and for what processes tell each other. */
   wallMs(): number;
   /** Calls back once after `ms`. */
   after(ms: number, callback: () => void): Timer;

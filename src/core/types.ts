@@ -50,8 +50,8 @@ export const UNKNOWN_EPOCH = 1;
 export interface WarmUp {
   readonly fromMs: number;
   readonly untilMs: number;
-  /** The slot had another replica before, and its keys were lent while it had none. */
-  readonly isReturn: boolean;
+  /** `lent`: only those that were lent while it was out, the others at once. */
+  readonly keys: 'all' | 'lent';
 }
 
 /** One replica as the data plane needs it. `slotId` is what the table's rows hold: small, stable while the slot lives. */

@@ -167,17 +167,16 @@ export class RetryBudget {
   }
 }
 
-/** RFC 9110 section 9.2.2; all other methods, also unknown ones, may do something each time. */
-export function isIdempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'PUT':
-    case 'DELETE':
-    case 'TRACE':
-      return true;
-    default:
-      return false;
-  }
+/** As a field of the head; not in a body behind it. */
+const IDEMPOTENCY_KEY = /\r\nidempotency-key:[ \t]*[^\r\n\t ]/i;
+
+/**
+ * May the replica get it a second time? By its method (TORC_RETRY_METHODS; RFC 9110 section 9.2.2 says which may always), or
+ * because the client promises by `Idempotency-Key` that the replica knows one that it has seen
+ * (draft-ietf-httpapi-idempotency-key-header). Asked where something went wrong, so the head is searched then.
+ */
+export function isRepeatable(method: string, head: string, methods: readonly string[]): boolean {
+  if (methods.includes(method)) return true;
+  const at = head.search(IDEMPOTENCY_KEY);
+  return at !== -1 && at < head.indexOf('\r\n\r\n');
 }

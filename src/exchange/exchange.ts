@@ -2,7 +2,7 @@
 // One exchange: a client's request, the attempts made for it, and the one answer, whatever door it came through. It is an
 // object with methods instead of a chain of callbacks, because a proxy is a machine with two ends that may each stop,
 // fail or hurry at any moment, and here every such moment is one method. Which replica is asked, and how often, is its first
-// half (attempts.ts); the request's body is upload.ts, the answer's bytes answer.ts; here is how it begins and ends.
+// half (waits.ts, attempts.ts); the request's body is upload.ts, the answer's bytes answer.ts; here is how it begins and ends.
 //
 //   start -> pick -> Upstream.dispatch -> onConnection -> onSent (head, body) -> onHead -> onBody* -> onEnd -> finish
 //              ^                                              |
@@ -17,7 +17,7 @@ import { FoundKey, findKey } from '../routing/key.ts';
 import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
-import { ANSWERING, Attempts, CONNECTING, HELD, QUEUED, WAITING } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import { COPIED, type Downstream, LEFT, WAITS } from './downstream.ts';
 import { grpcHead, grpcTrailers, isGrpc } from './grpc.ts';
 import type { RequestHead } from './headers.ts';
@@ -31,6 +31,7 @@ import {
 } from './reply.ts';
 import { leave, type Shared, type Swept } from './shared.ts';
 import { Upload } from './upload.ts';
+import { ANSWERING, CONNECTING, HELD, QUEUED, WAITING } from './waits.ts';
 
 /** Response timeouts that interim answers may keep a request waiting for. */
 const MOST_WAITS = 20;
@@ -235,6 +236,7 @@ export class Exchange extends Attempts implements Swept {
       counters.inFlight--;
       counters.tunnels--;
       upstream.end();
+      this.shared.ownSlots.freed(upstream.slotId);
       answer.bytes = socket.bytesRead - bytesRead + rest.length;
       if (this.config.accessLog) this.#logAccess(socket.bytesWritten - bytesWritten);
     });

@@ -8,9 +8,11 @@ import type { Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
 import type { Counters } from '../routing/counters.ts';
+import type { Lending } from '../routing/lending.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
 import type { RetryBudget } from './attempt.ts';
 import type { FaultLog } from './fault-log.ts';
+import type { OwnSlotQueues } from './own-slot.ts';
 import type { RequestIds } from './request-id.ts';
 import type { Tunnels } from './tunnel.ts';
 
@@ -47,8 +49,10 @@ export interface Shared {
   readonly running: Swept[];
   /** Attempts at work, as bounded load counts them. */
   inFlight: number;
-  /** Exchanges that wait for a replica to be ready. */
+  /** Exchanges that nobody has: they wait for a replica to be ready, or for their own slot. */
   held: number;
+  readonly lending: Lending;
+  readonly ownSlots: OwnSlotQueues;
   readonly retryBudget: RetryBudget;
   draining: boolean;
   /** The value of a Date field for this second. */

@@ -15,10 +15,12 @@ import type { SuspectHint } from '../core/types.ts';
 import { unwritten } from '../core/write-text.ts';
 import { RetryBudget } from '../exchange/attempt.ts';
 import { FaultLog } from '../exchange/fault-log.ts';
+import { OwnSlotQueues } from '../exchange/own-slot.ts';
 import { RequestIds } from '../exchange/request-id.ts';
 import type { Shared } from '../exchange/shared.ts';
 import { Tunnels } from '../exchange/tunnel.ts';
 import type { Counters } from '../routing/counters.ts';
+import { Lending } from '../routing/lending.ts';
 import type { SnapshotHolder } from '../routing/snapshot.ts';
 import { Client, type ClientSocket } from './client.ts';
 import type { AdminGateway } from './control.ts';
@@ -104,6 +106,8 @@ class ProxyServer implements DataPlane {
       running: [],
       inFlight: 0,
       held: 0,
+      lending: new Lending(config, counters),
+      ownSlots: new OwnSlotQueues(),
       retryBudget: new RetryBudget(config.retryBudgetPercent, burstOf(config)),
       draining: false,
       date: '',
@@ -143,6 +147,7 @@ class ProxyServer implements DataPlane {
   configure(config: Config): void {
     this.#shared.config = config;
     this.#shared.retryBudget.configure(config.retryBudgetPercent, burstOf(config));
+    this.#shared.lending.configure(config);
     this.#limits.configure(config);
     this.#listener.configure(config);
     this.#http1.configure(config);
@@ -271,6 +276,8 @@ class ProxyServer implements DataPlane {
       const exchange = running[index];
       if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
     }
+    this.#shared.snapshots.sweep(nowMs);
+    this.#shared.lending.sweep(nowMs);
     this.#shared.counters.hotKeys?.tick(nowMs);
     this.#shared.tunnels.sweep(nowMs);
     this.#shared.faults.sweep(nowMs);
@@ -302,6 +309,7 @@ function sweepMsOf(config: Config): number {
     config.idleTimeoutMs,
     config.clientIdleTimeoutMs,
     config.tunnelTimeoutMs,
+    config.balanceWaitMs || Number.POSITIVE_INFINITY,
   );
   return Math.min(250, Math.max(5, shortestMs / 8));
 }

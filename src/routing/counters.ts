@@ -80,6 +80,9 @@ export interface CountersDelta {
   readonly retries: number;
   /** Retries that the budget refused. */
   readonly budgetRefusals: number;
+  /** Requests that another slot served because their own was full; and that waited for their own. */
+  readonly lent: number;
+  readonly ownSlotWaits: number;
   /** Requests answered, by whomever. */
   readonly requests: number;
   /** Where they were asked for, and are counted. */
@@ -207,6 +210,8 @@ export class Counters {
   requests = 0;
   retries = 0;
   budgetRefusals = 0;
+  lent = 0;
+  ownSlotWaits = 0;
   logDropped = 0;
   readonly refused = emptyTally(REFUSALS);
   readonly handshakes = emptyTally(HANDSHAKES);
@@ -262,15 +267,18 @@ export class Counters {
       else this.#forget(counters);
     }
     const errors = this.#errors.splice(0);
-    const { retries, budgetRefusals, requests, logDropped } = this;
+    const { retries, budgetRefusals, lent, ownSlotWaits, requests, logDropped } = this;
     const refused = take(this.refused);
     const handshakes = take(this.handshakes);
     this.logDropped = 0;
     this.retries = 0;
     this.budgetRefusals = 0;
+    this.lent = 0;
+    this.ownSlotWaits = 0;
     this.requests = 0;
     const hotKeys = hotKeysAtMs === null ? null : (this.hotKeys?.report(hotKeysAtMs) ?? null);
-    return { slots, errors, retries, budgetRefusals, requests, refused, handshakes, logDropped, hotKeys };
+    const counts = { retries, budgetRefusals, lent, ownSlotWaits, requests, logDropped };
+    return { slots, errors, ...counts, refused, handshakes, hotKeys };
   }
 }
 
@@ -309,6 +317,8 @@ export interface Totals {
   logDropped: number;
   retries: number;
   budgetRefusals: number;
+  lent: number;
+  ownSlotWaits: number;
   requests: number;
 }
 
@@ -320,6 +330,8 @@ export const emptyTotals = (): Totals => ({
   logDropped: 0,
   retries: 0,
   budgetRefusals: 0,
+  lent: 0,
+  ownSlotWaits: 0,
   requests: 0,
 });
 
@@ -327,6 +339,8 @@ export const emptyTotals = (): Totals => ({
 export function mergeDelta(into: Totals, delta: CountersDelta): void {
   into.retries += delta.retries;
   into.budgetRefusals += delta.budgetRefusals;
+  into.lent += delta.lent;
+  into.ownSlotWaits += delta.ownSlotWaits;
   into.requests += delta.requests;
   add(into.refused, delta.refused);
   add(into.handshakes, delta.handshakes);

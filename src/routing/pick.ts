@@ -5,9 +5,11 @@
 // Bounded load (Mirrokni, Thorup, Zadimoghaddam: arXiv 1608.01350), with `factor` > 0: no slot is picked that has
 // ceil(factor x (in flight + 1) x its share of the usable slots' weights) requests already, while another usable one has fewer.
 // Guarantee, per worker: a pick never lifts a slot above that bound, unless all others were tried. There is always such a slot,
-// because the bounds together exceed what is in flight. Workers count for themselves: across W of them it is a mean.
+// because the bounds together exceed what is in flight. A slot that warms up (slow-start.ts) is full for keys whose turn has
+// not come. Workers count for themselves: across W of them it is a mean.
 
 import { CHOICES, firstPoint, isNearerBefore, rowOf } from '../ring/table.ts';
+import { placeOf, type SlowStart } from './slow-start.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Rows walked past the key's own before all slots are looked at one by one. */
@@ -16,7 +18,8 @@ const MAX_ROWS = 64;
 export const NO_SLOT = -1;
 
 /** What it takes of a snapshot; /admin/explain asks with one of its own. */
-export interface Pickable extends Pick<Snapshot, 'table' | 'usable' | 'usableCount' | 'weights' | 'ids'> {
+export interface Pickable
+  extends Pick<Snapshot, 'table' | 'usable' | 'usableCount' | 'weights' | 'ids' | 'slowStart'> {
   readonly upstreams: readonly ({ readonly inFlight: number } | null)[];
 }
 
@@ -30,13 +33,21 @@ export function pick(
 ): number {
   const { usableCount } = snapshot;
   if (usableCount === 0) return NO_SLOT;
-  if (factor === 0) return walk(snapshot, hash, tried, Number.POSITIVE_INFINITY);
-  const slotId = walk(snapshot, hash, tried, factor * (inFlight + 1));
-  return slotId === NO_SLOT ? walk(snapshot, hash, tried, Number.POSITIVE_INFINITY) : slotId;
+  const { slowStart } = snapshot;
+  if (factor === 0 && slowStart === null) return walk(snapshot, hash, tried, Number.POSITIVE_INFINITY, null);
+  const load = factor === 0 ? Number.POSITIVE_INFINITY : factor * (inFlight + 1);
+  const slotId = walk(snapshot, hash, tried, load, slowStart);
+  return slotId === NO_SLOT ? walk(snapshot, hash, tried, Number.POSITIVE_INFINITY, null) : slotId;
 }
 
 /** `load`: what all slots together may have, each its weight's share of it, rounded up. */
-function walk(snapshot: Pickable, hash: number, tried: readonly number[], load: number): number {
+function walk(
+  snapshot: Pickable,
+  hash: number,
+  tried: readonly number[],
+  load: number,
+  slowStart: SlowStart | null,
+): number {
   const { table } = snapshot;
   const { choices, rows } = table;
   let row = rowOf(table, hash);
@@ -46,7 +57,7 @@ function walk(snapshot: Pickable, hash: number, tried: readonly number[], load: 
     const start = row * CHOICES;
     for (let index = start; index < start + CHOICES; index++) {
       const slotId = choices[index]!;
-      if (isOpen(snapshot, slotId, tried, load)) return slotId;
+      if (isOpen(snapshot, slotId, tried, load) && isTaken(slowStart, slotId, hash)) return slotId;
     }
     row = row + 1 === rows ? 0 : row + 1;
   }
@@ -54,7 +65,7 @@ function walk(snapshot: Pickable, hash: number, tried: readonly number[], load: 
   for (let index = 0; index < ids.length; index++) {
     // Started at the hash, so that the keys of many full slots do not all fall on the first id.
     const slotId = ids[(index + (hash >>> 8)) % ids.length]!;
-    if (isOpen(snapshot, slotId, tried, load)) return slotId;
+    if (isOpen(snapshot, slotId, tried, load) && isTaken(slowStart, slotId, hash)) return slotId;
   }
   return NO_SLOT;
 }
@@ -76,7 +87,11 @@ function nearestUsable(snapshot: Pickable, hash: number): number {
 const isUsable = ({ usable }: Pickable, slotId: number): boolean =>
   slotId < usable.length && usable[slotId] === 1;
 
-function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], load: number): boolean {
+/** Not before its turn, where the slot warms up. */
+const isTaken = (slowStart: SlowStart | null, slotId: number, hash: number): boolean =>
+  slowStart === null || placeOf(hash) < slowStart.marks[slotId]!;
+
+export function isOpen(snapshot: Pickable, slotId: number, tried: readonly number[], load: number): boolean {
   if (!isUsable(snapshot, slotId)) return false;
   for (let index = 0; index < tried.length; index++) if (tried[index] === slotId) return false;
   if (load === Number.POSITIVE_INFINITY) return true;

@@ -12,6 +12,7 @@ import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, type KeyHash, makeTable, NONE, rowOf, type Table } from '../ring/table.ts';
 import type { UpstreamSettings } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
+import { type SlowStart, slowStartOf } from './slow-start.ts';
 
 /** What bounded load shares out by. */
 export interface Weights {
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly usable: Uint8Array;
   readonly usableCount: number;
   readonly weights: Weights;
+  /** null: no slot warms up. */
+  readonly slowStart: SlowStart | null;
   /** Slot ids that exist, for the walk of last resort. */
   readonly ids: readonly number[];
   /** By slot id: whose it is or was last, also where no replica fills it. For the log. */
@@ -47,6 +50,7 @@ const NOTHING: Snapshot = {
   usable: new Uint8Array(0),
   usableCount: 0,
   weights: { of: new Float64Array(0), sum: 0 },
+  slowStart: null,
   ids: [],
   names: [],
 };
@@ -113,10 +117,17 @@ export class SnapshotHolder {
     }
     const { epoch, checksum } = message;
     const keyHash = table === this.current.table ? this.current.keyHash : keyHashFor(message.algorithm);
-    const choosable = choosableOf(message.upstreams);
-    this.current = { epoch, checksum, table, keyHash, upstreams, names, ...choosable };
+    const { upstreams: specs } = message;
+    const choosable = choosableOf(specs);
+    const slowStart = slowStartOf(specs, this.#clock.wallMs(), this.#clock.nowMs());
+    this.current = { epoch, checksum, table, keyHash, upstreams, names, slowStart, ...choosable };
     this.#retireOthers(message);
     this.#log.debug({ epoch, usable: choosable.usableCount }, 'snapshot applied');
+  }
+
+  /** Slots that warm up take more of their keys. */
+  sweep(nowMs: number): void {
+    if (this.current.slowStart?.advance(nowMs) === false) this.current = { ...this.current, slowStart: null };
   }
 
   /** Calls back once the replica is out of routing and has nothing in flight here; at once for one that this worker does not know. */

@@ -225,7 +225,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
   #isFresh(attempt: Attempt): boolean {
     if (attempt.freshOnly) return false;
     const idleMs = this.clock.nowMs() - this.#idleSinceMs;
-    return idleMs < this.#maxIdleMs && (attempt.repeatable || idleMs < MAX_IDLE_UNREPEATABLE_MS);
+    return idleMs < this.#maxIdleMs && (idleMs < MAX_IDLE_UNREPEATABLE_MS || attempt.repeatable);
   }
 
   #connect(): void {

@@ -27,6 +27,8 @@ export const SETTINGS: SupervisorSettings = {
   deadAfterMs: 10_000,
   startTimeoutMs: 30_000,
   drainTimeoutMs: 10_000,
+  slowStartMs: 0,
+  returnHow: 'now',
 };
 
 export class Bench {

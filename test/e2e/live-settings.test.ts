@@ -179,6 +179,27 @@ const stateOf = async (slot: string): Promise<string> => {
 const becomes = (slot: string, state: string): Promise<void> =>
   waitFor(async () => (await stateOf(slot)) === state, { timeoutMs: 30_000, what: `slot ${slot} ${state}` });
 
+const servedBy = ({ headers }: Got): string => String(headers['x-served-by']);
+
+async function keysOfSlot2(count: number): Promise<string[]> {
+  const keys: string[] = [];
+  for (let number = 0; keys.length < count; number++) {
+    const { servedBy: slot } = JSON.parse((await torc.get(`/admin/explain?key=/key-${number}`)).text);
+    if (slot === '2') keys.push(`/key-${number}`);
+  }
+  return keys;
+}
+
+/** Slot 2 is out for longer than a doubt. */
+async function awayAndBack(meanwhile: () => Promise<void>): Promise<void> {
+  health[1] = 503;
+  await becomes('2', 'suspect');
+  await meanwhile();
+  for (let beat = 0; beat < 4; beat++) await nextBeat(1);
+  health[1] = 200;
+  await becomes('2', 'ready');
+}
+
 interface Case {
   readonly to: Record<string, string | number | boolean | null>;
   readonly see: () => Promise<void>;
@@ -288,6 +309,45 @@ const cases: Record<string, Case> = {
       assert.ok(new Set(answers.map(({ headers }) => headers['x-served-by'])).size > 1, 'a hot key spreads');
     },
   },
+  TORC_BALANCE_WAIT_MS: {
+    to: { 'balance-factor': 1.05, 'balance-wait-ms': 30_000 },
+    see: async () => {
+      const answers = await Promise.all(Array.from({ length: 24 }, () => ask('/slow?ms=20')));
+      assert.is(new Set(answers.map(servedBy)).size, 1, 'a hot key waits');
+    },
+  },
+  TORC_LENT_STICKY_MS: {
+    to: { 'balance-factor': 1.05, 'lent-sticky-ms': 600_000 },
+    see: async () => {
+      await Promise.all(Array.from({ length: 24 }, () => ask('/slow?ms=300')));
+      const { servedBy: own } = JSON.parse((await torc.get('/admin/explain?key=/slow')).text);
+      const later = [];
+      for (let count = 0; count < 24; count++) later.push(servedBy(await ask('/slow?ms=0')));
+      assert.ok(
+        later.some(slot => slot !== own),
+        'it is with its stand-in still',
+      );
+    },
+  },
+  TORC_SLOW_START_MS: {
+    to: { 'slow-start-ms': 3_600_000 },
+    see: async () => {
+      const [key] = (await keysOfSlot2(1)) as [string];
+      await awayAndBack(async () => {});
+      assert.is.not(servedBy(await ask(key)), '2', 'it is not its turn yet');
+    },
+  },
+  TORC_RETURN: {
+    to: { 'slow-start-ms': 3_600_000, return: 'gradual' },
+    see: async () => {
+      const [lent, silent] = (await keysOfSlot2(2)) as [string, string];
+      // By every worker.
+      const asked = () => Promise.all(Array.from({ length: 24 }, () => ask(lent)));
+      await awayAndBack(async () => void (await asked()));
+      assert.not((await asked()).map(servedBy).includes('2'), 'who was lent stays');
+      assert.is(servedBy(await ask(silent)), '2', 'who was not is at home');
+    },
+  },
   TORC_EXPRESS: {
     to: { express: 'off' },
     see: async () => assert.is((await ask('/')).status, 200),
@@ -346,6 +406,16 @@ const cases: Record<string, Case> = {
       resets = 0;
       assert.is((await ask('/reset')).status, 502);
       assert.ok(resets <= 2, 'none on another replica');
+    },
+  },
+  TORC_RETRY_METHODS: {
+    to: { 'retry-methods': 'POST' },
+    see: async () => {
+      resets = 0;
+      assert.is((await ask('/reset', { method: 'GET' })).status, 502);
+      assert.is(resets, 1, 'GET is not named');
+      assert.is((await ask('/reset', { method: 'POST' })).status, 502);
+      assert.ok(resets > 2, 'POST is');
     },
   },
   TORC_RETRY_BUDGET: {

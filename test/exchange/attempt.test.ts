@@ -2,10 +2,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { fields } from '../../src/config/fields.ts';
 import {
   type FailedAttempt,
   Failures,
-  isIdempotent,
+  isRepeatable,
   RetryBudget,
   type Verdict,
 } from '../../src/exchange/attempt.ts';
@@ -129,9 +130,23 @@ attempt('the budget is never more than the burst; a share of 0 leaves the 3', ()
   assert.is(taken(none, 100), 3);
 });
 
-attempt('RFC 9110 section 9.2.2', () => {
-  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']) assert.ok(isIdempotent(method));
-  for (const method of ['POST', 'PATCH', 'LOCK', 'get', '']) assert.not(isIdempotent(method));
+attempt('by its method, or by a key that the client gave it', () => {
+  const methods = fields.retryMethods.schema.parse(fields.retryMethods.fallback);
+  const head = 'X /a HTTP/1.1\r\nHost: b\r\n';
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+    assert.ok(isRepeatable(method, head, methods));
+  for (const method of ['POST', 'PATCH', 'LOCK', 'get', '']) assert.not(isRepeatable(method, head, methods));
+  assert.ok(isRepeatable('POST', head, ['POST']));
+  for (const field of ['Idempotency-Key: "8e03"', 'idempotency-key:x', 'IDEMPOTENCY-KEY:  y'])
+    assert.ok(isRepeatable('POST', `${head}${field}\r\n\r\n`, methods), field);
+  for (const field of [
+    'Idempotency-Key: ',
+    'Idempotency-Key:',
+    'X-Idempotency-Key: a',
+    'a: idempotency-key: b',
+  ])
+    assert.not(isRepeatable('POST', `${head}${field}\r\n\r\n`, methods), field);
+  assert.not(isRepeatable('POST', `${head}\r\nbody\r\nidempotency-key: a\r\n\r\n`, methods), 'a body');
 });
 
 attempt.run();

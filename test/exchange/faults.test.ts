@@ -173,6 +173,46 @@ faults('reset before an answer: GET is sent again, POST never', async () => {
   });
 });
 
+faults('POST is sent again where its client gave it a key, or a setting says so; no other is', async () => {
+  const keyed = 'POST /a HTTP/1.1\r\nHost: a\r\nIdempotency-Key: "8e03"\r\nContent-Length: 4\r\n\r\nonce';
+  for (const break_ of [reset, closed])
+    await withProxy([break_, plain('second')], {}, async (torc, [first, second]) => {
+      assert.is((await ask(torc.port, keyed)).body, 'second');
+      assert.is(second!.requests[0]!.body, 'once');
+      assert.is(first!.requests[0]!.body, 'once');
+      assert.is((await ask(torc.port, post('/b', 'once'))).status, 502);
+      assert.is(second!.requests.length, 1);
+    });
+  await withProxy([reset, plain('second')], { RETRY_METHODS: 'POST' }, async (torc, [, second]) => {
+    assert.is((await ask(torc.port, post('/b', 'once'))).body, 'second');
+    assert.is((await ask(torc.port, get('/a'))).status, 502, 'GET is not named');
+    assert.is(second!.requests.length, 1);
+  });
+});
+
+faults('what breaks off behind its head is never sent again, whatever was said of it', async () => {
+  const half: Answer = (_request, socket) => {
+    socket.write(
+      'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ndata:',
+    );
+    setTimeout(() => socket.resetAndDestroy(), 50);
+  };
+  await withProxy([half, plain('second')], { RETRY_METHODS: 'GET,POST' }, async (torc, [, second]) => {
+    for (const request of [
+      get('/a'),
+      post('/b', 'once').replace('\r\n\r\n', '\r\nIdempotency-Key: k\r\n\r\n'),
+    ]) {
+      const client = await rawClient(torc.port);
+      client.send(request);
+      await client.gone();
+      assert.match(client.received, /^HTTP\/1\.1 200 OK/);
+      assert.not.match(client.received, 'second');
+      assert.not(client.received.endsWith('0\r\n\r\n'), 'it does not pass for a whole one');
+    }
+    assert.is(second!.requests.length, 0);
+  });
+});
+
 faults('PUT with a small body is sent again, whole', async () => {
   await withProxy([reset, plain('second')], {}, async (torc, [, second]) => {
     const answer = await ask(

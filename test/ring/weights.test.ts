@@ -80,6 +80,7 @@ function servedBy(algorithm: RingAlgorithm, slots: readonly RingSlot[]): number[
     ({ slotId: id, state: 'ready', weight }) as unknown as UpstreamSpec;
   const pickable: Pickable = {
     table: createTableBuilder(algorithm, ROWS).update(slots),
+    slowStart: null,
     ...choosableOf(slots.map(spec)),
     upstreams: slots.map(() => ({ inFlight: 0 })),
   };

@@ -34,6 +34,8 @@ counting('collect hands out what is new, once, as data that crosses a process bo
     logDropped: 0,
     retries: 0,
     budgetRefusals: 0,
+    lent: 0,
+    ownSlotWaits: 0,
     requests: 0,
     hotKeys: null,
   });

@@ -25,6 +25,7 @@ function snapshotOf(
     upstreams: usable.map((_, slotId) => ({ inFlight: inFlight[slotId] ?? 0 }) as Upstream),
     usable: new Uint8Array(usable),
     usableCount: usable.filter(one => one === 1).length,
+    slowStart: null,
     weights: { of: new Float64Array(weights), sum: weights.reduce((sum, each) => sum + each, 0) },
     ids: usable.map((_, slotId) => slotId),
     names: [],
