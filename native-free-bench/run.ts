@@ -16,6 +16,7 @@ import { kinds } from './harness/targets.ts';
 import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
 import { hotKeys } from './hot-keys.ts';
+import { inference } from './inference.ts';
 import { latency } from './latency.ts';
 import { page } from './page.ts';
 import { pipelining } from './pipelining.ts';
@@ -24,6 +25,7 @@ import { profile } from './profile.ts';
 import { ring } from './ring.ts';
 import { scale } from './scale.ts';
 import { soak } from './soak.ts';
+import { streams } from './streams.ts';
 import { throughput } from './throughput.ts';
 import { tls } from './tls.ts';
 import { workers } from './workers.ts';
@@ -56,6 +58,11 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
 };
 /** Here --only has words of their own. */
 const OWN_WORDS = ['heal', 'ring', 'placement', 'soak'];
+  inference,
+  streams,
+};
+/** Here --only has words of their own. */
+const OWN_WORDS = ['heal', 'ring', 'placement', 'inference', 'streams'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 

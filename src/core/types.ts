@@ -22,9 +22,6 @@ export type RingAlgorithm = (typeof RINGS)[number];
 export const isCircle = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
 /** All but the historical ones. */
 export const knowsWeights = (ring: RingAlgorithm): boolean => ring !== 'assignment' && ring !== 'seed';
-/** A circle of another balancer, point by point: whole weights alone. */
-export const isCircle = (ring: RingAlgorithm): boolean =>
-  ring === 'nginx' || ring === 'ketama' || ring.startsWith('haproxy');
 
 /** How a TLS connection to a replica is verified. */
 export interface ReplicaTls {

@@ -43,6 +43,8 @@ const DRAIN_POLL_MS = 20;
  * none to send, it counts as gone after twice this time without a byte (HAProxy: never, nginx: at once).
  */
 const HALF_CLOSED_MS = 500;
+/** The first two, so that a replica that works on what nobody waits for is free at once; a quick answer comes before them. */
+const SOON_MS = 15;
 
 /** A connection without a request for so long keeps nothing of the last one. */
 const RESTING_MS = 2_000;
@@ -254,13 +256,15 @@ class ProxyServer implements DataPlane {
   #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
     if (socket.destroyed || socket.client!.isTunnel) return;
     const { bytesWritten } = socket;
-    const waitMs = Math.max(HALF_CLOSED_MS, waitedMs);
+    const waitMs = waitedMs < 2 * SOON_MS ? SOON_MS : Math.max(HALF_CLOSED_MS, waitedMs);
     this.#shared.clock.after(waitMs, () => {
       const client = socket.client!;
-      const isServed = socket.bytesWritten !== bytesWritten || unwritten(socket) > 0;
+      // Over HTTP/2 nobody reads on who closed its half: it could not even acknowledge a window.
+      const isHttp2 = client.http2 !== null;
+      const isServed = !isHttp2 && (socket.bytesWritten !== bytesWritten || unwritten(socket) > 0);
       // The answer of a control endpoint may take its time; what it may hold is bounded there.
-      if (isServed || client.control !== null) this.#onHalfClosed(socket);
-      else if (client.running[0]?.exchange.ping() === true || waitedMs === 0)
+      if (isServed || client.control !== null) this.#onHalfClosed(socket, 2 * SOON_MS);
+      else if ((!isHttp2 && client.running[0]?.exchange.ping() === true) || waitedMs < HALF_CLOSED_MS)
         this.#onHalfClosed(socket, waitedMs + waitMs);
       else if (!client.isTunnel) socket.destroy();
     });
