@@ -101,3 +101,13 @@ export function readRollout(body: string, driver: string): { version: string } |
   if (parsed.success) return { version: parsed.data };
   return { fault: `${word} ${parsed.error.issues[0]?.message}; allowed: ${field.allowed}` };
 }
+
+/** Of /admin/slots/NAME/...; names are addresses, too, and brackets are percent-encoded in a path. */
+export function slotIn(path: string): string {
+  const name = path.split('/')[3]!;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

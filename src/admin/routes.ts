@@ -22,7 +22,7 @@ import { hotKeysView, readCount } from './hot-keys.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { AdminPage } from './page.ts';
-import { readMembership, readRollout, readWeight } from './payload.ts';
+import { readMembership, readRollout, readWeight, slotIn } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
 import { keyText, reloaded, settingsView } from './settings.ts';
@@ -370,16 +370,6 @@ export class Admin {
       queued: context.queued,
     });
     return { status: 200, headers: { 'content-type': this.#metrics.contentType }, body, more: false };
-  }
-}
-
-/** Names are addresses, too: brackets are percent-encoded in a path. */
-function slotIn(path: string): string {
-  const name = path.split('/')[3]!;
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
   }
 }
 

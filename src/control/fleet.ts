@@ -23,11 +23,9 @@ import {
   type Slot,
   Slots,
   type Version,
-  weightOf,
 } from './slots.ts';
 import { lastSaid } from './start-advice.ts';
 import { warmUpOf } from './warm-up.ts';
-import { weightInWords } from './weights.ts';
 
 export interface FleetEvents {
   /** Somebody has to look at a replica. */
@@ -325,14 +323,6 @@ export class Fleet {
     for (const slot of there) this.release(slot, slot.member!, 'hung', cause, 'heartbeat');
     this.#events.onChange();
     return there.map(({ name }) => name);
-  }
-
-  /** An operator's word on how much of the keys a slot gets; null takes it back. */
-  weigh(slot: Slot, weight: number | null): void {
-    const before = weightOf(slot);
-    const all = this.slots.setWeight(slot, weight);
-    this.#options.weightStore?.write(all);
-    if (weightOf(slot) !== before) this.journal.announce('weight', weightInWords(slot, before));
   }
 
   /** A roll-out has succeeded with it. */

@@ -17,9 +17,10 @@ import type { SupervisorSettings } from './options.ts';
 import { Ordered, OrderedRollout } from './ordered.ts';
 import { inWords, type RetireHow } from './replace.ts';
 import { Rollout, type RolloutRun, SEAT_TIMEOUT_MS } from './rollout.ts';
-import { isReady, type Slot, type Version } from './slots.ts';
+import { isReady, type Slot, type Version, weightOf } from './slots.ts';
 import type { Waiters } from './waiters.ts';
-import { weightRefusal } from './weights.ts';
+import type { WeightStore } from './weight-file.ts';
+import { weightInWords, weightRefusal } from './weights.ts';
 
 /** /add and a replacement: for the whole call, and more for each replica, because starts are bounded. */
 const CHANGE_WAIT_MS = 30_000;
@@ -39,6 +40,7 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly settings: () => SupervisorSettings;
   readonly waiters: Waiters;
+  readonly weightStore: WeightStore | undefined;
   /** Whether the driver answers, and its first list was read. */
   readonly isAway: () => boolean;
   readonly isAdopted: () => boolean;
@@ -113,7 +115,7 @@ export class Operations {
       );
       if (!plan.ok) return plan;
       const leaving = plan.names.map(name => this.#fleet.slots.get(name)!);
-      for (const slot of leaving) this.#fleet.weigh(slot, null);
+      for (const slot of leaving) this.#weigh(slot, null);
       await this.#vacate(leaving, 'drain', 'removed');
       return { ok: true };
     });
@@ -143,9 +145,16 @@ export class Operations {
     if (slot === undefined) return refuse(404, `there is no slot ${name}`);
     const refusal = weightRefusal(slot, weight, slots, this.#options.settings().ring);
     if (refusal !== null) return refusal;
-    this.#fleet.weigh(slot, weight);
+    this.#weigh(slot, weight);
     this.#options.tick();
     return { ok: true };
+  }
+
+  #weigh(slot: Slot, weight: number | null): void {
+    const before = weightOf(slot);
+    const all = this.#fleet.slots.setWeight(slot, weight);
+    this.#options.weightStore?.write(all);
+    if (weightOf(slot) !== before) this.#fleet.journal.announce('weight', weightInWords(slot, before));
   }
 
   #listed(name: string): Slot | undefined {

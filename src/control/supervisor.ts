@@ -92,6 +92,7 @@ export class Supervisor {
       clock: options.clock,
       settings: options.settings,
       waiters: this.#waiters,
+      weightStore: options.weightStore,
       isAway: () => this.#observer.isAway,
       isAdopted: () => this.#isAdopted,
       isStopped: () => this.#stopped !== null,
