@@ -55,14 +55,11 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   placement,
   scale,
   soak,
-};
-/** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring', 'placement', 'soak'];
   inference,
   streams,
 };
 /** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring', 'placement', 'inference', 'streams'];
+const OWN_WORDS = ['heal', 'ring', 'placement', 'soak', 'inference', 'streams'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
