@@ -22,7 +22,7 @@ export interface AdminContext {
   readonly clock: Clock;
   readonly supervisor: Supervisor;
   readonly totals: Totals;
-  readonly driver: Pick<Driver, 'name' | 'program' | 'creates' | 'difference'>;
+  readonly driver: Pick<Driver, 'name' | 'program' | 'creates' | 'orders' | 'difference'>;
   readonly audit: Audit;
   /** Events of earlier times. */
   readonly past: Past;

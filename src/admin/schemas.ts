@@ -245,6 +245,9 @@ export const stats = z.strictObject({
   driver: z.strictObject({
     name: z.string(),
     creates: z.boolean().meta({ description: 'false where the replicas are given' }),
+    orders: z
+      .boolean()
+      .meta({ description: 'given by an orchestrator that is told how many and which version (swarm)' }),
     reachable: z.boolean(),
     since: time,
     cause: z.string().optional(),

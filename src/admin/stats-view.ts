@@ -63,7 +63,11 @@ export interface StatsSource {
   readonly wallMs: number;
   readonly version: string;
   readonly startedMs: number;
-  readonly driver: DriverState & { readonly name: string; readonly creates: boolean };
+  readonly driver: DriverState & {
+    readonly name: string;
+    readonly creates: boolean;
+    readonly orders: boolean;
+  };
   readonly slots: readonly SlotView[];
   readonly spares: readonly SlotView[];
   readonly wantedSpares: number;
@@ -89,6 +93,7 @@ export function statsView(source: StatsSource): StatsDocument {
     driver: {
       name: driver.name,
       creates: driver.creates,
+      orders: driver.orders,
       reachable: driver.reachable,
       since: iso(driver.sinceMs),
       ...(driver.cause === null ? {} : { cause: driver.cause }),

@@ -4,6 +4,7 @@
 // nothing runs. A reader that falls behind is cut off by its relay, comes back and begins with a whole document.
 
 import type { Config } from '../config/fields.ts';
+import type { Driver } from '../control/driver.ts';
 import type { JournalEntry, Supervisor } from '../control/supervisor.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AdminChannel, AdminReply, AdminRequest, WorkerRing } from '../core/messages.ts';
@@ -30,7 +31,7 @@ export interface StatsContext {
   readonly clock: Clock;
   readonly supervisor: Supervisor;
   readonly totals: Totals;
-  readonly driver: { readonly name: string; readonly creates: boolean };
+  readonly driver: Pick<Driver, 'name' | 'creates' | 'orders'>;
   readonly version: string;
   readonly startedMs: number;
   readonly wantedWorkers: number;
@@ -161,7 +162,12 @@ export class Stats {
       wallMs: clock.wallMs(),
       version: context.version,
       startedMs: context.startedMs,
-      driver: { ...supervisor.driverState(), name: driver.name, creates: driver.creates },
+      driver: {
+        ...supervisor.driverState(),
+        name: driver.name,
+        creates: driver.creates,
+        orders: driver.orders !== undefined,
+      },
       slots: supervisor.slots(),
       spares: supervisor.spares(),
       wantedSpares: config.spares,

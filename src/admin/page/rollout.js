@@ -68,7 +68,7 @@ export class Rollout {
 
 /** What would be refused is not offered. @param {Stats['driver']} driver @param {Stats['caller']} caller */
 function whyNot(driver, caller) {
-  if (!driver.creates) return 'The replicas are given: torc cannot replace them.';
+  if (!driver.creates && !driver.orders) return 'The replicas are given: torc cannot replace them.';
   if (!caller.operate) return `${caller.name} may only read: to begin or stop one needs the role “operate”.`;
   if (driver.name !== 'process' || caller.command) return '';
   return 'A command is run as the user of torc, so naming one needs TORC_ADMIN_TOKEN, also on loopback.';

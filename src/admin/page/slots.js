@@ -58,7 +58,13 @@ export class SlotTable {
     const shown = this.isWhole ? found : found.slice(0, MOST);
     const atMs = Date.parse(stats.at);
     const { operate } = stats.caller;
-    const may = { remove: operate, replace: operate && stats.driver.creates };
+    const { creates, orders: isOrdered } = stats.driver;
+    // An orchestrator chooses itself which go.
+    const may = {
+      add: operate && (creates || isOrdered),
+      remove: operate && !isOrdered,
+      replace: operate && creates,
+    };
     return html`<section class="slots" aria-labelledby="slots-title">
       <div class="bar">
         <h2 id="slots-title">Slots <small>${found.length === all.length ? whole(all.length) : `${whole(found.length)} of ${whole(all.length)}`}</small></h2>
@@ -66,9 +72,9 @@ export class SlotTable {
         <label>Order <select id="slot-order" @change=${(/** @type {any} */ event) => this.set({ order: event.target.value })}>
           ${Object.keys(orders).map(name => html`<option value=${name} ?selected=${name === this.order}>${name}</option>`)}
         </select></label>
-        ${may.replace ? html`<button id="add" @click=${this.on.add}>Add slots …</button>` : nothing}
+        ${may.add ? html`<button id="add" @click=${this.on.add}>Add slots …</button>` : nothing}
       </div>
-      ${may.remove ? nothing : html`<p class="hint" id="read-only">${stats.caller.name} may only read. To add, replace or remove slots, forget the token and give one of the role “operate”.</p>`}
+      ${operate ? nothing : html`<p class="hint" id="read-only">${stats.caller.name} may only read. To add, replace or remove slots, forget the token and give one of the role “operate”.</p>`}
       <table role="table" aria-labelledby="slots-title">
         <thead role="rowgroup"><tr role="row">
           ${[
