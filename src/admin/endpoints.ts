@@ -116,6 +116,7 @@ export const endpoints: readonly Endpoint[] = [
     query('target', "the request's path and query", text),
     query('header', 'name:value, as often as there are fields', z.array(text)),
     query('ip', "the client's address", text),
+    query('body', "the request's body, as far as a key is read from it", text),
     query('key', 'a key in the raw bytes in which a request carries it', text),
   ),
   get(

@@ -10,7 +10,8 @@ import { FIELD } from '../core/field-syntax.ts';
 import type { SnapshotMessage } from '../core/types.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, makeTable, NONE, rowOf } from '../ring/table.ts';
-import { FoundKey, findKey } from '../routing/key.ts';
+import { BodyKey, isReadable } from '../routing/body-key.ts';
+import { FOUND, FoundKey, findKey, IN_BODY, NO_KEY, type Place, TO_ISSUE } from '../routing/key.ts';
 import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
 import { placeOf, slowStartOf } from '../routing/slow-start.ts';
 import { choosableOf } from '../routing/snapshot.ts';
@@ -21,17 +22,25 @@ export interface AskedKey {
   readonly text: string | null;
   /** The entry of TORC_KEY that it was read from; 'key' where it was given. */
   readonly source: string;
+  /** Such a request gets a cookie, and is routed by it. */
+  readonly isIssued?: true;
 }
 
 const LONGEST_KEY = 8192;
 const HOW =
-  'say which request: /admin/explain?target=/path?query&header=name:value (percent-encoded), or which key: ?key=K (raw)';
-const GIVEN: readonly KeySource[] = [{ kind: 'query', name: 'key' }];
+  'say which request: /admin/explain?target=/path?query&header=name:value&body=... (percent-encoded), or which key: ?key=K (raw)';
+const GIVEN: readonly KeySource[] = [
+  {
+    text: 'key',
+    parts: [{ kind: 'query', name: 'key', option: '', size: 0, pointer: [] }],
+    readsBody: false,
+  },
+];
 
 /** `target`: of the control request, as it came. A string says what is wrong with the question. */
 export function readQuestion(target: string, sources: Config['key']): AskedKey | string {
-  const given = keyIn(GIVEN, target, [], '');
-  if (given !== null) return given.length > LONGEST_KEY ? tooLong : { text: given, source: 'key' };
+  const given = new FoundKey();
+  if (findKey(GIVEN, target, [], '', '', false, given) === FOUND) return askedKey(given, 'key');
   const asked = valuesOf(target);
   const path = asked.target[0];
   if (path === undefined) return HOW;
@@ -46,48 +55,53 @@ export function readQuestion(target: string, sources: Config['key']): AskedKey |
       return 'such a request is answered with 400: a header has a token for a name, and no control characters in its value';
     rawHeaders.push(field.slice(0, colon), field.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }
-  return keyOf(sources, path, rawHeaders, asked.ip[0] ?? '');
+  return keyOf(sources, path, rawHeaders, asked.ip[0] ?? '', asked.body[0] ?? '');
 }
 
 const tooLong = `the key is longer than ${LONGEST_KEY} bytes`;
 
-/** As `findKey` goes through the sources, but it can say which one had it. */
+/** As an exchange does it (exchange/keyed.ts), with the whole of the body at once. */
 function keyOf(
-  sources: Config['key'],
-  path: string,
-  rawHeaders: readonly string[],
-  ip: string,
-): AskedKey | string {
-  for (const source of sources) {
-    if (source.kind === 'random') break;
-    if (source.kind === 'ip' && ip === '')
-      return "this request would be routed by its client's address: add &ip=ADDRESS";
-    const text = keyIn([source], path, rawHeaders, ip);
-    if (text !== null) return text.length > LONGEST_KEY ? tooLong : { text, source: nameOf(source) };
-  }
-  return { text: null, source: 'random' };
-}
-
-function keyIn(
   sources: Config['key'],
   target: string,
   rawHeaders: readonly string[],
   ip: string,
-): string | null {
+  body: string,
+): AskedKey | string {
   const found = new FoundKey();
-  return findKey(sources, target, rawHeaders, ip, found) ? found.text.slice(found.start, found.end) : null;
+  const host = hostIn(rawHeaders);
+  const hasBody = body !== '' && isReadable(rawHeaders);
+  let place: Place = findKey(sources, target, rawHeaders, ip, host, hasBody, found);
+  if (place === IN_BODY) {
+    const key = new BodyKey(sources, found.index, { target, rawHeaders, ip, host });
+    place = key.read([Buffer.from(body, 'latin1')], true, found);
+  }
+  const asksForIp = sources.slice(0, found.index + (place === NO_KEY ? 1 : 0)).some(readsIp);
+  if (ip === '' && asksForIp) return "this request would be routed by its client's address: add &ip=ADDRESS";
+  const source = sources[found.index]!.text;
+  if (place === FOUND) return askedKey(found, source);
+  return place === TO_ISSUE ? { text: null, source, isIssued: true } : { text: null, source: 'random' };
 }
 
-const nameOf = ({ kind, name }: KeySource): string => (name === '' ? kind : `${kind}:${name}`);
+const readsIp = ({ parts }: KeySource): boolean => parts.some(({ kind }) => kind === 'ip');
 
-function valuesOf(target: string): Record<'target' | 'header' | 'ip', string[]> {
-  const values = { target: [], header: [], ip: [] } as ReturnType<typeof valuesOf>;
+function askedKey({ text, start, end }: FoundKey, source: string): AskedKey | string {
+  return end - start > LONGEST_KEY ? tooLong : { text: text.slice(start, end), source };
+}
+
+function hostIn(rawHeaders: readonly string[]): string {
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && /^host$/i.test(name));
+  return at === -1 ? '' : rawHeaders[at + 1]!;
+}
+
+function valuesOf(target: string): Record<'target' | 'header' | 'ip' | 'body', string[]> {
+  const values = { target: [], header: [], ip: [], body: [] } as ReturnType<typeof valuesOf>;
   const question = target.indexOf('?');
   for (const part of question === -1 ? [] : target.slice(question + 1).split('&')) {
     const equals = part.indexOf('=');
     if (equals === -1) continue;
     const name = part.slice(0, equals);
-    if (name === 'target' || name === 'header' || name === 'ip')
+    if (name === 'target' || name === 'header' || name === 'ip' || name === 'body')
       values[name].push(percentDecoded(part.slice(equals + 1)));
   }
   return values;
@@ -101,13 +115,15 @@ const percentDecoded = (text: string): string =>
 export function explainView(
   snapshot: SnapshotMessage,
   slots: readonly SlotView[],
-  { text, source }: AskedKey,
+  { text, source, isIssued }: AskedKey,
   wallMs: number,
 ): object {
   const { epoch, algorithm, rows } = snapshot;
   if (text === null) {
     const because =
-      'nothing that TORC_KEY names is in this request: each such request goes to a slot at random';
+      isIssued === true
+        ? 'without this cookie a request goes to a slot at random, and its client gets a cookie that keeps it there'
+        : 'nothing that TORC_KEY names is in this request: each such request goes to a slot at random';
     return { source, key: null, bytes: null, servedBy: null, because, epoch };
   }
   const hash = keyHashFor(algorithm)(text, 0, text.length);

@@ -5,7 +5,7 @@
 // none is shown. The page is made while it is read: no reader pins more than a piece of it.
 
 import { createHmac } from 'node:crypto';
-import type { KeySource } from '../config/fields.ts';
+import type { KeyPart, KeySource } from '../config/fields.ts';
 
 /** How much of one slot's page is shown. */
 export type KeyView = 'numbers' | 'hashes' | 'all';
@@ -16,18 +16,26 @@ const PIECE_KEYS = 50;
 
 /** Whether all keys are the assignment's own kind: from `request_id`, a path, or drawn by torc. */
 export const isOpenFor = (sources: readonly KeySource[]): boolean =>
-  sources.every(
+  all(
+    sources,
     ({ kind, name }) =>
       kind === 'path' || kind === 'uri' || kind === 'random' || (kind === 'query' && name === 'request_id'),
   );
 
+const all = (sources: readonly KeySource[], holds: (part: KeyPart) => boolean): boolean =>
+  sources.every(({ parts }) => parts.every(holds));
+
 export function keyView(sources: readonly KeySource[], mayRead: boolean, showKeys: boolean): KeyView {
   if (!mayRead) return 'numbers';
-  return showKeys || sources.every(isNoCredential) ? 'all' : 'hashes';
+  return showKeys || all(sources, isNoCredential) ? 'all' : 'hashes';
 }
 
-const isNoCredential = ({ kind, name }: KeySource): boolean =>
-  kind === 'path' || kind === 'ip' || kind === 'random' || (kind === 'query' && name === 'request_id');
+const isNoCredential = ({ kind, name }: KeyPart): boolean =>
+  kind === 'path' ||
+  kind === 'host' ||
+  kind === 'ip' ||
+  kind === 'random' ||
+  (kind === 'query' && name === 'request_id');
 
 /** The page's text, piece by piece; `keys` oldest first. */
 export function* requestsPage(

@@ -65,6 +65,7 @@ export const commands: readonly Command[] = [
         isRepeated: true,
       },
       { name: 'ip', value: 'ADDRESS', meaning: "the client's address" },
+      { name: 'body', value: 'TEXT', meaning: "the request's body, where the key is read from it" },
       json,
       url,
     ],

@@ -133,7 +133,7 @@ async function explain({ line, around, ask: asked }: Asking): Promise<number> {
       return wrong(around, [`torc explain: "${operand}" is no such thing; allowed: ${what}`]);
   }
   const words = operand.startsWith('/') ? [`target=${encodeURIComponent(operand)}`] : [`key=${operand}`];
-  for (const name of ['header', 'ip'])
+  for (const name of ['header', 'ip', 'body'])
     for (const value of line.options.get(name) ?? []) words.push(`${name}=${encodeURIComponent(value)}`);
   const text = await asked({ method: 'GET', path: `/admin/explain?${words.join('&')}` });
   if (text === null) return REFUSED;

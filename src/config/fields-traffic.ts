@@ -3,7 +3,8 @@
 
 import { z } from 'zod';
 import { RINGS } from '../core/types.ts';
-import { flag, list, oneOf, parseKeySource, row, whole } from './kinds.ts';
+import { keySources } from './key-sources.ts';
+import { flag, oneOf, row, whole } from './kinds.ts';
 
 export const trafficFields = {
   workers: row(
@@ -22,7 +23,7 @@ export const trafficFields = {
   ),
   key: row(
     'TORC_KEY',
-    list(parseKeySource, 'a list of query:NAME, header:NAME, cookie:NAME, path, uri, ip, random'),
+    keySources,
     'query:request_id,path',
     '',
     'what a request is routed by; the first that is present',

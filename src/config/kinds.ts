@@ -6,13 +6,6 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { UNIX } from '../core/ip-ranges.ts';
 
-/** Where a request's key is read from; the first one present wins (TORC_KEY). */
-export interface KeySource {
-  readonly kind: 'query' | 'header' | 'cookie' | 'path' | 'uri' | 'ip' | 'random';
-  /** Parameter, header (lower case) or cookie name; empty for the other kinds. */
-  readonly name: string;
-}
-
 /** Statuses of answers, both ends included. */
 export interface StatusRange {
   readonly from: number;
@@ -85,20 +78,6 @@ export function list<T>(parseItem: (item: string) => T | null, allowed: string):
     return items;
   });
   return { schema, allowed, isList: true };
-}
-
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2, token
-
-export function parseKeySource(item: string): KeySource | null {
-  const [kind = '', ...rest] = item.split(':');
-  const name = rest.join(':');
-  if (kind === 'path' || kind === 'uri' || kind === 'ip' || kind === 'random') {
-    return item.includes(':') ? null : { kind, name: '' };
-  }
-  if (kind === 'header' && HEADER_NAME.test(name)) return { kind, name: name.toLowerCase() };
-  if (kind === 'cookie' && HEADER_NAME.test(name)) return { kind, name };
-  if (kind === 'query' && /^[^&=#\s]+$/.test(name)) return { kind, name };
-  return null;
 }
 
 /** Of a name server: `10.0.0.2`, `127.0.0.1:8600`, `[::1]:53`. */

@@ -156,7 +156,7 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
 const sharedOf = ({ ring, ringRows, key }: Config): Readonly<Record<string, string>> => ({
   TORC_RING: ring,
   TORC_RING_ROWS: `${ringRows}`,
-  TORC_KEY: key.map(({ kind, name }) => (name === '' ? kind : `${kind}:${name}`)).join(),
+  TORC_KEY: key.map(({ text }) => text).join(),
 });
 
 async function dockerDriver(

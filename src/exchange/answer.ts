@@ -21,8 +21,8 @@ export class Answer {
   /** The client reads more slowly than the replica sends. */
   isPaused = false;
   #head = '';
-  /** Names the request; behind the head. */
-  #line = '';
+  /** Behind the head: what names the request, and a client's cookie. */
+  #lines = '';
   #small = '';
   #isChunked = false;
 
@@ -30,19 +30,19 @@ export class Answer {
     this.#downstream = downstream;
   }
 
-  /** `isLast`: the client's connection ends after it, whatever the two sides would like. */
+  /** `lines`: this answer's alone; `isLast`: the client's connection ends after it, whatever the two sides would like. */
   begin(
     head: ResponseHead,
     config: Config,
     { ids, date }: Shared,
     slot: string,
-    idLine: string,
+    lines: string,
     isLast: boolean,
   ): void {
     this.status = head.status;
     const { isHttp11 } = this.#downstream;
     const isPlain = isHttp11 && !isLast && this.#downstream.keepAlive;
-    this.#line = idLine;
+    this.#lines = lines;
     if (isPlain && head.prepared !== '') {
       this.#head = head.prepared;
       return;
@@ -79,9 +79,9 @@ export class Answer {
   }
 
   /** torc's own in the place of a replica's; `head` without the line about the connection. HEAD gets no body. */
-  own(status: number, head: string, line: string, body: string, isHead: boolean): void {
+  own(status: number, head: string, lines: string, body: string, isHead: boolean): void {
     this.status = status;
-    this.#line = line;
+    this.#lines = lines;
     this.bytes = body.length;
     this.#head = this.#downstream.keepAlive ? head : `${head}Connection: close\r\n`;
     this.#small = isHead ? '' : body;
@@ -115,19 +115,19 @@ export class Answer {
       return;
     }
     this.isPut = true;
-    this.#downstream.putWhole(this.status, this.#head, this.#line, this.#small);
+    this.#downstream.putWhole(this.status, this.#head, this.#lines, this.#small);
   }
 
   /** The 101; then the client's connection is the caller's. */
   becomeTunnel(): ReturnType<Downstream['becomeTunnel']> {
     this.isPut = true;
-    return this.#downstream.becomeTunnel(this.#head + this.#line);
+    return this.#downstream.becomeTunnel(this.#head + this.#lines);
   }
 
   #put(): void {
     if (this.isPut) return;
     this.isPut = true;
-    this.#downstream.putHead(this.status, this.#head, this.#line, this.#isChunked);
+    this.#downstream.putHead(this.status, this.#head, this.#lines, this.#isChunked);
   }
 }
 

@@ -34,6 +34,9 @@ export interface Downstream {
   /** Fields behind the request's body: name, value, name, value. */
   readonly trailers: readonly string[];
 
+  /** The client asked by https, as far as who is believed says so. */
+  isSecure(rawHeaders: readonly string[]): boolean;
+
   /** Back-pressure on the request's body. */
   pause(): void;
   resume(): void;
@@ -43,8 +46,8 @@ export interface Downstream {
   /** Another interim answer; `fields` are lines with their CRLF. */
   putInterim(status: number, fields: string): void;
   /**
-   * A whole answer whose head says its length; in one write where nothing waits before it. `line` goes behind the head: the one
-   * field that each answer has for itself, so that the same head may be seen to be the same.
+   * A whole answer whose head says its length; in one write where nothing waits before it. `line` goes behind the head: the
+   * field, or several, that the answer has for itself, so that the same head may be seen to be the same.
    */
   putWhole(status: number, head: string, line: string, body: string): void;
   /** Leaves with the first bytes of the body, with `flush` or with `putEnd`. */

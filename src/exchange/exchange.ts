@@ -2,7 +2,8 @@
 // One exchange: a client's request, the attempts made for it, and the one answer, whatever door it came through. It is an
 // object with methods instead of a chain of callbacks, because a proxy is a machine with two ends that may each stop,
 // fail or hurry at any moment, and here every such moment is one method. Which replica is asked, and how often, is its first
-// half (waits.ts, attempts.ts); the request's body is upload.ts, the answer's bytes answer.ts; here is how it begins and ends.
+// half (waits.ts, attempts.ts), by which key, the step before it (keyed.ts); the request's body is upload.ts, the answer's bytes
+// answer.ts; here is how it begins and ends.
 //
 //   start -> pick -> Upstream.dispatch -> onConnection -> onSent (head, body) -> onHead -> onBody* -> onEnd -> finish
 //              ^                                              |
@@ -13,14 +14,13 @@
 
 import type { Socket } from 'node:net';
 import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
-import { FoundKey, findKey } from '../routing/key.ts';
 import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
-import { Attempts } from './attempts.ts';
 import { COPIED, type Downstream, LEFT, WAITS } from './downstream.ts';
 import { grpcHead, grpcTrailers, isGrpc } from './grpc.ts';
 import type { RequestHead } from './headers.ts';
+import { Keyed } from './keyed.ts';
 import {
   errorBody,
   lastHopBody,
@@ -31,22 +31,15 @@ import {
 } from './reply.ts';
 import { leave, type Shared, type Swept } from './shared.ts';
 import { Upload } from './upload.ts';
-import { ANSWERING, CONNECTING, HELD, QUEUED, WAITING } from './waits.ts';
+import { ANSWERING, CONNECTING, HELD, QUEUED, READING, WAITING } from './waits.ts';
 
 /** Response timeouts that interim answers may keep a request waiting for. */
 const MOST_WAITS = 20;
 
-// Filled and read within one call: no two requests are ever in it at once.
-const foundKey = new FoundKey();
-
-export class Exchange extends Attempts implements Swept {
+export class Exchange extends Keyed implements Swept {
   runningIndex: number;
-  readonly #downstream: Downstream;
   /** As the client sent it. */
   #target = '';
-  #keyText = '';
-  #keyStart = 0;
-  #keyEnd = -1;
   readonly #answer: Answer;
   /** The assignment's answer goes out instead of the replica's. */
   #replaced = false;
@@ -63,8 +56,7 @@ export class Exchange extends Attempts implements Swept {
   #bytesIn = 0;
 
   constructor(shared: Shared, downstream: Downstream, method: string, upgrade: string) {
-    super(shared, method, upgrade);
-    this.#downstream = downstream;
+    super(shared, downstream, method, upgrade);
     this.#answer = new Answer(downstream);
     this.runningIndex = shared.running.push(this) - 1;
   }
@@ -104,17 +96,15 @@ export class Exchange extends Attempts implements Swept {
       this.#reply(200, lastHopHead(this.method, body), body);
       return;
     }
-    if (hasBody) this.upload = new Upload(this.#downstream, head.chunked, this.shared.ids);
-    this.snapshot = this.shared.snapshots.current;
-    this.#findKey(rawHeaders, address);
-    this.attempt('NO_REPLICA', 'no slot is ready');
+    if (hasBody) this.upload = new Upload(this.downstream, head.chunked, this.shared.ids);
+    this.route(head, rawHeaders, address);
   }
 
   /** Instead of `start`: the client shall ask for the same by https, on that port. */
   redirect(head: RequestHead, target: string, port: number): void {
     this.#name(head, target);
     // A body is not waited for.
-    if (head.chunked || head.contentLength > 0) this.#downstream.keepAlive = false;
+    if (head.chunked || head.contentLength > 0) this.downstream.keepAlive = false;
     this.#reply(308, redirectHead(head.host, port, head.target), '');
   }
 
@@ -122,25 +112,6 @@ export class Exchange extends Attempts implements Swept {
     this.#target = target;
     const { ids } = this.shared;
     if (ids.hasField) this.#idLine = ids.lineOf(head.requestId === '' ? ids.next() : head.requestId);
-  }
-
-  #findKey(rawHeaders: readonly string[], address: string): void {
-    const key = foundKey;
-    if (findKey(this.config.key, this.path, rawHeaders, address, key)) {
-      this.#keyText = key.text;
-      this.#keyStart = key.start;
-      this.#keyEnd = key.end;
-      this.hash = this.snapshot.keyHash(key.text, key.start, key.end);
-      this.shared.counters.hotKeys?.count(this.hash, key.text, key.start, key.end);
-    } else {
-      this.hash = (this.shared.random() * 0x1_0000_0000) >>> 0;
-      this.#keyStart = this.hash;
-      this.shared.counters.hotKeys?.countKeyless();
-    }
-  }
-
-  protected override rehash(): void {
-    if (this.#keyEnd !== -1) this.hash = this.snapshot.keyHash(this.#keyText, this.#keyStart, this.#keyEnd);
   }
 
   // ---- the answer: replica -> client
@@ -159,19 +130,20 @@ export class Exchange extends Attempts implements Swept {
     this.phase = ANSWERING;
     if (this.config.accessLog) this.#firstByteMs = this.now - this.startedMs;
     this.dueIn(this.config.idleTimeoutMs);
-    this.slotCounters!.answered(head.status, this.#keyText, this.#keyStart, this.#keyEnd);
+    this.slotCounters!.answered(head.status, this.keyText, this.keyStart, this.keyEnd);
     if (head.status === 404 && this.config.compat === 'assignment') {
       this.#replaced = true;
       return;
     }
     // Those that wait behind this one were accepted too: the last of them says that it is over.
-    const isLast = (shared.draining && !this.#downstream.hasWaiting) || this.#mayKeepBody;
-    this.#answer.begin(head, this.config, shared, this.upstream!.slot, this.#idLine, isLast);
+    const isLast = (shared.draining && !this.downstream.hasWaiting) || this.#mayKeepBody;
+    const own = this.#idLine + this.cookieLines(head.fields);
+    this.#answer.begin(head, this.config, shared, this.upstream!.slot, own, isLast);
   }
 
   /** The client waits to be told to send its body, and will not be: it may send it or not. */
   get #mayKeepBody(): boolean {
-    return this.isUploading && this.#downstream.waitsForContinue;
+    return this.isUploading && this.downstream.waitsForContinue;
   }
 
   onText(body: string): void {
@@ -250,6 +222,9 @@ export class Exchange extends Attempts implements Swept {
       case HELD:
         this.resume();
         return;
+      case READING:
+        this.#giveUp('REQUEST_BODY_TIMEOUT', 'the client stopped sending, and its key is in the body');
+        return;
       case QUEUED:
         this.#giveUp('QUEUE_FULL', 'waited too long for a connection');
         return;
@@ -278,8 +253,8 @@ export class Exchange extends Attempts implements Swept {
 
   /** An interim answer, which any client has to be ready for; one of HTTP/1.0 is not, and is waited for without. */
   ping(): boolean {
-    if (this.phase === ANSWERING || !this.#downstream.isComplete) return false;
-    if (this.#downstream.isHttp11) this.#downstream.putContinue();
+    if (this.phase === ANSWERING || !this.downstream.isComplete) return false;
+    if (this.downstream.isHttp11) this.downstream.putContinue();
     return true;
   }
 
@@ -312,13 +287,13 @@ export class Exchange extends Attempts implements Swept {
         method: this.method,
         path: this.path,
         id: this.#idOf(),
-        keySlot: this.#keyEnd === -1 ? '' : ownerOf(this.snapshot, this.hash),
+        keySlot: this.keyEnd === -1 ? '' : ownerOf(this.snapshot, this.hash),
         tried: this.failures?.log ?? [],
         ms: Math.round(this.now - this.startedMs),
       });
     if (this.#answer.isPut) {
       this.#finish();
-      this.#downstream.cut(isGrpc(this.head) ? grpcTrailers(code) : '');
+      this.downstream.cut(isGrpc(this.head) ? grpcTrailers(code) : '');
       return;
     }
     const isClients = code === 'BAD_REQUEST' || code === 'REQUEST_BODY_TIMEOUT';
@@ -333,7 +308,7 @@ export class Exchange extends Attempts implements Swept {
 
   #replyError(code: ProxyErrorCode, close: boolean): void {
     const { status, retryAfterS } = proxyErrors[code];
-    if (close) this.#downstream.keepAlive = false;
+    if (close) this.downstream.keepAlive = false;
     if (isGrpc(this.head)) {
       this.#reply(200, grpcHead(code), '');
       return;
@@ -369,7 +344,7 @@ export class Exchange extends Attempts implements Swept {
     shared.counters.requests++;
     shared.retryBudget.deposit();
     this.failures?.over(shared.retryBudget);
-    this.#downstream.finished();
+    this.downstream.finished();
     this.upload?.forget();
     // A tunnel is told at its end, with what it carried.
     if (this.config.accessLog && !this.#isTunnel) this.#logAccess(this.upload?.bytes ?? this.#bytesIn);
@@ -389,7 +364,7 @@ export class Exchange extends Attempts implements Swept {
       bytesOut: this.#answer.bytes,
       firstByteMs: inMicroseconds(this.#firstByteMs === 0 ? ms : this.#firstByteMs),
       ms: inMicroseconds(ms),
-      ip: this.#downstream.ip,
+      ip: this.downstream.ip,
       ...(this.failures === null ? {} : { tried: this.failures.log }),
     };
     this.shared.access(fields, 'request');

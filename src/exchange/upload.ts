@@ -2,14 +2,16 @@
 // The request's body on its way to the replica. What was read is kept while it may have to be sent again, and is small;
 // beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
 
+import { KEY_BODY_BYTES } from '../config/fields.ts';
+import type { BodyKey } from '../routing/body-key.ts';
 import type { Carrier } from '../upstream/attempt.ts';
 import { BY_LENGTH, CHUNKED, type Framing } from '../upstream/response-head.ts';
 import type { Downstream } from './downstream.ts';
 import { trailersOf } from './field-lines.ts';
 import type { RequestIds } from './request-id.ts';
 
-/** Bodies up to this size are kept for a second attempt. */
-const SMALL_BODY_BYTES = 64 * 1024;
+/** Bodies up to this size are kept for a second attempt, and for a key to be read from them. */
+const SMALL_BODY_BYTES = KEY_BODY_BYTES;
 
 export class Upload {
   readonly framing: Framing;
@@ -23,6 +25,8 @@ export class Upload {
   /** All of it was handed to the connection. */
   sent = false;
   blocked = false;
+  /** What reads the request's key from it, until it is found. */
+  key: BodyKey | null = null;
 
   constructor(downstream: Downstream, isChunked: boolean, ids: RequestIds) {
     this.#downstream = downstream;
@@ -33,6 +37,11 @@ export class Upload {
   /** It can be sent once more from its beginning. */
   get isKept(): boolean {
     return this.#kept !== null;
+  }
+
+  /** All that was read, while nothing of it was sent. */
+  get kept(): readonly Buffer[] {
+    return this.#kept!;
   }
 
   forget(): void {

@@ -19,6 +19,8 @@ const NONE_TRIED: readonly number[] = [];
 /** For a driver's word that a replica is being stopped: it travels beside the replica's own end, 15 to 130 ms (docs/healing.md). */
 const DOUBT_MS = 250;
 
+/** Nobody was asked yet: so much of its body as its key takes is still to come. */
+export const READING = -2;
 /** Nobody has it. */
 export const HELD = -1;
 export const QUEUED = 0;

@@ -6,6 +6,7 @@ import type { KeySource } from '../config/fields.ts';
 import { FIELDS } from '../core/field-syntax.ts';
 import { trimOws } from '../core/ows.ts';
 import { buildRequestHead, RequestHead } from '../exchange/headers.ts';
+import { readsFields } from '../routing/key.ts';
 import type { Peer } from './peer.ts';
 
 /** Longest section that is looked at here. */
@@ -19,6 +20,8 @@ export interface Fields {
   readonly contentLength: number;
   /** As a trusted client named the request, or ''. */
   readonly requestId: string;
+  /** Whom it is for. */
+  readonly host: string;
   /** The client wants the connection to go on. */
   readonly keepAlive: boolean;
   /** Name, value, name, value; empty where no key is read from fields. */
@@ -59,12 +62,13 @@ export function readFields(
     raw.push(name, value);
   }
   if (buildRequestHead('GET', '/', raw, '1.1', '', peer, 'torc', head) !== '') return null;
-  const needsRaw = peer.trusted || sources.some(({ kind }) => kind === 'header' || kind === 'cookie');
+  const needsRaw = peer.trusted || readsFields(sources);
   return {
     bytes: Buffer.from(bytes.subarray(at, emptyLineAt + 4)),
     tail: head.text.slice('GET /'.length),
     contentLength: head.contentLength,
     requestId: head.requestId,
+    host: head.host,
     keepAlive,
     raw: needsRaw ? raw : NOTHING,
     address: peer.trusted ? peer.addressOf(raw) : peer.ip,

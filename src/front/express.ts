@@ -149,6 +149,7 @@ export class Express implements Downstream, Running {
     head.target = target;
     head.text = `${method} ${target}${fields.tail}`;
     head.requestId = fields.requestId;
+    head.host = fields.host;
     head.body = fields.contentLength === 0 ? '' : rest.toString('latin1', bodyAt, end);
     this.#rest = end === rest.length ? null : rest;
     this.#at = end;
@@ -200,6 +201,10 @@ export class Express implements Downstream, Running {
   readonly trailers = NOTHING;
   pause(): void {}
   resume(): void {}
+
+  isSecure(rawHeaders: readonly string[]): boolean {
+    return this.#client.peer.isSecure(rawHeaders);
+  }
 
   get hasWaiting(): boolean {
     return this.#rest !== null;

@@ -76,6 +76,10 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
     return this.request.rawTrailers;
   }
 
+  isSecure(rawHeaders: readonly string[]): boolean {
+    return this.#client.peer.isSecure(rawHeaders);
+  }
+
   pause(): void {
     this.request.pause();
   }

@@ -11,6 +11,7 @@ import {
   clientOf,
   type ForwardedStyle,
   type HeadRules,
+  type Hop,
   hopsOf,
   joined,
   type Sender,
@@ -101,13 +102,30 @@ export class Peer implements Sender {
 
   /** Who asks: the last hop that is no trusted proxy, where the peer is one. */
   addressOf(rawHeaders: readonly string[]): string {
-    let forwardedFor = '';
-    let forwarded = '';
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const name = rawHeaders[index]!.toLowerCase();
-      if (name === 'x-forwarded-for') forwardedFor = joined(forwardedFor, rawHeaders[index + 1]!);
-      else if (name === 'forwarded') forwarded = joined(forwarded, rawHeaders[index + 1]!);
-    }
-    return clientOf(hopsOf(forwardedFor, forwarded), this.rules)?.address || this.ip;
+    return this.#clientOf(rawHeaders)?.address || this.ip;
   }
+
+  /** Whether the client, not the peer, asked by https: what replicas are told in X-Forwarded-Proto. */
+  isSecure(rawHeaders: readonly string[]): boolean {
+    const told = this.trusted ? linesOf('x-forwarded-proto', rawHeaders) : '';
+    const proto = told || (this.trusted && this.#clientOf(rawHeaders)?.proto) || this.scheme;
+    // Of a list the first is the client's.
+    return /^[ \t]*https[ \t]*(?:,|$)/i.test(proto);
+  }
+
+  #clientOf(rawHeaders: readonly string[]): Hop | null {
+    const hops = hopsOf(linesOf('x-forwarded-for', rawHeaders), linesOf('forwarded', rawHeaders));
+    return clientOf(hops, this.rules);
+  }
+}
+
+/** All of a field's lines, as one. */
+function linesOf(lowerName: string, rawHeaders: readonly string[]): string {
+  let all = '';
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName)
+      all = joined(all, rawHeaders[index + 1]!);
+  }
+  return all;
 }

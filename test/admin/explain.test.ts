@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readQuestion } from '../../src/admin/explain.ts';
+import { sourcesOf } from '../support/key-sources.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -127,7 +128,7 @@ explain('one whose choices are all out goes where the data plane lets it go', as
 });
 
 explain('a question that cannot be answered says how to ask', () => {
-  const path = [{ kind: 'path', name: '' }] as const;
+  const path = sourcesOf('path');
   const fault = (target: string): string => String(readQuestion(target, path));
   assert.match(fault('/admin/explain'), /target=/);
   assert.match(fault('/admin/explain?key='), /target=/);
@@ -143,11 +144,37 @@ explain('a question that cannot be answered says how to ask', () => {
   const startedMs = performance.now();
   for (const part of ['=&', 'header=&', 'target=&']) fault(`/admin/explain?${part.repeat(200_000)}`);
   assert.ok(performance.now() - startedMs < 20_000);
-  const ip = [{ kind: 'ip', name: '' }] as const;
+  const ip = sourcesOf('ip');
   assert.match(String(readQuestion('/admin/explain?target=/a', ip)), /ip=ADDRESS/);
   assert.equal(readQuestion('/admin/explain?target=/a&ip=10.0.0.1', ip), { text: '10.0.0.1', source: 'ip' });
-  const random = [{ kind: 'random', name: '' }] as const;
+  const random = sourcesOf('random');
   assert.equal(readQuestion('/admin/explain?target=/a', random), { text: null, source: 'random' });
+});
+
+explain('each source of a told request is found as the data plane finds it', () => {
+  const told = (sources: string, question: string) =>
+    readQuestion(`/admin/explain?${question}`, sourcesOf(sources));
+  const found = (text: string, source: string) => ({ text, source });
+  const body = encodeURIComponent('{"session":{"id":"ü"}}');
+  const sources = 'json:/session/id,header:x-tenant+path,host';
+  assert.equal(told(sources, `target=/a&body=${body}`), found('\xc3\xbc', 'json:/session/id'));
+  const tenant = 'header=x-tenant:acme';
+  assert.equal(told(sources, `target=/a&${tenant}&body={}`), found('acme/a', 'header:x-tenant+path'));
+  assert.equal(
+    told(sources, `target=/a&${tenant}&header=content-encoding:gzip&body=${body}`),
+    found('acme/a', 'header:x-tenant+path'),
+  );
+  assert.equal(told(sources, 'target=/a&header=Host:Shop.Test:81'), found('shop.test', 'host'));
+  assert.equal(told('body-prefix:3', 'target=/&body=abcdef'), found('abc', 'body-prefix:3'));
+  assert.equal(told('ip/24', 'target=/&ip=10.1.2.3'), found('10.1.2.0/24', 'ip/24'));
+  assert.match(String(told('ip/24,path', 'target=/')), /ip=ADDRESS/);
+  assert.equal(told('query:id;decoded', 'target=/%3Fid=a%2Bb'), found('a b', 'query:id;decoded'));
+  assert.equal(told('cookie:sid;issue', 'target=/'), {
+    text: null,
+    source: 'cookie:sid;issue',
+    isIssued: true,
+  });
+  assert.equal(told('json:/a', 'target=/&body={}'), { text: null, source: 'random' });
 });
 
 explain.run();

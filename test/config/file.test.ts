@@ -40,8 +40,8 @@ file(
       [5, '/up', '0.0.0.0', false],
     );
     assert.equal(
-      config.key.map(({ kind, name }) => `${kind} ${name}`),
-      ['header x-user', 'path '],
+      config.key.map(({ text }) => text),
+      ['header:x-user', 'path'],
     );
     assert.is(settings(files, [], { TORC_REPLICAS: '6' }).config.replicas, 6);
     assert.is(settings(files, ['--replicas', '7'], { TORC_REPLICAS: '6' }).config.replicas, 7);

@@ -23,16 +23,24 @@ configuration("the defaults are the contract's", () => {
   const { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken } =
     config();
   assert.equal(
-    { host, port, driver, replicas, key, ringRows, heartbeatPath, retries, servedBy, adminToken },
+    {
+      host,
+      port,
+      driver,
+      replicas,
+      key: key.map(({ text }) => text),
+      ringRows,
+      heartbeatPath,
+      retries,
+      servedBy,
+      adminToken,
+    },
     {
       host: '127.0.0.1',
       port: 5000,
       driver: 'auto',
       replicas: 3,
-      key: [
-        { kind: 'query', name: 'request_id' },
-        { kind: 'path', name: '' },
-      ],
+      key: ['query:request_id', 'path'],
       ringRows: 65536,
       heartbeatPath: null,
       retries: 2,

@@ -55,6 +55,7 @@ export class Explain {
           this.isRequest
             ? html`<label>Target <input name="target" required placeholder="/path?query" autocomplete="off"></label>
               <label>Headers <textarea name="headers" rows="2" placeholder="name: value, a line each"></textarea></label>
+              <label>Body <textarea name="body" rows="2" placeholder="where the key is in it"></textarea></label>
               <label>Client's address <input name="ip" placeholder="where it is the key" autocomplete="off"></label>`
             : html`<label>Key <input name="key" id="explain-key" required placeholder="as a request carries it" autocomplete="off" autocapitalize="none" spellcheck="false"></label>`
         }
@@ -92,6 +93,7 @@ function requestOf(field) {
     `target=${encodeURIComponent(field('target'))}`,
     ...headers.map(line => `header=${encodeURIComponent(line)}`),
   ];
-  if (field('ip') !== '') parts.push(`ip=${encodeURIComponent(field('ip'))}`);
+  for (const name of ['ip', 'body'])
+    if (field(name) !== '') parts.push(`${name}=${encodeURIComponent(field(name))}`);
   return parts.join('&');
 }

@@ -70,6 +70,10 @@ export class RequestStream extends Stream implements Downstream, Running {
     return this.#client.peer.ip;
   }
 
+  isSecure(rawHeaders: readonly string[]): boolean {
+    return this.#client.peer.isSecure(rawHeaders);
+  }
+
   get waitsForContinue(): boolean {
     return this.#expectsContinue;
   }

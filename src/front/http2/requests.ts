@@ -11,6 +11,7 @@ import { grpcHead, isGrpcType } from '../../exchange/grpc.ts';
 import { buildRequestHead, RequestHead } from '../../exchange/headers.ts';
 import { errorBody, replyHead } from '../../exchange/reply.ts';
 import type { Shared } from '../../exchange/shared.ts';
+import { readsFields } from '../../routing/key.ts';
 import type { Client } from '../client.ts';
 import type { AdminGateway } from '../control.ts';
 import type { StreamSource } from './connection.ts';
@@ -37,6 +38,8 @@ interface Known {
   /** What follows the target in the replica's head. */
   readonly tail: string;
   readonly requestId: string;
+  /** Whom it is for. */
+  readonly host: string;
   readonly contentLength: number;
   /** Name, value, name, value; empty where no key is read from fields. */
   readonly raw: readonly string[];
@@ -116,6 +119,7 @@ export class Requests implements StreamSource {
     head.target = target;
     head.text = `${known.method} ${target}${known.tail}`;
     head.requestId = known.requestId;
+    head.host = known.host;
     head.chunked = false;
     head.contentLength = known.contentLength || 0;
     head.maxForwards = -1;
@@ -139,8 +143,7 @@ export class Requests implements StreamSource {
     const address = peer.trusted ? peer.addressOf(fields) : peer.ip;
     if (redirect !== null && fault === '') stream.exchange.redirect(head, target, redirect);
     else if (fault === '' && this.#mayKnow(asked, head)) {
-      const needsRaw =
-        peer.trusted || this.#shared.config.key.some(({ kind }) => kind === 'header' || kind === 'cookie');
+      const needsRaw = peer.trusted || readsFields(this.#shared.config.key);
       this.#known = {
         list: [...list],
         pathAt: list.indexOf(':path') + 1,
@@ -148,6 +151,7 @@ export class Requests implements StreamSource {
         method,
         tail: head.text.slice(method.length + 1 + target.length),
         requestId: head.requestId,
+        host: head.host,
         contentLength: asked.contentLength,
         raw: needsRaw ? fields : NOTHING,
         address,

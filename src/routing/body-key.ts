@@ -1,0 +1,119 @@
+// The key of a request whose body has to be asked (json:, body-prefix: in TORC_KEY): goes on where the look at the head (key.ts)
+// stopped, with as much of the body as is there, until a source has it or all are asked. Each byte is read once per source,
+// however small the pieces; what was read is what the exchange keeps for another attempt anyway, so a later source begins
+// at the front again, and no more is ever read than that. One of these per such request, and none for any other.
+
+import { KEY_BODY_BYTES, type KeyPart, type KeySource } from '../config/fields.ts';
+import { JsonScan, MISSING, MORE, VALUE } from './json-scan.ts';
+import { FOUND, type FoundKey, findPart, IN_BODY, NO_KEY, type Place, TO_ISSUE } from './key.ts';
+
+/**
+ * A compressed body is not what a key is read from; and who calls by gRPC may wait for the answer's head before the first
+ * message, so the call may not wait for that.
+ */
+export function isReadable(rawHeaders: readonly string[]): boolean {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    const value = rawHeaders[index + 1]!;
+    if (name.length === 16 && /^content-encoding$/i.test(name) && !/^(?:identity)?$/i.test(value))
+      return false;
+    if (name.length === 12 && /^content-type$/i.test(name) && /^application\/grpc/i.test(value)) return false;
+  }
+  return true;
+}
+
+/** What of a request's head a key may be read from. */
+export interface KeyedHead {
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly ip: string;
+  readonly host: string;
+}
+
+export class BodyKey {
+  readonly #sources: readonly KeySource[];
+  readonly head: KeyedHead;
+  #source: number;
+  #part = 0;
+  /** Of the parts before this one. */
+  #text = '';
+  #scan: JsonScan | null = null;
+  /** Pieces and bytes that this part has read. */
+  #pieces = 0;
+  #bytes = 0;
+
+  /** `from`: the source that the look at the head stopped at. */
+  constructor(sources: readonly KeySource[], from: number, head: KeyedHead) {
+    this.#sources = sources;
+    this.#source = from;
+    this.head = head;
+  }
+
+  /** `pieces` is all of the body so far; `isOver`: it has no more. IN_BODY: more is needed. */
+  read(pieces: readonly Buffer[], isOver: boolean, found: FoundKey): Place {
+    for (; this.#source < this.#sources.length; this.#source++) {
+      found.index = this.#source;
+      const { parts } = this.#sources[this.#source]!;
+      const outcome = this.#readParts(parts, pieces, isOver, found);
+      if (outcome === MORE) return IN_BODY;
+      if (outcome === VALUE) return FOUND;
+      if (parts[0]!.kind === 'random') return NO_KEY;
+      if (parts[0]!.option === 'issue') return TO_ISSUE;
+      this.#part = 0;
+      this.#text = '';
+      this.#rewind();
+    }
+    return NO_KEY;
+  }
+
+  #readParts(parts: readonly KeyPart[], pieces: readonly Buffer[], isOver: boolean, found: FoundKey) {
+    const { target, rawHeaders, ip, host } = this.head;
+    while (this.#part < parts.length) {
+      const part = parts[this.#part]!;
+      if (part.kind === 'json' || part.kind === 'body-prefix') {
+        const outcome =
+          part.kind === 'json'
+            ? this.#readJson(part, pieces, isOver)
+            : this.#readPrefix(part, pieces, isOver);
+        if (outcome !== VALUE) return outcome;
+      } else if (findPart(part, target, rawHeaders, ip, host, found)) {
+        this.#text += found.text.slice(found.start, found.end);
+      } else return MISSING;
+      this.#part++;
+      this.#rewind();
+    }
+    found.set(this.#text, 0, this.#text.length);
+    return VALUE;
+  }
+
+  #readJson({ pointer }: KeyPart, pieces: readonly Buffer[], isOver: boolean) {
+    this.#scan ??= new JsonScan(pointer);
+    while (this.#pieces < pieces.length && this.#bytes < KEY_BODY_BYTES) {
+      const piece = pieces[this.#pieces++]!;
+      const end = Math.min(piece.length, KEY_BODY_BYTES - this.#bytes);
+      this.#bytes += end;
+      const outcome = this.#scan.feed(piece, end);
+      if (outcome === VALUE) this.#text += this.#scan.text;
+      if (outcome !== MORE) return outcome;
+    }
+    return isOver || this.#bytes === KEY_BODY_BYTES ? MISSING : MORE;
+  }
+
+  /** A body that is shorter counts whole. */
+  #readPrefix({ size }: KeyPart, pieces: readonly Buffer[], isOver: boolean) {
+    while (this.#pieces < pieces.length && this.#bytes < size) {
+      const piece = pieces[this.#pieces++]!;
+      const end = Math.min(piece.length, size - this.#bytes);
+      this.#bytes += end;
+      this.#text += piece.toString('latin1', 0, end);
+    }
+    if (this.#bytes === size || (isOver && this.#bytes > 0)) return VALUE;
+    return isOver ? MISSING : MORE;
+  }
+
+  #rewind(): void {
+    this.#scan = null;
+    this.#pieces = 0;
+    this.#bytes = 0;
+  }
+}
