@@ -1,4 +1,4 @@
-// What a ring costs and how well it spreads: torc's five beside npm's hashring and consistent-hash, for N to 1000. Each
+// What a ring costs and how well it spreads: torc's five, and the three that place as other balancers do, beside npm's hashring and consistent-hash, for N to 1000. Each
 // is measured in a process of its own (ring/subjects.ts says what a lookup includes); the processes of one N take turns,
 // so that the machine's moods hit all alike, and the median round counts. Times are CPU time. Bytes are heap and typed
 // arrays of one more ring after a collection (--expose-gc): a package's with its cache full, torc's with the builder,

@@ -17,6 +17,7 @@ import { heal, timelineFile } from './heal.ts';
 import { histogram } from './histogram.ts';
 import { hotKeys } from './hot-keys.ts';
 import { inference } from './inference.ts';
+import { keys } from './keys.ts';
 import { latency } from './latency.ts';
 import { page } from './page.ts';
 import { pipelining } from './pipelining.ts';
@@ -28,6 +29,7 @@ import { soak } from './soak.ts';
 import { streams } from './streams.ts';
 import { throughput } from './throughput.ts';
 import { tls } from './tls.ts';
+import { weights } from './weights.ts';
 import { workers } from './workers.ts';
 
 const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...] [--hours H | --minutes M] [--seed S]';
@@ -51,15 +53,17 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   ring,
   histogram,
   'hot-keys': hotKeys,
+  keys,
   page,
   placement,
   scale,
   soak,
   inference,
   streams,
+  weights,
 };
 /** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring', 'placement', 'soak', 'inference', 'streams'];
+const OWN_WORDS = ['heal', 'ring', 'placement', 'soak', 'inference', 'streams', 'weights'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 

@@ -7,7 +7,7 @@
 // time for it, and with `reconnectRate: 1` it does not count the answers. For such a one the loop is our own.
 
 import autocannon from 'autocannon';
-import { type ClosedJob, KEYS, type LoadResult, POST_BODY, requestText } from './job.ts';
+import { type ClosedJob, KEYS, keyedBody, type LoadResult, POST_BODY, requestText } from './job.ts';
 import { Latencies } from './latencies.ts';
 import { Line } from './line.ts';
 
@@ -31,7 +31,7 @@ async function byAutocannon(job: ClosedJob): Promise<LoadResult> {
   const requests = Array.from({ length: KEYS }, (_, i) => ({
     method: job.method,
     path: `/request?request_id=${i + 1}`,
-    ...(job.method === 'POST' ? { body: POST_BODY, headers: { 'content-type': 'application/json' } } : {}),
+    ...(job.method === 'POST' ? postOf(job, `key-${i + 1}`) : {}),
     onResponse: look,
   }));
   // Each connection has keys of its own: were all to walk through the same list, they would queue at one replica together.
@@ -68,6 +68,12 @@ async function byAutocannon(job: ClosedJob): Promise<LoadResult> {
     latencies: latencies.toText(),
     lateP99Us: 0,
   };
+}
+
+function postOf({ keyedBytes }: ClosedJob, key: string): { body: string; headers: Record<string, string> } {
+  const headers = { 'content-type': 'application/json' };
+  if (keyedBytes === undefined) return { body: POST_BODY, headers };
+  return { body: keyedBody(key, keyedBytes), headers: { ...headers, 'x-key': key } };
 }
 
 async function reconnecting({ urls, connections, seconds, method }: ClosedJob): Promise<LoadResult> {

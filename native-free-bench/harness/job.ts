@@ -7,6 +7,8 @@ export interface ClosedJob {
   readonly connections: number;
   readonly seconds: number;
   readonly method: 'GET' | 'POST';
+  /** Requests that say their key in a field and in a body of so many bytes, first and last (`keyedBody`); else their body has none. */
+  readonly keyedBytes?: number;
   /** A new connection for each request: the target closes them anyway, or is asked to. */
   readonly reconnects: boolean;
 }
@@ -51,6 +53,12 @@ export const KEYS = 4096;
 
 /** 1 KiB of JSON. */
 export const POST_BODY = JSON.stringify({ text: 'x'.repeat(1024 - '{"text":""}'.length) });
+
+/** A body of JSON with the key before and behind all else in it. */
+export function keyedBody(key: string, bytes: number): string {
+  const made = (text: string): string => JSON.stringify({ first: key, text, last: key });
+  return made('x'.repeat(Math.max(0, bytes - made('').length)));
+}
 
 /** A POST where there is a body, which is ASCII. `fields`: further lines with their CRLF. */
 export function requestText(index: number, body = '', fields = ''): string {

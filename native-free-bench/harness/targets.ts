@@ -129,6 +129,10 @@ export const torcAuto = torcWith('torc-auto', { TORC_PIPELINING: 'auto' });
 export const torcHotKeys = torcWith('torc, keys counted', { TORC_HOT_KEYS: 'on' });
 export const torcNoHotKeys = torcWith('torc, not counted', { TORC_HOT_KEYS: 'off' });
 
+/** What a source of keys costs; whatever it is, `verify` asks by a query. */
+export const torcKeyed = (source: string): TargetKind =>
+  torcWith(source, { TORC_KEY: `${source},query:request_id` });
+
 /** Bodies stream in both directions, as with all others, in buffers larger than the default 8 of a page each. */
 const nginx: TargetKind = {
   name: 'nginx',

@@ -1,7 +1,7 @@
 // The rings that `npm run bench -- ring` compares, each as its user has it: from a key to the name of its slot, and one
 // slot more or less. What a lookup includes:
-// - torc: MurmurHash3 of the key (assignment: its polynomial, seed: md5), and the data plane's `pick` on a snapshot: the
-//   row's first choice, whether it may be used, its upstream.
+// - torc: MurmurHash3 of the key (assignment: its polynomial, seed and ketama: md5, nginx: crc32, haproxy: sdbm), and the data plane's `pick` on a snapshot: the
+//   row's first choice (of the last three, found among a circle's points), whether it may be used, its upstream.
 // - hashring: md5 of the key by node:crypto and a bisection of 160 points a slot, both behind its cache of 5,000 keys.
 // - consistent-hash: a 24-bit PJW hash, a search among 40 points a slot, and a map from point to slot. Its points are
 //   drawn by Math.random, so two processes disagree. The other row of it has hashring's 160 points; 1000 slots need
@@ -61,6 +61,9 @@ export const SUBJECTS: readonly Subject[] = [
   torc('maglev'),
   torc('assignment'),
   torc('seed'),
+  torc('nginx'),
+  torc('haproxy'),
+  torc('ketama'),
   hashring,
   consistentHash('consistent-hash'),
   consistentHash(`consistent-hash ${POINTS}`, { weight: POINTS, range: WIDE_RANGE }),

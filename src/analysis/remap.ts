@@ -1,7 +1,6 @@
 // What a change of the slots costs: whose keys move, and how many more than they must. Counted over rows, each of which
-// stands for an equal share of well-hashed keys. The optimum: with c slots kept of A before and B after, a kept slot
-// can keep at most min(1/A, 1/B) of all keys in a balanced ring, so at least 1 - c / max(A, B) of them must move; for
-// one slot more or less that is the share of this slot.
+// stands for an equal share of well-hashed keys. The optimum: where each slot has the share of its weight before and after,
+// what the growing ones gain together must move, and nothing else; for one slot more or less that is the share of this slot.
 
 import { setImmediate } from 'node:timers/promises';
 import type { RingAlgorithm } from '../core/types.ts';
@@ -101,10 +100,18 @@ export async function otherRing(
 
 /** The least share of keys that any balanced ring must move between two sets of slots. */
 export function optimumOf(before: readonly RingSlot[], after: readonly RingSlot[]): number {
-  const names = new Set(before.map(slot => slot.name));
-  const kept = after.filter(slot => names.has(slot.name)).length;
-  const larger = Math.max(before.length, after.length);
-  return larger === 0 ? 0 : 1 - kept / larger;
+  return Math.max(gained(sharesOf(before), sharesOf(after)), gained(sharesOf(after), sharesOf(before)));
+}
+
+function gained(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const [name, share] of after) sum += Math.max(0, share - (before.get(name) ?? 0));
+  return sum;
+}
+
+function sharesOf(slots: readonly RingSlot[]): ReadonlyMap<string, number> {
+  const all = slots.reduce((sum, { weight = 1 }) => sum + weight, 0);
+  return new Map(slots.map(({ name, weight = 1 }) => [name, all === 0 ? 0 : weight / all]));
 }
 
 function namesById(slots: readonly RingSlot[]): string[] {

@@ -59,6 +59,11 @@ remap('the optimum counts what stays', () => {
   assert.is(optimumOf(numbered(4), numbered(4)), 0);
   assert.is(optimumOf(named(['a', 'b']), named(['b', 'c'])), 1 / 2);
   assert.is(optimumOf(named(['a']), named(['b'])), 1);
+  const weighted = (...weights: number[]) =>
+    numbered(3).map((slot, at) => ({ ...slot, weight: weights[at]! }));
+  assert.ok(Math.abs(optimumOf(weighted(1, 1, 1), weighted(2, 1, 1)) - 1 / 6) < 1e-12);
+  assert.ok(Math.abs(optimumOf(weighted(3, 1, 1), weighted(1, 1, 1)) - 4 / 15) < 1e-12);
+  assert.is(optimumOf(weighted(1, 1, 1), weighted(3, 3, 3)), 0);
 });
 
 const held = async (...args: Parameters<typeof whatIf>): Promise<WhatIf> => {
