@@ -8,7 +8,7 @@ import { type BenchOptions, countdown, rounded, sizeText, warmUp, withTargets } 
 import { torcKeyed } from './harness/targets.ts';
 
 const SOURCES = ['header:x-key', 'json:/first', 'json:/last', 'body-prefix:256'];
-const FULL = { rounds: 41, seconds: 0.5, warmUpSeconds: 10 };
+const FULL = { rounds: 31, seconds: 0.5, warmUpSeconds: 6 };
 const SHORT = { rounds: 5, seconds: 0.5, warmUpSeconds: 2 };
 const SIZES = [4 * 1024, 60 * 1024];
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writtenPages } from '../docs/write-settings.ts';
+import { fields } from '../src/config/fields.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = globSync('src/**/*.{ts,js,cjs}', { cwd: root })
@@ -130,6 +131,19 @@ rules(
     for (const [path, text] of writtenPages()) assert.is(read(path), text, `${path}: run npm run settings`);
   },
 );
+
+rules('no setting in the environment of docker compose is dropped on the way into the container', () => {
+  const text = read('docker/compose.yaml');
+  // Where torc listens in there is the file's own affair; what of it is published, PORT says.
+  const names = Object.values(fields)
+    .map(({ name }) => name)
+    .filter(name => name !== 'HOST');
+  const isPassedOn = (name: string): boolean => new RegExp(`^ +${name}:$|\\$\\{${name}[-:}]`, 'm').test(text);
+  assert.equal(
+    names.filter(name => !isPassedOn(name)),
+    [],
+  );
+});
 
 const withoutComments = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');

@@ -223,7 +223,8 @@ export class JsonScan {
     let byte = 0x20;
     while (at < end) {
       byte = bytes[at]!;
-      if (byte === QUOTE || byte === BACKSLASH || byte < 0x20) break;
+      // What ends a run is at most a backslash: letters, and most of UTF-8, are above it.
+      if (byte <= BACKSLASH && (byte === QUOTE || byte === BACKSLASH || byte < 0x20)) break;
       at++;
     }
     if (at > from && this.#use !== SKIPPED) this.#take(bytes.toString('latin1', from, at));
