@@ -18,7 +18,7 @@ export const RINGS = [
   'ketama',
 ] as const;
 export type RingAlgorithm = (typeof RINGS)[number];
-/** A row for each point, as another program has them; the others have rows of their own number. */
+/** A row for each point, as another program has them, and whole weights alone; the others have rows of their own number. */
 export const isCircle = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
 /** All but the historical ones. */
 export const knowsWeights = (ring: RingAlgorithm): boolean => ring !== 'assignment' && ring !== 'seed';
