@@ -111,6 +111,20 @@ browserSuite('page', (test, open) => {
     screen.clean();
   });
 
+  test('a slot that is drained says so, and to whom its keys go', async () => {
+    const weigh = (weight: number | null) => torc.send('PUT', '/admin/slots/3/weight', { weight }, auth);
+    assert.is((await weigh(0)).status, 200);
+    await screen.says('tr[data-slot="3"] .name', /weight 0: drained/);
+    await screen.says('#lent', /3 is drained: its [\d.]+\s%? of the keys are lent to/);
+    assert.equal(await accessibilityFaults(page), []);
+    await weigh(2);
+    await screen.says('tr[data-slot="3"] .name', /weight 2/);
+    await weigh(null);
+    await screen.says('#lent', /Every slot serves its own keys/);
+    assert.not.match(await screen.textOf('tr[data-slot="3"] .name'), 'weight');
+    screen.clean();
+  });
+
   /** The longer of the two: from event to page, of the death and of the heal. */
   async function killAndWatch(): Promise<number> {
     const victim = (await slotsOf(withToken(torc))).find(({ name }) => name === '2')!;
