@@ -23,6 +23,7 @@ import { page } from './page.ts';
 import { pipelining } from './pipelining.ts';
 import { placement } from './placement.ts';
 import { profile } from './profile.ts';
+import { reloads } from './reloads.ts';
 import { ring } from './ring.ts';
 import { scale } from './scale.ts';
 import { soak } from './soak.ts';
@@ -58,12 +59,13 @@ const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = 
   placement,
   scale,
   soak,
+  reloads,
   inference,
   streams,
   weights,
 };
 /** Here --only has words of their own. */
-const OWN_WORDS = ['heal', 'ring', 'placement', 'soak', 'inference', 'streams', 'weights'];
+const OWN_WORDS = ['heal', 'ring', 'placement', 'soak', 'reloads', 'inference', 'streams', 'weights'];
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 

@@ -14,7 +14,7 @@ import { waitFor } from '../test/support/wait.ts';
 import type { BenchOptions } from './harness/rounds.ts';
 import { isByContract, type Loss, type Tally, type Trouble, total } from './soak/accounts.ts';
 import { type Sample, soakSvg } from './soak/drawing.ts';
-import { metricOf, SoakedTorc } from './soak/torc.ts';
+import { Cut, metricOf, SoakedTorc } from './soak/torc.ts';
 import { draw, type Row } from './soak/troubles.ts';
 
 const MIB = 1024 * 1024;
@@ -64,9 +64,8 @@ export async function soak(options: BenchOptions): Promise<object[]> {
     // While it goes on, what is lost by it is told from what is not.
     const trouble = { kind: row.kind, fromMs, untilMs: Number.POSITIVE_INFINITY };
     troubles.push(trouble);
-    await row.strike(torc, random).catch(({ message }: Error) => {
-      // Beside another change an operator is told to wait.
-      if (!/: 409 /.test(message)) stalled.push(`${row.kind}: ${message}`);
+    await row.strike(torc, random).catch((error: Error) => {
+      if (!(error instanceof Cut)) stalled.push(`${row.kind}: ${error.message}`);
     });
     await torc.isWell().catch((error: Error) => stalled.push(`behind ${row.kind}: ${error.message}`));
     trouble.untilMs = Date.now();

@@ -20,6 +20,7 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 
 /** A roll-out of a command wants one. */
 const TOKEN = 'soaked-for-hours-and-hours';
+const MOST_TRIES = 5;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -32,6 +33,9 @@ interface Slot {
 }
 
 const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
+
+/** Not torc's fault: refused beside another change, or its worker was killed with it. */
+export class Cut extends Error {}
 
 export class SoakedTorc {
   readonly url: string;
@@ -90,7 +94,20 @@ export class SoakedTorc {
     writeFileSync(join(this.#folder, 'torc.yaml'), lines.join(''));
   }
 
+  /** A question is asked again where the worker that had it was killed; of a change nobody knows then whether it was made. */
   async ask(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#askOnce(method, path, body);
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        if (method !== 'GET') throw new Cut(`${method} ${path}`);
+        if (tries === MOST_TRIES) throw error;
+      }
+    }
+  }
+
+  async #askOnce(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const response = await fetch(this.url + path, {
       method,
       headers,
@@ -98,6 +115,7 @@ export class SoakedTorc {
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
     });
     const text = await response.text();
+    if (response.status === 409) throw new Cut(`${method} ${path}: ${text}`);
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
     return JSON.parse(text) as Record<string, unknown>;
   }

@@ -51,7 +51,8 @@ const rows: readonly Row[] = [
     kind: 'scale',
     weight: 2,
     strike: async torc => {
-      await torc.ask('POST', '/add', { n: 1, hostnames: ['more'] });
+      const isThere = (await torc.slots()).some(({ name }) => name === 'more');
+      if (!isThere) await torc.ask('POST', '/add', { n: 1, hostnames: ['more'] });
       await torc.ask('DELETE', '/rm', { n: 1, hostnames: ['more'] });
     },
   },
