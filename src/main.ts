@@ -1,8 +1,7 @@
 // Composition root: a command of its own (src/cli/), or settings, then one of two roles. The process that a person starts is the primary (control plane);
-// node:cluster runs this same file again for each worker (data plane). What goes wrong before torc is ready is one line
+// runs this same file again for each worker (data plane). What goes wrong before torc is ready is one line
 // on stderr for each cause and an exit code that is not 0: 2 for settings, 1 for the rest.
 
-import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
@@ -12,7 +11,7 @@ import type { Config } from './config/fields.ts';
 import { StartError } from './core/errors.ts';
 import { packageRoot } from './core/installation.ts';
 import { openLog, WORKER_LOG_FD } from './core/log.ts';
-import { WORKER_CONFIG } from './core/messages.ts';
+import { WORKER_BIRTH, type WorkerBirth } from './core/messages.ts';
 
 function fail(lines: readonly string[], exitCode: number): never {
   process.stderr.write(lines.map(line => `${line}\n`).join(''));
@@ -100,10 +99,11 @@ function keepCompiled(): void {
 }
 
 /** Settings come from the primary, checked: what reads them costs 8 MB that a worker does without. */
-async function worker(): Promise<void> {
-  const config = JSON.parse(process.env[WORKER_CONFIG]!) as Config;
+async function worker(birth: string): Promise<void> {
+  const { id, config } = JSON.parse(birth) as WorkerBirth & { readonly config: Config };
   const { runWorker } = await import('./cluster/worker.ts');
-  await runWorker(config, openLog(config.log, `worker ${cluster.worker?.id ?? 0}`, WORKER_LOG_FD));
+  await runWorker(id, config, openLog(config.log, `worker ${id}`, WORKER_LOG_FD));
 }
 
-await (cluster.isPrimary ? primary() : worker());
+const birth = process.env[WORKER_BIRTH];
+await (birth === undefined ? primary() : worker(birth));

@@ -12,7 +12,7 @@ import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Https } from './cluster/https.ts';
-import { SocketFiles } from './cluster/socket-file.ts';
+import { ListeningSockets } from './cluster/sockets.ts';
 import { Workers } from './cluster/workers.ts';
 import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
@@ -66,7 +66,6 @@ export async function runPrimary(
   for (const { level, text } of notes) log[level]({}, text);
   const addresses = addressesOf(config);
   for (const address of addresses) await claimAddress(address);
-  const sockets = new SocketFiles(addresses);
   const totals = emptyTotals();
   const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);
@@ -74,6 +73,7 @@ export async function runPrimary(
   const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
+  const sockets = new ListeningSockets(addresses, workerCount);
   const made = await createDriver(config, {
     meant,
     stateRoot: root,
@@ -100,6 +100,7 @@ export async function runPrimary(
     config,
     greeting: () => https?.greeting() ?? [],
     count: workerCount,
+    sockets,
     clock: systemClock,
     log,
     snapshot: () => supervisor.snapshot(),
@@ -109,7 +110,6 @@ export async function runPrimary(
       mergeDelta(totals, delta);
       recent.record(delta, systemClock.nowMs());
     },
-    onListening: () => sockets.place(),
     onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
@@ -182,7 +182,6 @@ export async function runPrimary(
 
   const stopped = stopSignal(() => {
     workers.kill();
-    sockets.remove();
     process.exit(1);
   });
   const hangUp = onHangUp(reloader);
@@ -190,7 +189,7 @@ export async function runPrimary(
   try {
     const started = (async () => {
       await adminListener?.listen();
-      sockets.prepare();
+      await sockets.open();
       await workers.start();
       await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
@@ -214,7 +213,6 @@ export async function runPrimary(
     phase = 'torc is stopping';
     autoscaler.close();
     https?.close();
-    sockets.remove();
     await workers.shutdown(reloader.settings.config.drainTimeoutMs);
     await supervisor.stop({ remove });
     adminListener?.close();
@@ -222,7 +220,6 @@ export async function runPrimary(
     await told;
   } catch (error) {
     workers.kill();
-    sockets.remove();
     await supervisor.stop({ remove: true });
     throw error;
   }

@@ -1,8 +1,7 @@
-// The public unix sockets (TORC_LISTEN=unix:PATH). Unix sockets have no SO_REUSEPORT, so the workers share one: node:cluster
-// makes it in the primary when the first worker listens, and hands the listening socket itself to each, so the kernel deals
-// connections out and none goes through the primary. It is made in a directory (PATH.d) that only torc's user can enter and moved to
-// its place with its mode when a worker listens on it: whoever finds it may use it, finds somebody there, and a file that a
-// crash left behind is replaced in one step.
+// The files of the public unix sockets (TORC_LISTEN=unix:PATH). Unix sockets have no SO_REUSEPORT, so the workers share one
+// (sockets.ts). It is made in a directory (PATH.d) that only torc's user can enter and moved to its place with its mode when a
+// worker listens on it: whoever finds it may use it, finds somebody there, and a file that a crash left behind is replaced in
+// one step.
 
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -13,11 +12,8 @@ import { isSocketPath } from '../core/host-port.ts';
 
 /** Found again after a crash: the claim (claim.ts) has no two torcs at one path. */
 const directoryOf = (path: string): string => `${path}.d`;
-const birthplaceOf = (path: string): string => join(directoryOf(path), 's');
-
-/** Where a worker listens. */
-export const atBirth = (address: Address): Address =>
-  isSocketPath(address.host) ? { ...address, host: birthplaceOf(address.host) } : address;
+/** Where it is made. */
+export const birthplaceOf = (path: string): string => join(directoryOf(path), 's');
 
 interface Placed extends Address {
   /** Of the file that was put in its place last; 0 before. */
@@ -33,7 +29,7 @@ export class SocketFiles {
       .map(address => ({ ...address, inode: 0 }));
   }
 
-  /** Before a worker listens. */
+  /** Before they are made. */
   prepare(): void {
     for (const { host } of this.#sockets) {
       const directory = directoryOf(host);

@@ -1,9 +1,9 @@
 // A worker as a process: its flags, its environment, where what it prints goes. What it is told and asked is workers.ts's
 // business.
 
-import cluster, { type Worker } from 'node:cluster';
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import type { Config } from '../config/fields.ts';
-import { WORKER_CONFIG } from '../core/messages.ts';
+import { WORKER_BIRTH, type WorkerBirth } from '../core/messages.ts';
 import { asOwnGroup } from '../core/own-group.ts';
 
 /**
@@ -11,7 +11,7 @@ import { asOwnGroup } from '../core/own-group.ts';
  * and puts them back at its end, and where they are a socket that holds for all who have it. The place is WORKER_LOG_FD.
  * Its stderr is a pipe to the primary for the same reason: a shell may have joined the two (`2>&1`).
  */
-const STDIO = ['ignore', 'ignore', 'pipe', 'ipc', 1];
+const STDIO: StdioOptions = ['ignore', 'ignore', 'pipe', 'ipc', 1];
 /** A worker's last words that may wait in the primary for a stderr that nobody reads. */
 const MAX_STDERR_BYTES = 256 * 1024;
 
@@ -21,22 +21,20 @@ const MAX_STDERR_BYTES = 256 * 1024;
  */
 const FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
 
-/** Once, before the first fork. */
-export function prepareWorkers(): void {
-  // Else each connection of a shared socket would go through the primary; front/listener.ts says what that costs.
-  if (process.platform === 'linux') cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({
-    serialization: 'advanced',
-    stdio: STDIO,
-    args: process.argv.slice(2),
-    execArgv: [...process.execArgv, ...FLAGS],
-  });
-}
-
-/** `config`: as forWorkers gives it. */
-export function forkWorker(config: Config): Worker {
-  const worker = asOwnGroup(() => cluster.fork(environmentFor(config)));
-  worker.process.stderr?.on('data', (text: Buffer) => {
+/**
+ * `config`: as forWorkers gives it. Not by node:cluster: its workers end with their primary, and have their sockets in ways
+ * of its own (sockets.ts).
+ */
+export function forkWorker(id: number, config: Config): ChildProcess {
+  const worker = asOwnGroup(() =>
+    fork(process.argv[1]!, process.argv.slice(2), {
+      env: environmentFor({ id, config }),
+      execArgv: [...process.execArgv, ...FLAGS],
+      serialization: 'advanced',
+      stdio: STDIO,
+    }),
+  );
+  worker.stderr?.on('data', (text: Buffer) => {
     if (process.stderr.writableLength < MAX_STDERR_BYTES) process.stderr.write(text);
   });
   return worker;
@@ -50,8 +48,9 @@ export const forWorkers = (config: Config): Config => ({
   service: null,
 });
 
-const environmentFor = (config: Config): NodeJS.ProcessEnv => ({
+const environmentFor = (birth: WorkerBirth): NodeJS.ProcessEnv => ({
+  ...process.env,
   TORC_ADMIN_TOKEN: undefined,
   TORC_ADMIN_TOKEN_FILE: undefined,
-  [WORKER_CONFIG]: JSON.stringify(config),
+  [WORKER_BIRTH]: JSON.stringify(birth),
 });

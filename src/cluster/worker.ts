@@ -1,10 +1,9 @@
-// A worker process's side of the channel: takes the primary's messages, hands in counters and hints, and serves. It
-// waits for its first snapshot before it listens. Signals of the terminal's process group are not for it: the primary
-// alone decides when a worker drains. When the primary is gone, node:cluster ends the worker.
+// A worker process's side of the channel: takes the primary's messages, hands in counters and hints, and serves. It has its
+// first snapshot before it gets a socket to listen on. Signals of the terminal's process group are not for it: the primary
+// alone decides when a worker drains. When the primary is gone, the worker ends.
 
-import cluster from 'node:cluster';
-import { addressesOf } from '../config/addresses.ts';
 import type { Config } from '../config/fields.ts';
+import type { Address } from '../core/address.ts';
 import { systemClock } from '../core/clock.ts';
 import type { ProcessLog } from '../core/log.ts';
 import type { ToPrimary, ToWorker } from '../core/messages.ts';
@@ -14,13 +13,13 @@ import { HotKeys } from '../routing/hot-keys.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
 import { publicFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
-import { atBirth } from './socket-file.ts';
 
-export async function runWorker(config: Config, processLog: ProcessLog): Promise<void> {
+export async function runWorker(id: number, config: Config, processLog: ProcessLog): Promise<void> {
   const { log } = processLog;
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
+  process.on('disconnect', () => process.exit(0));
   const send = (message: ToPrimary<CountersDelta>): void => {
     if (process.connected) process.send?.(message);
   };
@@ -37,7 +36,7 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
     suspect: hint => send({ type: 'suspect', hint }),
     log,
     access: processLog.access,
-    worker: cluster.worker?.id ?? 0,
+    worker: id,
   });
   const configure = (next: Config): void => {
     const counts = next.hotKeys !== 'off';
@@ -48,50 +47,57 @@ export async function runWorker(config: Config, processLog: ProcessLog): Promise
     proxy.configure(next);
     snapshots.configure(next);
   };
-  const firstSnapshot = new Promise<void>(resolve => {
-    process.on('message', (message: ToWorker) => {
-      switch (message.type) {
-        case 'publish':
-          if (message.settings !== null) configure(message.settings as Config);
-          snapshots.apply(message.snapshot);
-          send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
-          resolve();
-          return;
-        case 'tls':
-          proxy.tls.use(message.material);
-          return;
-        case 'ticket-keys':
-          proxy.tls.useTicketKeys(message.keys);
-          return;
-        case 'alive?':
-          send({ type: 'alive' });
-          return;
-        case 'collect':
-          counters.logDropped += processLog.takeDropped();
-          send({ type: 'collected', id: message.id, delta: collected(message.with) });
-          return;
-        case 'drain-upstream':
-          snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));
-          return;
-        case 'signs?':
-          send({ type: 'signs', id: message.id, signs: snapshots.signs(message.replicaId) });
-          return;
-        case 'shutdown':
-          relay.close();
-          void proxy.drain(message.graceMs).then(() => process.exit(0));
-          return;
-        default:
-          relay.onMessage(message);
-      }
-    });
-  });
-  await firstSnapshot;
-  for (const address of addressesOf(config))
+  /** By socket: what ends it. */
+  const listening = new Map<number, Promise<() => void>>();
+  const listen = async (socket: number, address: Address, handle: object): Promise<void> => {
     try {
-      await proxy.listen(atBirth(address));
+      const end = proxy.listen(address, handle);
+      listening.set(socket, end);
+      await end;
+      send({ type: 'listening', socket });
     } catch (error) {
       send({ type: 'listen-failed', message: publicFault(address, error) });
-      return;
     }
-  send({ type: 'listening' });
+  };
+  process.on('message', (message: ToWorker, handle: unknown) => {
+    switch (message.type) {
+      case 'listen':
+        void listen(message.socket, message.address, handle as object);
+        return;
+      case 'leave':
+        void listening.get(message.socket)?.then(end => end());
+        listening.delete(message.socket);
+        return;
+      case 'publish':
+        if (message.settings !== null) configure(message.settings as Config);
+        snapshots.apply(message.snapshot);
+        send({ type: 'applied', epoch: snapshots.current.epoch, checksum: snapshots.current.checksum });
+        return;
+      case 'tls':
+        proxy.tls.use(message.material);
+        return;
+      case 'ticket-keys':
+        proxy.tls.useTicketKeys(message.keys);
+        return;
+      case 'alive?':
+        send({ type: 'alive' });
+        return;
+      case 'collect':
+        counters.logDropped += processLog.takeDropped();
+        send({ type: 'collected', id: message.id, delta: collected(message.with) });
+        return;
+      case 'drain-upstream':
+        snapshots.drained(message.replicaId, () => send({ type: 'upstream-drained', id: message.id }));
+        return;
+      case 'signs?':
+        send({ type: 'signs', id: message.id, signs: snapshots.signs(message.replicaId) });
+        return;
+      case 'shutdown':
+        relay.close();
+        void proxy.drain(message.graceMs).then(() => process.exit(0));
+        return;
+      default:
+        relay.onMessage(message);
+    }
+  });
 }

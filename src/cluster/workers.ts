@@ -1,10 +1,9 @@
 // The primary's side of the worker processes: forks them, keeps W of them alive, publishes snapshots to them, and asks
 // them for counters, drained upstreams and shutdown. It is the control plane's DataPlane. A worker that dies is forked
 // again at once (with backoff while it dies young) and gets the current snapshot before it listens, so it never serves
-// with an empty one. Where the system can, each worker has a listening socket of its own on the one port and the kernel
-// deals connections out (front/listener.ts); a taken port is found before that, by listening on it alone for a moment.
+// with an empty one. Each sits on a seat, which has the listening sockets (seats.ts); its successor sits on the same.
 
-import type { Worker } from 'node:cluster';
+import type { ChildProcess, SendHandle } from 'node:child_process';
 import type { Config } from '../config/fields.ts';
 import type { DataPlane } from '../control/data-plane.ts';
 import type { Clock } from '../core/clock.ts';
@@ -17,7 +16,9 @@ import type { HotKeysReport } from '../routing/hot-keys.ts';
 import { Feed } from './feed.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
-import { forkWorker, forWorkers, prepareWorkers } from './worker-process.ts';
+import { Seats, type Sitter } from './seats.ts';
+import type { ListeningSockets } from './sockets.ts';
+import { forkWorker, forWorkers } from './worker-process.ts';
 
 /** A worker that lived less than this died young: forking it again waits, longer each time. */
 const YOUNG_MS = 5_000;
@@ -30,6 +31,8 @@ export interface WorkersOptions {
   /** In force at the start. */
   readonly config: Config;
   readonly count: number;
+  /** Open by the time of `start`. */
+  readonly sockets: Pick<ListeningSockets, 'all' | 'onListening' | 'close'>;
   readonly clock: Clock;
   readonly log: Log;
   /** What a new worker is told before its first snapshot. */
@@ -39,14 +42,13 @@ export interface WorkersOptions {
   readonly onHint: (hint: SuspectHint) => void;
   readonly onAdmin: AdminHandler;
   readonly onDelta: (delta: CountersDelta) => void;
-  /** A worker listens. */
-  readonly onListening: () => void;
   /** A worker is lost, in words. */
   readonly onLost: (text: string) => void;
 }
 
-interface Member {
-  readonly worker: Worker;
+interface Member extends Sitter {
+  readonly id: number;
+  readonly process: ChildProcess;
   readonly bornMs: number;
   readonly feed: Feed;
   applied: { epoch: number; checksum: number };
@@ -70,6 +72,8 @@ export class Workers implements DataPlane {
   readonly #options: WorkersOptions;
   readonly #members = new Map<number, Member>();
   #config: Config;
+  #seats = new Seats<Member>([]);
+  #lastId = 0;
   #questionId = 0;
   #deathsInARow = 0;
   #stopping = false;
@@ -94,10 +98,10 @@ export class Workers implements DataPlane {
 
   /** Forks all workers; resolves when every one listens, rejects with StartError when the address cannot be had. */
   start(): Promise<void> {
-    prepareWorkers();
+    this.#seats = new Seats(this.#options.sockets.all);
     return new Promise((resolve, reject) => {
       this.#onStarted = { resolve, reject };
-      for (let i = 0; i < this.#options.count; i++) this.#fork();
+      for (let seat = 0; seat < this.#options.count; seat++) this.#fork(seat);
       this.#askedMs = this.#options.clock.nowMs();
       this.#askForLife();
     });
@@ -164,8 +168,8 @@ export class Workers implements DataPlane {
 
   rings(): WorkerRing[] {
     return [...this.#members.values()].map(member => ({
-      worker: member.worker.id,
-      pid: member.worker.process.pid ?? 0,
+      worker: member.id,
+      pid: member.process.pid ?? 0,
       ...member.applied,
     }));
   }
@@ -174,8 +178,10 @@ export class Workers implements DataPlane {
   async shutdown(graceMs: number): Promise<void> {
     this.#stopping = true;
     const gone = [...this.#members.values()].map(
-      member => new Promise<void>(resolve => member.worker.once('exit', () => resolve())),
+      member => new Promise<void>(resolve => member.process.once('exit', () => resolve())),
     );
+    // First, so that the kernel queues nobody in a socket that no worker has any more.
+    this.#options.sockets.close();
     for (const member of this.#members.values()) {
       member.hub.close();
       this.#send(member, { type: 'shutdown', graceMs });
@@ -189,13 +195,18 @@ export class Workers implements DataPlane {
   /** Ends the workers at once. */
   kill(): void {
     this.#stopping = true;
-    for (const member of this.#members.values()) member.worker.process.kill('SIGKILL');
+    this.#options.sockets.close();
+    for (const member of this.#members.values()) member.process.kill('SIGKILL');
   }
 
-  #fork(): void {
-    const worker = forkWorker(this.#config);
+  #fork(seat: number): void {
+    const id = ++this.#lastId;
+    const child = forkWorker(id, this.#config);
     const member: Member = {
-      worker,
+      id,
+      seat,
+      process: child,
+      tell: (message, handle) => this.#send(member, message, handle),
       bornMs: this.#options.clock.nowMs(),
       feed: new Feed(this.#config, message => this.#send(member, message)),
       applied: { epoch: -1, checksum: 0 },
@@ -209,17 +220,18 @@ export class Workers implements DataPlane {
       waiting: new Map(),
       hub: new AdminHub(this.#options.onAdmin, message => this.#send(member, message)),
     };
-    this.#members.set(worker.id, member);
-    worker.on('message', (message: ToPrimary<CountersDelta>) => this.#onMessage(member, message));
-    worker.on('exit', (code, signal) =>
+    this.#members.set(id, member);
+    child.on('message', message => this.#onMessage(member, message as ToPrimary<CountersDelta>));
+    child.on('exit', (code, signal) =>
       this.#onExit(member, signal ? `signal ${signal}` : `exit code ${code}`),
     );
     // A send that races the worker's death fails here; `exit` tells the rest.
-    worker.on('error', error =>
-      this.#options.log.debug({ worker: worker.id, error: error.message }, 'worker channel'),
+    child.on('error', error =>
+      this.#options.log.debug({ worker: id, error: error.message }, 'worker channel'),
     );
     for (const message of this.#options.greeting()) this.#send(member, message);
     member.feed.publish(this.#options.snapshot(), this.#config);
+    this.#seats.sit(member);
   }
 
   #askForLife(): void {
@@ -232,7 +244,7 @@ export class Workers implements DataPlane {
       for (const member of this.#members.values()) {
         member.hang ??= hangOf({ ...member, ageMs: nowMs - member.bornMs }, sinceMs);
         if (member.hang !== null) {
-          member.worker.process.kill('SIGKILL'); // the only signal that a stopped process hears
+          member.process.kill('SIGKILL'); // the only signal that a stopped process hears
           continue;
         }
         this.#send(member, { type: 'alive?' });
@@ -242,8 +254,8 @@ export class Workers implements DataPlane {
     });
   }
 
-  #send(member: Member, message: ToWorker): void {
-    if (member.worker.isConnected()) member.worker.send(message);
+  #send(member: Member, message: ToWorker, handle?: SendHandle): void {
+    if (member.process.connected) member.process.send(message, handle);
   }
 
   /** Asks every worker one question; a worker that dies has answered (it holds nothing any more). */
@@ -253,7 +265,7 @@ export class Workers implements DataPlane {
     onSigns: (signs: VitalSigns) => void = () => {},
   ): Promise<boolean> {
     const id = ++this.#questionId;
-    const members = [...this.#members.values()].filter(member => member.worker.isConnected());
+    const members = [...this.#members.values()].filter(member => member.process.connected);
     let timer: { cancel(): void } | undefined;
     const timedOut = new Promise<boolean>(resolve => {
       timer = this.#options.clock.after(timeoutMs, () => resolve(false));
@@ -278,8 +290,10 @@ export class Workers implements DataPlane {
   #onMessage(member: Member, message: ToPrimary<CountersDelta>): void {
     switch (message.type) {
       case 'listening':
+        if (!this.#seats.listens(member, message.socket)) return;
         member.listening = true;
-        this.#options.onListening();
+        member.unanswered = 0; // it was busy with its start
+        this.#options.sockets.onListening();
         if ([...this.#members.values()].every(other => other.listening)) this.#started(null);
         return;
       case 'listen-failed':
@@ -323,10 +337,11 @@ export class Workers implements DataPlane {
 
   #onExit(member: Member, end: string): void {
     const cause = member.hang === null ? end : `it hung: ${member.hang}`;
-    this.#members.delete(member.worker.id);
+    this.#members.delete(member.id);
     for (const answer of member.waiting.values()) answer();
     member.hub.close();
     if (this.#stopping) return;
+    this.#seats.leave(member, [...this.#members.values()]);
     if (member.hang !== null) this.#hung++;
     if (!member.listening && this.#onStarted) {
       this.#started(new StartError(`a worker ended before it could listen: ${cause}`));
@@ -340,13 +355,13 @@ export class Workers implements DataPlane {
         ? 0
         : Math.min(FORK_BACKOFF_MS * 2 ** (this.#deathsInARow - 1), FORK_BACKOFF_MAX_MS);
     log.error(
-      { worker: member.worker.id, cause, waitMs },
+      { worker: member.id, cause, waitMs },
       'a worker died; its connections are lost, a new one starts',
     );
-    const { pid } = member.worker.process;
-    this.#options.onLost(`worker ${member.worker.id} (pid ${pid}) died and is replaced: ${cause}`);
+    const { pid } = member.process;
+    this.#options.onLost(`worker ${member.id} (pid ${pid}) died and is replaced: ${cause}`);
     clock.after(waitMs, () => {
-      if (!this.#stopping) this.#fork();
+      if (!this.#stopping) this.#fork(member.seat);
     });
   }
 }

@@ -1,11 +1,19 @@
 // Every message between the primary (control plane) and its workers (data planes), as plain data for structured clone.
 // Order matters and the channel keeps it: a worker that has answered `applied` N has seen all that was sent before.
 
+import type { Address } from './address.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from './types.ts';
 
-/** The variable that a worker finds its settings in, as JSON. */
-export const WORKER_CONFIG = 'TORC_WORKER_CONFIG';
+/** The variable that makes a process a worker: what it is born with (WorkerBirth), as JSON. */
+export const WORKER_BIRTH = 'TORC_WORKER';
+
+export interface WorkerBirth {
+  /** 1, 2, 3, ...: no two of one torc have the same. */
+  readonly id: number;
+  /** Settings, checked. */
+  readonly config: object;
+}
 
 /** The head of a control request (/rep, /add, /admin/...), whichever listener it came through. Its body is asked for. */
 export interface AdminRequest {
@@ -67,6 +75,9 @@ export type ToWorker =
   | { readonly type: 'tls'; readonly material: TlsMaterial }
   /** Of session tickets, newest first. */
   | { readonly type: 'ticket-keys'; readonly keys: readonly Uint8Array[] }
+  /** Accept from this socket, which comes with the message; and from it no more. */
+  | { readonly type: 'listen'; readonly socket: number; readonly address: Address }
+  | { readonly type: 'leave'; readonly socket: number }
   | ToRelay
   | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }
@@ -75,7 +86,7 @@ export type ToWorker =
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type ToPrimary<Delta> =
-  | { readonly type: 'listening' }
+  | { readonly type: 'listening'; readonly socket: number }
   | { readonly type: 'listen-failed'; readonly message: string }
   | { readonly type: 'alive' }
   | { readonly type: 'applied'; readonly epoch: number; readonly checksum: number }

@@ -29,7 +29,7 @@ import { Http1Door } from './http1.ts';
 import { Http2Door } from './http2/door.ts';
 import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
-import { Listener } from './listener.ts';
+import { Listener, type ListeningOn } from './listener.ts';
 import type { Peer } from './peer.ts';
 import { judge, Preface, type Verdict } from './preface.ts';
 import type { TlsStage } from './tls.ts';
@@ -69,8 +69,8 @@ export interface ProxyOptions {
 }
 
 export interface DataPlane {
-  /** For each address on its own. */
-  listen(address: Address): Promise<void>;
+  /** For each listening socket on its own; what it resolves with ends that one. */
+  listen(address: Address, on: ListeningOn): Promise<() => void>;
   readonly tls: Pick<TlsStage, 'use' | 'useTicketKeys'>;
   /** Other settings, from the next request on; those under way keep theirs. */
   configure(config: Config): void;
@@ -141,9 +141,9 @@ class ProxyServer implements DataPlane {
     return this.#listener.tls;
   }
 
-  listen(address: Address): Promise<void> {
+  listen(address: Address, on: ListeningOn): Promise<() => void> {
     this.#sweep ??= setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
-    return this.#listener.listen(address);
+    return this.#listener.listen(address, on);
   }
 
   configure(config: Config): void {

@@ -3,11 +3,10 @@
 // doors (data-plane.ts). Each stage ends in a call of the next one: at once, or when it has read what it needs, and until
 // then the connection waits among the arrivals (arrivals.ts). A connection is counted once and keeps its place to its end.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import type { Clock } from '../core/clock.ts';
-import { isSocketPath } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
 import type { HandshakeEnd, Tally } from '../routing/tally.ts';
 import { Arrivals } from './arrivals.ts';
@@ -18,12 +17,8 @@ import { TlsStage } from './tls.ts';
 
 /** Connections that the kernel keeps for a worker until it accepts them. */
 const BACKLOG = 4096;
-/**
- * Each worker has a listening socket of its own and the kernel deals connections out evenly (SO_REUSEPORT). With
- * node:cluster's round robin every connection goes through the primary, and one that is handed to a worker in the
- * moment of its death hangs for ever: the primary's copy stays open (seen: 60 s until the client gave up).
- */
-const CAN_REUSE_PORT = process.platform === 'linux';
+/** A listening socket that the primary made (cluster/sockets.ts), or where to make one. */
+export type ListeningOn = object | ListenOptions;
 
 export interface ListenerOptions {
   readonly config: Config;
@@ -45,7 +40,7 @@ export class Listener {
   readonly #limits: ConnectionLimits;
   readonly #proxies: ProxyStage;
   readonly #toDoors: ListenerOptions['toDoors'];
-  readonly #servers: Server[] = [];
+  readonly #servers = new Set<Server>();
 
   constructor({ config, clock, log, limits, handshakes, protocols, toDoors }: ListenerOptions) {
     this.#clock = clock;
@@ -77,19 +72,20 @@ export class Listener {
     this.arrivals.configure(config);
   }
 
-  listen(address: Address): Promise<void> {
+  /** For what comes by `address`. What it resolves with ends it: accepts no more from there. */
+  listen(address: Address, on: ListeningOn): Promise<() => void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.#accepted(socket, address),
     );
-    this.#servers.push(server);
-    const { host, port } = address;
-    // The workers share a unix socket, which the primary makes (cluster/socket-file.ts).
-    const where = isSocketPath(host) ? { path: host } : { host, port, reusePort: CAN_REUSE_PORT };
+    this.#servers.add(server);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ ...where, backlog: BACKLOG }, () => {
+      server.listen(on, BACKLOG, () => {
         server.off('error', reject);
-        resolve();
+        resolve(() => {
+          this.#servers.delete(server);
+          server.close();
+        });
       });
     });
   }

@@ -67,10 +67,8 @@ async function securely(torc: TestProxy): Promise<string> {
   torc.proxy.tls.useTicketKeys([new Uint8Array(48)]);
   torc.proxy.tls.use({ certificates, clientCa: null });
   const port = await freePort();
-  await torc.proxy.listen({
-    ...{ host: '127.0.0.1', port, mode: 0, setting: 'TORC_HTTPS_PORT' },
-    ...{ tls: true, redirect: null },
-  });
+  const at = { host: '127.0.0.1', port };
+  await torc.proxy.listen({ ...at, mode: 0, setting: 'TORC_HTTPS_PORT', tls: true, redirect: null }, at);
   return `https://127.0.0.1:${port}`;
 }
 

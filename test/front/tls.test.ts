@@ -58,14 +58,17 @@ async function withTls(
     ],
     clientCa,
   });
-  await torc.proxy.listen({
-    host: '127.0.0.1',
-    port: securePort,
-    mode: 0,
-    setting: 'TORC_HTTPS_PORT',
-    tls: true,
-    redirect: null,
-  });
+  const at = { host: '127.0.0.1', port: securePort };
+  await torc.proxy.listen(
+    {
+      ...at,
+      mode: 0,
+      setting: 'TORC_HTTPS_PORT',
+      tls: true,
+      redirect: null,
+    },
+    at,
+  );
   securePorts.set(securePort, authority.cert);
   try {
     await body({ ...torc, securePort });

@@ -62,7 +62,8 @@ export async function startProxy(
     log: recorder(lines),
   });
   const port = await freePort();
-  await proxy.listen({ host: '127.0.0.1', port, mode: 0, setting: 'PORT', tls: false, redirect: null });
+  const at = { host: '127.0.0.1', port };
+  await proxy.listen({ ...at, mode: 0, setting: 'PORT', tls: false, redirect: null }, at);
   return { port, proxy, snapshots, counters, hints, lines, adminCalls, close: () => proxy.drain(0) };
 }
 
