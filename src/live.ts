@@ -8,8 +8,9 @@ import type { AdminListener } from './cluster/admin-listener.ts';
 import type { Workers } from './cluster/workers.ts';
 import type { Config } from './config/fields.ts';
 import type { Part, Reloader } from './config/reload.ts';
-import type { Autoscaler } from './control/autoscale.ts';
+import { Autoscaler } from './control/autoscale.ts';
 import type { Supervisor } from './control/supervisor.ts';
+import { systemClock } from './core/clock.ts';
 import type { ProcessLog } from './core/log.ts';
 import type { MadeDriver } from './drivers/create.ts';
 
@@ -62,6 +63,26 @@ export class LiveAutoscaler {
       this.close();
       this.run(config);
     },
+  });
+}
+
+/** Null where TORC_MAX is not set. */
+export function makeAutoscaler(config: Config, supervisor: Supervisor, workers: Workers): Autoscaler | null {
+  const { least, most, scaleTarget: target } = config;
+  if (most === null) return null;
+  return new Autoscaler({
+    scalable: supervisor,
+    load: {
+      inFlight: async () => {
+        await workers.collect();
+        const load = (slot: string): number => workers.inFlight(slot) - workers.tunnels(slot);
+        return supervisor.names().reduce((sum, slot) => sum + load(slot), 0);
+      },
+    },
+    clock: systemClock,
+    bounds: { least, most, target },
+    periodMs: config.scalePeriodMs,
+    downWindowMs: config.scaleDownWindowMs,
   });
 }
 

@@ -7,13 +7,18 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { CommandLine } from './cli/command-line.ts';
 import type { Command } from './cli/commands.ts';
+import { Predecessor } from './cluster/predecessor.ts';
 import type { Config } from './config/fields.ts';
 import { StartError } from './core/errors.ts';
 import { packageRoot } from './core/installation.ts';
 import { openLog, WORKER_LOG_FD } from './core/log.ts';
 import { WORKER_BIRTH, type WorkerBirth } from './core/messages.ts';
 
+/** The torc that this one is to take over from. */
+let predecessor: Predecessor | null = null;
+
 function fail(lines: readonly string[], exitCode: number): never {
+  predecessor?.failed(lines);
   process.stderr.write(lines.map(line => `${line}\n`).join(''));
   process.exit(exitCode);
 }
@@ -62,6 +67,7 @@ async function otherCommand(line: CommandLine): Promise<void> {
 }
 
 async function start(flags: readonly string[]): Promise<void> {
+  predecessor = Predecessor.find(process.env);
   const { loadConfig } = await import('./config/load.ts');
   const files = { cwd: process.cwd(), readFile };
   const load = (): ReturnType<typeof loadConfig> => loadConfig(process.env, flags, files);
@@ -70,7 +76,7 @@ async function start(flags: readonly string[]): Promise<void> {
   const { runPrimary } = await import('./primary.ts');
   const processLog = openLog(loaded.config.log, 'primary', 1);
   try {
-    process.exit(await runPrimary(loaded, load, processLog));
+    process.exit(await runPrimary(loaded, load, processLog, predecessor));
   } catch (error) {
     if (error instanceof StartError)
       fail(processLog.fault() === null ? [`torc: ${error.message}`] : [], error.exitCode);

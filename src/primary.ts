@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { type AccessRules, isLoopback } from './admin/access.ts';
 import { Audit } from './admin/audit.ts';
 import { Admin } from './admin/routes.ts';
@@ -12,31 +13,36 @@ import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Https } from './cluster/https.ts';
-import { ListeningSockets } from './cluster/sockets.ts';
+import { passSignalsOn, watchLine } from './cluster/launcher.ts';
+import type { Predecessor } from './cluster/predecessor.ts';
+import { ListeningSockets, placeOf } from './cluster/sockets.ts';
+import type { Successor } from './cluster/successor.ts';
 import { Workers } from './cluster/workers.ts';
 import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
-import type { Config } from './config/fields.ts';
 import type { Loaded, Settings } from './config/load.ts';
 import { type Part, Reloader } from './config/reload.ts';
-import { Autoscaler } from './control/autoscale.ts';
 import { EventFile } from './control/event-file.ts';
 import { Supervisor } from './control/supervisor.ts';
 import { WeightFile } from './control/weight-file.ts';
-import { systemClock } from './core/clock.ts';
+import { systemClock, type Timer } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
 import { isSocketPath } from './core/host-port.ts';
 import { isAmong, parsePeers } from './core/ip-ranges.ts';
 import type { ProcessLog } from './core/log.ts';
 import { systemRandom } from './core/random.ts';
+import { LIFELINE_FD } from './core/succession.ts';
 import { createDriver } from './drivers/create.ts';
+import { lendable } from './drivers/lendable.ts';
 import { keptProbe } from './drivers/probe-kept.ts';
 import { stateRoot } from './drivers/state.ts';
 import { readUpstreams } from './drivers/static/file.ts';
-import { LiveAutoscaler, LiveTokens, livePartsOf, onHangUp } from './live.ts';
-import { emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
+import { LiveAutoscaler, LiveTokens, livePartsOf, makeAutoscaler, onHangUp } from './live.ts';
+import { type CountersDelta, emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
+import { fromPlain, toPlain } from './routing/totals-on-the-way.ts';
 import { ServiceManager } from './service-manager.ts';
+import { noneLeaving, readyAgain, Succession } from './succession.ts';
 import { ownVersion } from './version.ts';
 
 /** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
@@ -50,6 +56,7 @@ export async function runPrimary(
   settings: Settings,
   load: () => Loaded,
   processLog: ProcessLog,
+  predecessor: Predecessor | null,
 ): Promise<number> {
   const { config, meant, passedOver, notes } = settings;
   const { log, always, fault } = processLog;
@@ -65,24 +72,37 @@ export async function runPrimary(
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   for (const { level, text } of notes) log[level]({}, text);
   const addresses = addressesOf(config);
-  for (const address of addresses) await claimAddress(address);
+  await predecessor?.gotSockets();
+  const claims: (() => void)[] = [];
+  for (const address of addresses) {
+    const isOurs = predecessor?.sockets.has(placeOf(address)) === true;
+    claims.push(await claimAddress(address, predecessor && { pid: predecessor.pid, isOurs }));
+  }
   const totals = emptyTotals();
   const recent = new RecentLatencies();
   const root = stateRoot(config.stateDir);
   const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
-  const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
-  const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
+  const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
+  await https?.open();
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
-  const sockets = new ListeningSockets(addresses, workerCount);
+  const sockets = new ListeningSockets(addresses, workerCount, predecessor?.sockets);
   const made = await createDriver(config, {
     meant,
     stateRoot: root,
     log,
     progress: text => log.info({}, text),
   });
-  const { driver } = made;
-  const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
-  await https?.open();
+  const lent = lendable(made.driver, predecessor === null ? 'ours' : 'looked at');
+  const { driver } = lent;
+  // All that can be wrong with settings and files has been looked at.
+  const past = (await predecessor?.take()) ?? null;
+  if (past !== null) fromPlain(totals, past.totals);
+  if (predecessor !== null) predecessor.onDelta = delta => mergeDelta(totals, delta as CountersDelta);
+  const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
+  const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
+  let stopCollecting = (): void => {};
+  /** What is counted is another torc's to tell. */
+  let tellHeir: Successor['tell'] | null = null;
   const parts: Part[] = [];
   const reloader = new Reloader({
     settings,
@@ -108,6 +128,7 @@ export async function runPrimary(
     onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(request.listener, false)),
     onDelta: delta => {
       mergeDelta(totals, delta);
+      tellHeir?.({ type: 'delta', delta });
       recent.record(delta, systemClock.nowMs());
     },
     onLost: text => supervisor.announce('worker', text),
@@ -122,6 +143,7 @@ export async function runPrimary(
     settings: () => reloader.settings.config,
     eventStore: eventFile,
     weightStore,
+    ...(past !== null && past.replicas === config.replicas ? { slotNames: past.slots } : {}),
   });
   const admin = new Admin({
     settings: reloader,
@@ -150,6 +172,7 @@ export async function runPrimary(
     certificates: () => https?.store.expiries ?? [],
     workerRestarts: () => workers.restarts,
     workersHung: () => workers.hung,
+    replaceTorc: by => succession.replace(by),
   });
 
   const rulesFor = (host: string, isControl: boolean): AccessRules => {
@@ -185,22 +208,101 @@ export async function runPrimary(
     process.exit(1);
   });
   const hangUp = onHangUp(reloader);
-  const remove = config.onExit === 'remove';
+  const succession = new Succession({
+    clock: systemClock,
+    env: () => ({ ...process.env, ...manager.taken }),
+    lifeline: () => (predecessor !== null ? LIFELINE_FD : manager.isThere ? 'ignore' : 'pipe'),
+    sockets: () => [
+      ...sockets.all.map(({ address, handle }) => ({ place: placeOf(address), isAdmin: false, handle })),
+      ...(adminListener === null ? [] : [{ ...adminListener.socket, isAdmin: true }]),
+    ],
+    refusal: () => (phase === null ? supervisor.rolloutRefusal() : { status: 503, message: phase }),
+    giveUp: async tell => {
+      phase = 'another torc takes over: ask it in a moment';
+      autoscaler.close();
+      await noneLeaving(supervisor, reloader.settings.config.drainTimeoutMs);
+      await lent.lend();
+      await within(EVENTS_WAIT_MS, eventFile.close());
+      await workers.collect('keys');
+      tellHeir = tell;
+      const slots = supervisor.slots();
+      return {
+        totals: toPlain(totals),
+        slots: supervisor.names(),
+        replicas: reloader.settings.config.replicas,
+        ready: slots.filter(({ state }) => state === 'ready').length,
+      };
+    },
+    takeBack: async () => {
+      tellHeir = null;
+      eventFile.open();
+      await lent.take();
+      autoscaler.run(reloader.settings.config);
+      phase = null;
+    },
+    handOver: async successor => {
+      for (const release of claims) release();
+      sockets.keepsFiles = true;
+      adminListener?.handOn();
+      successor.tell({ type: 'yours' });
+      await workers.leaveSockets();
+    },
+    failed: text => supervisor.announce('replace', text, 'warn'),
+  });
+  process.on(
+    'SIGUSR2',
+    () => void succession.replace('SIGUSR2').then(outcome => log.info({}, outcome.message)),
+  );
+  /** Until a predecessor has said so, all here is its own. */
+  let isOurs = predecessor === null;
+  /** What only a successor goes on with, and then the end, or what is left to be (cluster/launcher.ts). */
+  const handOn = async (successor: Successor): Promise<number> => {
+    const onPid = passSignalsOn(successor.process.pid!);
+    const lifeline = successor.process.stdio[LIFELINE_FD];
+    const line = lifeline ? watchLine(lifeline as Readable, onPid) : 0;
+    const told = manager.handedOn();
+    https?.close();
+    await workers.shutdown(reloader.settings.config.drainTimeoutMs);
+    stopCollecting();
+    await supervisor.stop({ remove: false });
+    adminListener?.close();
+    await told;
+    successor.leave();
+    log.info({ successor: successor.process.pid }, 'replaced: what was under way here is finished');
+    return line;
+  };
   try {
     const started = (async () => {
-      await adminListener?.listen();
+      await adminListener?.listen(predecessor?.adminSocket);
       await sockets.open();
+      // Where another torc serves, this one does not before it has replicas to route to.
+      if (past !== null) await Promise.race([supervisor.start(), readyAgain(supervisor, past.ready)]);
       await workers.start();
-      await supervisor.start();
+      if (past === null) await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
       await workers.collect();
+      if (past === null) return;
+      if (past.ready > 0 && !supervisor.slots().some(({ state }) => state === 'ready'))
+        throw new StartError('no replica answers its heartbeats');
+      await predecessor!.ready(version);
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
+      isOurs = true;
+      sockets.keepsFiles = false;
+      if (adminListener !== null) adminListener.keepsFile = false;
+      if (predecessor !== null) {
+        void lent.take();
+        manager.takesOver();
+        supervisor.announce(
+          'replace',
+          `torc ${version} (pid ${process.pid}) has taken over from pid ${predecessor.pid}`,
+        );
+      }
       announce({ version, config, driver, supervisor, hasTokens: tokens.tokens.length > 0, always });
       if (fault() !== null) throw new StartError(`the log cannot be written: ${fault()}`);
       manager.ready(() => readyLine(supervisor));
-      collectRegularly(workers, () => {
+      stopCollecting = collectRegularly(workers, () => {
         keepOnly(totals, new Set(supervisor.names()));
         recent.keepOnly(new Set(supervisor.slots().map(slot => slot.replicaId)));
       });
@@ -208,19 +310,22 @@ export async function runPrimary(
       phase = null;
       hangUp.ready();
     }
-    log.info({ signal: await stopped }, 'stopping: no new connections, requests in flight are finished');
+    const end = await Promise.race([stopped, succession.succeeded]);
+    if (typeof end !== 'string') return await handOn(end);
+    log.info({ signal: end }, 'stopping: no new connections, requests in flight are finished');
     const told = manager.stopping();
     phase = 'torc is stopping';
     autoscaler.close();
     https?.close();
     await workers.shutdown(reloader.settings.config.drainTimeoutMs);
-    await supervisor.stop({ remove });
+    await supervisor.stop({ remove: isOurs && config.onExit === 'remove' });
     adminListener?.close();
     await within(EVENTS_WAIT_MS, eventFile.close());
     await told;
   } catch (error) {
     workers.kill();
-    await supervisor.stop({ remove: true });
+    await supervisor.stop({ remove: isOurs });
+    adminListener?.close();
     throw error;
   }
   log.info({}, 'stopped');
@@ -235,33 +340,20 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
   timer.cancel();
 }
 
-/** Off unless TORC_MAX is set. */
-function makeAutoscaler(config: Config, supervisor: Supervisor, workers: Workers): Autoscaler | null {
-  const { least, most, scaleTarget: target } = config;
-  if (most === null) return null;
-  return new Autoscaler({
-    scalable: supervisor,
-    load: {
-      inFlight: async () => {
-        await workers.collect();
-        const load = (slot: string): number => workers.inFlight(slot) - workers.tunnels(slot);
-        return supervisor.names().reduce((sum, slot) => sum + load(slot), 0);
-      },
-    },
-    clock: systemClock,
-    bounds: { least, most, target },
-    periodMs: config.scalePeriodMs,
-    downWindowMs: config.scaleDownWindowMs,
-  });
-}
-
-/** Counters reach the primary at least this often, so that a worker's crash loses little of them. */
-function collectRegularly(workers: Workers, afterwards: () => void): void {
+/** Counters reach the primary at least this often, so that a worker's crash loses little of them. The result ends it. */
+function collectRegularly(workers: Workers, afterwards: () => void): () => void {
+  let isOver = false;
+  let timer: Timer | null = null;
   const again = (): void => {
+    if (isOver) return;
     afterwards();
-    systemClock.after(COLLECT_EVERY_MS, () => void workers.collect().then(again));
+    timer = systemClock.after(COLLECT_EVERY_MS, () => void workers.collect().then(again));
   };
   again();
+  return () => {
+    isOver = true;
+    timer?.cancel();
+  };
 }
 
 /** Resolves with the first signal's name; a second one calls `atOnce`. */

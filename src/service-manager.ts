@@ -19,6 +19,9 @@ export interface ServiceManagerOptions {
 }
 
 export class ServiceManager {
+  /** What was taken out: a successor gets it again. Its watchdog is another process's. */
+  readonly taken: NodeJS.ProcessEnv;
+  readonly #pid: number;
   readonly #socket: string | null;
   /** How often it must hear of us; null: never. */
   readonly #watchdogMs: number | null;
@@ -30,6 +33,8 @@ export class ServiceManager {
   #failed = false;
 
   constructor({ env, pid, clock, log }: ServiceManagerOptions) {
+    this.#pid = pid;
+    this.taken = { NOTIFY_SOCKET: env.NOTIFY_SOCKET, WATCHDOG_USEC: env.WATCHDOG_USEC };
     const isMeant = env.WATCHDOG_PID === undefined || env.WATCHDOG_PID === String(pid);
     const watchdogUs = Number(env.WATCHDOG_USEC ?? 0);
     this.#socket = env.NOTIFY_SOCKET || null;
@@ -38,6 +43,21 @@ export class ServiceManager {
     this.#clock = clock;
     this.#log = log;
     for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name];
+  }
+
+  get isThere(): boolean {
+    return this.#socket !== null;
+  }
+
+  /** Whoever was torc before, this process is now. */
+  takesOver(): void {
+    this.#send(`MAINPID=${this.#pid}`);
+  }
+
+  /** Another process is torc now, and speaks for it. */
+  handedOn(): Promise<void> {
+    this.#beat?.cancel();
+    return this.#last;
   }
 
   /** torc listens; or goes on, after a reload. From now on the watchdog hears of us, and of `status`, in time. */

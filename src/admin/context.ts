@@ -14,6 +14,17 @@ import type { Audit } from './audit.ts';
 import type { Past } from './events.ts';
 import type { SettingsSource } from './settings.ts';
 
+/** What came of it; src/succession.ts says what else it knows. */
+export type Replaced =
+  | {
+      readonly ok: true;
+      readonly message: string;
+      readonly pid: number;
+      readonly version: string;
+      readonly node: string;
+    }
+  | { readonly ok: false; readonly status: number; readonly message: string };
+
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {
   /** Those in force, and their reload; `config` is their values, asked for anew each time. */
@@ -37,6 +48,8 @@ export interface AdminContext {
   hotKeys(): readonly HotKeysReport[];
   inFlight(slot: string): number;
   queued(slot: string): number;
+  /** Another torc takes over; `by`: who asks. */
+  replaceTorc(by: string): Promise<Replaced>;
   recent(replicaId: string | null, windowMs: number): RecentView;
   rings(): readonly WorkerRing[];
   workerRestarts(): number;

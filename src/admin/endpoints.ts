@@ -156,6 +156,13 @@ export const endpoints: readonly Endpoint[] = [
     null,
     schemas.reload,
   ),
+  change(
+    'POST',
+    '/admin/replace',
+    'Another torc takes over from this one, with the files, settings and Node of now; answers when it serves, or with why it does not',
+    null,
+    schemas.replaced,
+  ),
   get('/admin/live', 'torc is alive', schemas.alive),
   {
     ...get('/admin/ready', 'At least one slot is ready (else 503)', schemas.ready),

@@ -28,6 +28,7 @@ const answers: Named = {
   HotKeys: schemas.hotKeys,
   Rollout: schemas.rollout,
   Reload: schemas.reload,
+  Replaced: schemas.replaced,
   Event: schemas.event,
   Ready: schemas.ready,
 };

@@ -98,6 +98,7 @@ const routes: readonly Route[] = [
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
   look(/^\/admin\/openapi\.json$/, admin => admin.openApi()),
   change('POST', /^\/admin\/reload$/, (admin, { who }) => admin.reload(who)),
+  change('POST', /^\/admin\/replace$/, (admin, { who }) => admin.replaceTorc(who)),
   look(/^\/admin\/live$/, () => json(200, { status: 'alive' })),
   look(/^\/admin\/ready$/, admin => admin.ready()),
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
@@ -314,6 +315,11 @@ export class Admin {
     // Whoever hands in its counts has taken what was published before.
     await this.#context.collect();
     return reply;
+  }
+
+  async replaceTorc(who: string): Promise<AdminReply> {
+    const { ok, ...outcome } = await this.#context.replaceTorc(`POST /admin/replace by ${who}`);
+    return 'status' in outcome ? failure(outcome.status, outcome.message) : json(200, outcome);
   }
 
   openApi(): AdminReply {

@@ -123,6 +123,13 @@ export const reload = z.strictObject({
   files: z.array(z.string()).meta({ description: 'files that were read again and say something else' }),
 });
 
+export const replaced = z.strictObject({
+  message: z.string().meta({ description: 'all of it in words, as the log has it' }),
+  pid: count.meta({ description: 'of the torc that has taken over' }),
+  version: z.string(),
+  node: z.string(),
+});
+
 export const rollout = z.union([
   z.strictObject({ state: z.literal('none') }),
   z.strictObject({
@@ -312,7 +319,7 @@ export const change = z.strictObject({
 export const notice = z.strictObject({
   seq: count,
   atMs: z.number(),
-  topic: z.enum(['rollout', 'scale', 'weight', 'worker', 'settings', 'machine']),
+  topic: z.enum(['rollout', 'scale', 'weight', 'worker', 'settings', 'machine', 'replace']),
   text: z.string(),
 });
 

@@ -98,6 +98,15 @@ export const commands: readonly Command[] = [
     examples: ['torc check && torc reload'],
   },
   {
+    name: 'replace',
+    operand: '',
+    needsOperand: false,
+    meaning:
+      'has another torc take over from the running one, without a lost connection: for a new version, Node or address',
+    options: [json, url],
+    examples: ['torc check && torc replace'],
+  },
+  {
     name: 'completion',
     operand: 'bash|zsh',
     needsOperand: true,

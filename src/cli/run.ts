@@ -38,7 +38,8 @@ const works: Readonly<Record<string, Work>> = {
   explain: withTarget(explain),
   rollout: withTarget(rollOut),
   weight: withTarget(weigh),
-  reload: withTarget(reload),
+  reload: withTarget(asking('/admin/reload')),
+  replace: withTarget(asking('/admin/replace')),
 };
 
 export const runCommand: Work = (line, around) => works[line.command.name]!(line, around);
@@ -175,10 +176,13 @@ async function weigh({ line, around, ask: asked }: Asking): Promise<number> {
   return show(line, around, text, () => weightText(JSON.parse(text) as z.infer<typeof slots>, slot));
 }
 
-async function reload({ line, around, ask: asked }: Asking): Promise<number> {
-  const text = await asked({ method: 'POST', path: '/admin/reload', isLong: true });
-  if (text === null) return REFUSED;
-  return show(line, around, text, () => messageOf(text) ?? text.trimEnd());
+/** One that answers when it is done. */
+function asking(path: string): (asking: Asking) => Promise<number> {
+  return async ({ line, around, ask: asked }) => {
+    const text = await asked({ method: 'POST', path, isLong: true });
+    if (text === null) return REFUSED;
+    return show(line, around, text, () => messageOf(text) ?? text.trimEnd());
+  };
 }
 
 function show(line: CommandLine, { out }: Around, text: string, forPeople: () => string): number {

@@ -4,6 +4,7 @@
 // at a time, so that pipelined answers are true in their order. A socket file is made
 // for its owner alone, and one that a crash left behind is taken over when nobody answers on it.
 
+import type { SendHandle } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import {
   createServer,
@@ -24,6 +25,7 @@ import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
 import { checkSocket } from './socket-file.ts';
+import { bindTo, type Handle, placeOf } from './sockets.ts';
 
 export interface AdminListenerOptions {
   readonly clock: Clock;
@@ -56,6 +58,9 @@ export class AdminListener {
   /** What came behind a request that was not answered. */
   readonly #parked = new Map<Socket, readonly Buffer[]>();
   readonly #address: AdminAddress;
+  #handle: Handle | null = null;
+  /** The file of its socket is another torc's. */
+  keepsFile = false;
 
   constructor(address: AdminAddress, { clock, timeoutMs, onAdmin, log }: AdminListenerOptions) {
     this.#address = address;
@@ -168,19 +173,43 @@ export class AdminListener {
       );
   }
 
-  /** Rejects with StartError when the address cannot be had. */
-  async listen(): Promise<void> {
+  /** For a successor: its listening socket. */
+  get socket(): { readonly place: string; readonly handle: SendHandle } {
+    return { place: this.#place, handle: this.#handle! };
+  }
+
+  get #place(): string {
     const address = this.#address;
-    if ('path' in address) {
+    return 'path' in address ? address.path : placeOf(address);
+  }
+
+  /** Rejects with StartError when the address cannot be had. `inherited`: a listening socket of the torc before this one. */
+  async listen(inherited: { readonly place: string; readonly handle: object } | null = null): Promise<void> {
+    const address = this.#address;
+    const isOurs = inherited?.place === this.#place;
+    if (!isOurs) (inherited?.handle as Handle | undefined)?.close();
+    if (!isOurs && 'path' in address) {
       await checkSocket(address.path, 'TORC_ADMIN_LISTEN');
       rmSync(address.path, { force: true });
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(new StartError(listenFaultOf(address, error))));
-      const before = process.umask(OWNER_ONLY);
-      this.#server.listen(address, resolve);
-      process.umask(before);
-    });
+    try {
+      this.#handle = isOurs ? (inherited.handle as Handle) : await this.#bind();
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(this.#handle, resolve);
+      });
+    } catch (error) {
+      throw new StartError(listenFaultOf(address, error));
+    }
+  }
+
+  async #bind(): Promise<Handle> {
+    const address = this.#address;
+    if (!('path' in address)) return bindTo(address.host, address.port);
+    const before = process.umask(OWNER_ONLY);
+    const bound = bindTo(address.path, 0); // the file is made by now
+    process.umask(before);
+    return bound;
   }
 
   /** The last thing that the connection gets, behind the answers that it is owed; nothing of it is read any more. */
@@ -197,7 +226,14 @@ export class AdminListener {
     else last.once('finish', refuse);
   }
 
+  /** A successor has its socket: what is under way here is finished. */
+  handOn(): void {
+    this.keepsFile = true;
+    this.#server.close();
+  }
+
   close(): void {
+    if (!this.keepsFile && 'path' in this.#address) rmSync(this.#address.path, { force: true });
     this.#hub.close();
     this.#server.close();
     this.#server.closeAllConnections();

@@ -27,9 +27,18 @@ export interface Holder {
 
 type Where = Pick<Address, 'host' | 'port' | 'setting'>;
 
-/** Takes the address for this process's life; StartError when another program, or another torc, has it. */
-export async function claimAddress(where: Where): Promise<void> {
-  if (process.platform !== 'linux') return checkAddress(where);
+/**
+ * Takes the address for this process's life, or until the result is called; StartError when another program, or another torc,
+ * has it. `before`: the torc that this one takes over from, and whether its sockets of the address are ours.
+ */
+export async function claimAddress(
+  where: Where,
+  before: { readonly pid: number; readonly isOurs: boolean } | null = null,
+): Promise<() => void> {
+  if (process.platform !== 'linux') {
+    if (before?.isOurs !== true) await checkAddress(where);
+    return () => {};
+  }
   const { host, port } = where;
   const place = placeOf(host, port);
   const address = isSocketPath(host)
@@ -42,11 +51,13 @@ export async function claimAddress(where: Where): Promise<void> {
   try {
     const pid = String(process.pid);
     const holder = holdersOf(readNames(), user, place).find(
-      other => other.pid !== pid && overlap(other.address, address),
+      other => other.pid !== pid && other.pid !== String(before?.pid) && overlap(other.address, address),
     );
     if (holder !== undefined) throw new StartError(heldBy(where, holder));
-    await checkAddress(where);
-    (await listen(nameOf(user, place, { address, pid, sinceMs: Date.now() }))).unref();
+    if (before?.isOurs !== true) await checkAddress(where);
+    const name = await listen(nameOf(user, place, { address, pid, sinceMs: Date.now() }));
+    name.unref();
+    return () => name.close();
   } finally {
     mutex.close();
   }

@@ -23,15 +23,17 @@ interface Placed extends Address {
 export class SocketFiles {
   readonly #sockets: readonly Placed[];
 
-  constructor(addresses: readonly Address[]) {
+  /** `isThere`: a torc before this one has made it and put it in its place. */
+  constructor(addresses: readonly Address[], isThere: (path: string) => boolean) {
     this.#sockets = addresses
       .filter(({ host }) => isSocketPath(host))
-      .map(address => ({ ...address, inode: 0 }));
+      .map(address => ({ ...address, inode: isThere(address.host) ? inodeOf(address.host) : 0 }));
   }
 
   /** Before they are made. */
   prepare(): void {
-    for (const { host } of this.#sockets) {
+    for (const { host, inode } of this.#sockets) {
+      if (inode !== 0) continue;
       const directory = directoryOf(host);
       try {
         mkdirSync(directory, { mode: 0o700, recursive: true });
@@ -61,7 +63,7 @@ export class SocketFiles {
   /** Nobody new comes in; one that somebody else has put there meanwhile stays. */
   remove(): void {
     for (const { host, inode } of this.#sockets) {
-      if (lstatSync(host, { throwIfNoEntry: false })?.ino === inode) rmSync(host, { force: true });
+      if (inodeOf(host) === inode) rmSync(host, { force: true });
       rmSync(birthplaceOf(host), { force: true });
       try {
         rmdirSync(directoryOf(host));
@@ -71,6 +73,9 @@ export class SocketFiles {
     }
   }
 }
+
+/** 0 where nothing is. */
+const inodeOf = (path: string): number => lstatSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 
 /** StartError where somebody listens on the socket, or where it is none; one that nobody listens on is there to be replaced. */
 export async function checkSocket(path: string, setting: string): Promise<void> {

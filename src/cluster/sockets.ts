@@ -11,7 +11,7 @@ import net, { isIPv6 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Address } from '../core/address.ts';
 import { StartError } from '../core/errors.ts';
-import { isSocketPath } from '../core/host-port.ts';
+import { hostPort, isSocketPath } from '../core/host-port.ts';
 import { publicFault } from './listen.ts';
 import { birthplaceOf, SocketFiles } from './socket-file.ts';
 
@@ -20,9 +20,9 @@ const CAN_REUSE_PORT = process.platform === 'linux';
 /** libuv's UV_TCP_REUSEPORT. */
 const REUSE_PORT = 2;
 
-type Handle = SendHandle & { close(): void; getsockname(out: object): number };
+export type Handle = SendHandle & { close(): void; getsockname(out: object): number };
 
-const bindTo = (
+const createHandle = (
   net as unknown as {
     _createServerHandle(
       address: string,
@@ -45,13 +45,23 @@ export interface ListeningSocket {
 export class ListeningSockets {
   readonly #addresses: readonly Address[];
   readonly #seats: number;
+  /** By place, from the torc before this one. */
+  readonly #inherited: ReadonlyMap<string, readonly object[]>;
   readonly #files: SocketFiles;
   #sockets: (ListeningSocket & { readonly handle: Handle })[] = [];
+  /** The files of unix sockets are another torc's: of the one before this one, or of the one after it. */
+  keepsFiles: boolean;
 
-  constructor(addresses: readonly Address[], seats: number) {
+  constructor(
+    addresses: readonly Address[],
+    seats: number,
+    inherited: ReadonlyMap<string, readonly object[]> = new Map(),
+  ) {
     this.#addresses = addresses;
     this.#seats = seats;
-    this.#files = new SocketFiles(addresses);
+    this.#inherited = inherited;
+    this.keepsFiles = inherited.size > 0;
+    this.#files = new SocketFiles(addresses, host => inherited.has(host));
   }
 
   get all(): readonly ListeningSocket[] {
@@ -63,14 +73,18 @@ export class ListeningSockets {
     this.#files.prepare();
     for (const address of this.#addresses) {
       const isShared = !CAN_REUSE_PORT || isSocketPath(address.host);
-      for (let seat = 0; seat < (isShared ? 1 : this.#seats); seat++)
+      const handles = [...(this.#inherited.get(placeOf(address)) ?? [])] as Handle[];
+      while (handles.length < (isShared ? 1 : this.#seats)) handles.push(await bind(address));
+      // Of a torc with more workers some seats have two: what waits in each is served.
+      for (const [index, handle] of handles.entries())
         this.#sockets.push({
-          id: this.#sockets.length,
-          address,
-          seat: isShared ? null : seat,
-          handle: await bind(address),
+          ...{ id: this.#sockets.length, address, handle },
+          seat: isShared ? null : index % this.#seats,
         });
     }
+    const places = this.#addresses.map(placeOf);
+    for (const [place, handles] of this.#inherited)
+      if (!places.includes(place)) for (const handle of handles) (handle as Handle).close();
   }
 
   /** A worker listens: the files of unix sockets are put where clients look for them. */
@@ -82,23 +96,32 @@ export class ListeningSockets {
   close(): void {
     for (const { handle } of this.#sockets) handle.close();
     this.#sockets = [];
-    this.#files.remove();
+    if (!this.keepsFiles) this.#files.remove();
   }
 }
 
+/** Names an address among those of a torc, and among those of its successor. */
+export const placeOf = ({ host, port }: Pick<Address, 'host' | 'port'>): string =>
+  isSocketPath(host) ? host : hostPort(host, port);
+
 async function bind(address: Address): Promise<Handle> {
   const { host, port } = address;
-  const handle = await handleOf(host, port).catch(error => {
+  try {
+    return await bindTo(isSocketPath(host) ? birthplaceOf(host) : host, port, CAN_REUSE_PORT);
+  } catch (error) {
     throw new StartError(publicFault(address, error));
-  });
-  // libuv tells a port that is taken only to the next question.
-  const code = typeof handle === 'number' ? handle : isSocketPath(host) ? 0 : handle.getsockname({});
-  if (code !== 0) throw new StartError(publicFault(address, { code: getSystemErrorName(code) }));
-  return handle as Handle;
+  }
 }
 
-async function handleOf(host: string, port: number): Promise<Handle | number> {
-  if (isSocketPath(host)) return bindTo(birthplaceOf(host), -1, -1);
-  const { address } = await lookup(host);
-  return bindTo(address, port, isIPv6(address) ? 6 : 4, undefined, CAN_REUSE_PORT ? REUSE_PORT : 0);
+/** A socket that is bound and not yet listened on. Rejects with what has a `code`. */
+export async function bindTo(host: string, port: number, isShared = false): Promise<Handle> {
+  const isPath = isSocketPath(host);
+  const address = isPath ? host : (await lookup(host)).address;
+  const made = isPath
+    ? createHandle(address, -1, -1)
+    : createHandle(address, port, isIPv6(address) ? 6 : 4, undefined, isShared ? REUSE_PORT : 0);
+  // libuv tells a port that is taken only to the next question.
+  const code = typeof made === 'number' ? made : isPath ? 0 : made.getsockname({});
+  if (code !== 0) throw Object.assign(new Error('cannot bind'), { code: getSystemErrorName(code) });
+  return made as Handle;
 }

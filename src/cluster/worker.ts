@@ -59,6 +59,12 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
       send({ type: 'listen-failed', message: publicFault(address, error) });
     }
   };
+  /** The last counts are on their way first. */
+  const end = (): void => {
+    if (!process.connected) process.exit(0);
+    const last: ToPrimary<CountersDelta> = { type: 'collected', id: 0, delta: collected('keys') };
+    process.send!(last, undefined, undefined, () => process.exit(0));
+  };
   process.on('message', (message: ToWorker, handle: unknown) => {
     switch (message.type) {
       case 'listen':
@@ -94,7 +100,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
         return;
       case 'shutdown':
         relay.close();
-        void proxy.drain(message.graceMs).then(() => process.exit(0));
+        void proxy.drain(message.graceMs).then(end);
         return;
       default:
         relay.onMessage(message);

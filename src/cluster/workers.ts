@@ -174,6 +174,12 @@ export class Workers implements DataPlane {
     }));
   }
 
+  /** Nobody new comes to them; resolves when it is so. */
+  async leaveSockets(): Promise<void> {
+    for (const { id } of this.#options.sockets.all) this.tell({ type: 'leave', socket: id });
+    await this.collect(); // messages keep their order
+  }
+
   /** Has the workers finish what they accepted, at most `graceMs`, and waits for their exit. */
   async shutdown(graceMs: number): Promise<void> {
     this.#stopping = true;

@@ -26,7 +26,7 @@ const OWNER_ONLY = 0o600;
 
 export class EventFile {
   /** Of the last event on disk when it was opened; numbers go on from there. */
-  readonly lastSeq: number;
+  lastSeq = 0;
   readonly #path: string;
   readonly #log: Log;
   readonly #mostBytes: number;
@@ -39,7 +39,12 @@ export class EventFile {
     this.#path = path;
     this.#log = log;
     this.#mostBytes = mostBytes;
-    this.lastSeq = lastSeqOf(path) || lastSeqOf(old(path));
+    this.open();
+  }
+
+  /** Also again, after `close`: another torc may have written meanwhile. */
+  open(): void {
+    this.lastSeq = lastSeqOf(this.#path) || lastSeqOf(old(this.#path));
     this.#open();
   }
 

@@ -78,8 +78,8 @@ export class Fleet {
     if (fault !== null) {
       throw new StartError(`TORC_REPLICAS: ${replicas} is too many; ${fault}`, { exitCode: 2 });
     }
-    for (let i = 1; i <= replicas; i++)
-      this.slots.add(`${i}`, this.change('torc started', 'supervisor'), false);
+    const names = this.#options.slotNames ?? Array.from({ length: replicas }, (_, index) => `${index + 1}`);
+    for (const name of names) this.slots.add(name, this.change('torc started', 'supervisor'), false);
     for (let i = 1; i <= spares; i++) this.slots.addSpare(this.change('torc started', 'supervisor'));
   }
 

@@ -30,12 +30,15 @@ export interface ControlEvent {
   readonly readyMs?: number;
 }
 
-/** What is more than one slot's: a roll-out's progress, a decision to scale, another weight, a worker or a machine that was lost, a reload. */
+/**
+ * What is more than one slot's: a roll-out's progress, a decision to scale, another weight, a worker or a machine that was lost, a
+ * reload, a torc that takes over.
+ */
 export interface Notice {
   readonly seq: number;
   /** Since 1970. */
   readonly atMs: number;
-  readonly topic: 'rollout' | 'scale' | 'weight' | 'worker' | 'settings' | 'machine';
+  readonly topic: 'rollout' | 'scale' | 'weight' | 'worker' | 'settings' | 'machine' | 'replace';
   readonly text: string;
 }
 
@@ -80,13 +83,12 @@ export class Journal {
   readonly #kept: JournalEntry[] = [];
   readonly #unpublished: (Move | Announcement)[] = [];
   readonly #store: EventStore | null;
-  #seq: number;
+  #seq = 0;
 
   constructor(clock: Clock, log: Log, store: EventStore | null) {
     this.#clock = clock;
     this.#log = log;
     this.#store = store;
-    this.#seq = store?.lastSeq ?? 0;
   }
 
   get kept(): readonly JournalEntry[] {
@@ -115,15 +117,21 @@ export class Journal {
   }
 
   #tellNotice({ topic, text, level }: Announcement): void {
-    this.#tell({ seq: ++this.#seq, atMs: this.#clock.wallMs(), topic, text });
+    this.#tell({ seq: this.#nextSeq(), atMs: this.#clock.wallMs(), topic, text });
     this.#log[level]({ topic }, text);
+  }
+
+  /** Another torc may have used some, while it tried to take over. */
+  #nextSeq(): number {
+    this.#seq = Math.max(this.#seq, this.#store?.lastSeq ?? 0) + 1;
+    return this.#seq;
   }
 
   #stamp({ slot, replica, trouble, aliveMs, ...move }: Move): ControlEvent {
     const sinceMs = trouble === null ? 0 : round(this.#clock.nowMs() - trouble.atMs);
     const isOut = move.from === 'ready' && trouble !== null;
     return {
-      seq: ++this.#seq,
+      seq: this.#nextSeq(),
       atMs: this.#clock.wallMs(),
       slot: slot.name,
       spare: slot.spare,

@@ -38,6 +38,8 @@ export interface SupervisorOptions {
   readonly dataPlane: DataPlane;
   /** Those in force: a reload brings others, so they are asked for where they are read, and never kept. */
   readonly settings: () => SupervisorSettings;
+  /** The slots there are to be, where another torc had them; absent: as many as the settings say. */
+  readonly slotNames?: readonly string[];
   /** Absent: events are in memory only. */
   readonly eventStore?: EventStore;
   /** Absent: weights that an operator set are in memory only. */

@@ -103,7 +103,7 @@ function usOf(cell: number): number {
   return (cell - shift * 128) * 2 ** shift;
 }
 
-const newHistogram = (): Int32Histogram => new Int32Histogram(1, MAX_LATENCY_US, 2);
+export const newHistogram = (): Int32Histogram => new Int32Histogram(1, MAX_LATENCY_US, 2);
 
 /** Of one replica in its slot. */
 export class SlotCounters {

@@ -75,6 +75,48 @@ else
     }
   });
 
+if (canRun)
+  tests('a torc that takes over says so, and is watched; the one before it ends', async () => {
+    const manager = receive();
+    let torc: Torc | null = null;
+    let successor = 0;
+    try {
+      await waitFor(manager.bound, { timeoutMs: 60_000, what: 'the socket' });
+      torc = await startTorc({
+        TORC_WORKERS: '1',
+        TORC_REPLICAS: '1',
+        NOTIFY_SOCKET: manager.path,
+        WATCHDOG_USEC: '400000',
+        WATCHDOG_PID: '1',
+      });
+      const answer = await torc.send('POST', '/admin/replace', '', { connection: 'close' });
+      successor = (JSON.parse(answer.text) as { pid: number }).pid;
+      const { process: first } = torc;
+      await waitFor(() => first.exitCode !== null, { timeoutMs: 60_000, what: 'the end of the first' });
+      assert.is(first.exitCode, 0);
+      await waitFor(() => manager.messages().includes(`MAINPID=${successor}`), {
+        timeoutMs: 60_000,
+        what: 'the new main process',
+      });
+      const since = manager.messages().indexOf(`MAINPID=${successor}`);
+      const heard = (): string[] => manager.messages().slice(since);
+      await waitFor(() => heard().filter(text => text.startsWith('WATCHDOG=1')).length >= 2, {
+        timeoutMs: 60_000,
+        what: 'two beats of the new one',
+      });
+      assert.is(heard()[1], 'READY=1 STATUS=1 of 1 replicas are ready');
+      process.kill(successor, 'SIGTERM');
+      await waitFor(() => heard().some(text => text.startsWith('STOPPING=1')), {
+        timeoutMs: 60_000,
+        what: 'its end',
+      });
+    } finally {
+      await torc?.close();
+      manager.process.kill();
+      await once(manager.process, 'exit');
+    }
+  });
+
 /** Workers and replicas, but not a systemd-notify, which comes and goes. */
 function childrenOf(parent: number): string[] {
   return readdirSync('/proc').filter(pid => {

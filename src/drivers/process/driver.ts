@@ -303,7 +303,8 @@ export class ProcessDriver implements Driver {
   }
 
   #onEnd(run: Run, code: number | null, signal: NodeJS.Signals | null): void {
-    if (run.ended !== null) return;
+    // Closed: another torc looks after it.
+    if (run.ended !== null || !this.#runs.has(idOf(run.record))) return;
     const words = lastWords(this.#state.path, run.name);
     run.words = withPortAdvice(words, run.record.port);
     const how = signal !== null ? `killed by ${signal}` : code !== null ? `exit code ${code}` : 'it ended';

@@ -1,0 +1,104 @@
+// The new torc's side of a succession: what it gets from the one that started it, and when. Without one this is an ordinary
+// start, and nothing here happens. A predecessor that dies in the middle of it has given nothing up yet, and then this torc
+// does not start; or it has, and then this one goes on alone.
+
+import { writeSync } from 'node:fs';
+import { StartError } from '../core/errors.ts';
+import {
+  LIFELINE_FD,
+  type Past,
+  SUCCESSOR,
+  type ToPredecessor,
+  type ToSuccessor,
+} from '../core/succession.ts';
+
+/** A listening socket that nobody accepts from in this process. */
+export type Inherited = object;
+
+export class Predecessor {
+  /** Its process; the names that it holds are ours (claim.ts). */
+  readonly pid = process.ppid;
+  /** By place. */
+  readonly sockets = new Map<string, Inherited[]>();
+  adminSocket: { readonly place: string; readonly handle: Inherited } | null = null;
+  /** Counts of workers that drain there. */
+  onDelta: (delta: object) => void = () => {};
+  readonly #gotSockets = Promise.withResolvers<void>();
+  readonly #given = Promise.withResolvers<Past>();
+  readonly #yours = Promise.withResolvers<void>();
+
+  private constructor() {
+    process.on('message', (message: ToSuccessor, handle: unknown) =>
+      this.#hear(message, handle as Inherited),
+    );
+    process.on('disconnect', () => {
+      const gone = new StartError('the torc that this one was to take over from has ended');
+      this.#gotSockets.reject(gone);
+      this.#given.reject(gone);
+      this.#yours.resolve();
+    });
+    for (const { promise } of [this.#gotSockets, this.#given]) promise.catch(() => {});
+  }
+
+  /** Null where torc is started by somebody else. */
+  static find(env: NodeJS.ProcessEnv): Predecessor | null {
+    const isOne = env[SUCCESSOR] !== undefined && process.send !== undefined;
+    delete env[SUCCESSOR];
+    return isOne ? new Predecessor() : null;
+  }
+
+  gotSockets(): Promise<void> {
+    return this.#gotSockets.promise;
+  }
+
+  /** The replicas are ours. */
+  take(): Promise<Past> {
+    this.#tell({ type: 'take' });
+    return this.#given.promise;
+  }
+
+  /** Resolves when this process is torc. */
+  async ready(version: string): Promise<void> {
+    this.#tell({ type: 'ready', version, node: process.versions.node });
+    await this.#yours.promise;
+    tellLifeline(`pid ${process.pid}`);
+    process.on('exit', code => tellLifeline(`code ${code} ${process.pid}`));
+  }
+
+  failed(faults: readonly string[]): void {
+    this.#tell({ type: 'failed', faults });
+  }
+
+  #tell(message: ToPredecessor): void {
+    if (process.connected) process.send?.(message);
+  }
+
+  #hear(message: ToSuccessor, handle: Inherited): void {
+    switch (message.type) {
+      case 'socket':
+        if (message.isAdmin) this.adminSocket = { place: message.place, handle };
+        else this.sockets.set(message.place, [...(this.sockets.get(message.place) ?? []), handle]);
+        return;
+      case 'all sockets':
+        this.#gotSockets.resolve();
+        return;
+      case 'given':
+        this.#given.resolve(message.past);
+        return;
+      case 'yours':
+        this.#yours.resolve();
+        return;
+      case 'delta':
+        this.onDelta(message.delta);
+    }
+  }
+}
+
+/** launcher.ts reads it, where there is one. */
+function tellLifeline(line: string): void {
+  try {
+    writeSync(LIFELINE_FD, `${line}\n`);
+  } catch {
+    // It was ended.
+  }
+}

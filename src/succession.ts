@@ -1,0 +1,90 @@
+// `torc replace`, SIGUSR2: another torc takes over from this one, with the files, the settings and the Node of now. It gets the
+// listening sockets, so no connection is refused and none that waits is lost; proves its settings; adopts the replicas; serves.
+// Only then this one drains and ends. Whatever goes wrong before that, this one takes back what it gave and goes on.
+// (docs/decisions/0026-succession.md)
+
+import type { Replaced } from './admin/context.ts';
+import { type HandedSocket, type Successor, startSuccessor } from './cluster/successor.ts';
+import type { Supervisor } from './control/supervisor.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import type { Past } from './core/succession.ts';
+
+const POLL_MS = 20;
+
+export interface SuccessionOptions {
+  readonly clock: Clock;
+  /** Of the start: what was taken out of it since is given to the successor again. */
+  readonly env: () => NodeJS.ProcessEnv;
+  readonly lifeline: () => 'pipe' | 'ignore' | number;
+  readonly sockets: () => readonly HandedSocket[];
+  /** Why it cannot begin now, null where it can. */
+  readonly refusal: () => { readonly status: number; readonly message: string } | null;
+  /** `tell`: what comes after that, while it is not known how it ends. */
+  readonly giveUp: (tell: Successor['tell']) => Promise<Past>;
+  readonly takeBack: () => Promise<void>;
+  /** It is torc now; resolves when nobody new comes to this one any more. */
+  readonly handOver: (successor: Successor) => Promise<void>;
+  /** Tells everybody. */
+  readonly failed: (text: string) => void;
+}
+
+export class Succession {
+  readonly #options: SuccessionOptions;
+  readonly #succeeded = Promise.withResolvers<Successor>();
+  #isUnderWay = false;
+
+  constructor(options: SuccessionOptions) {
+    this.#options = options;
+  }
+
+  /** This torc is not torc any more. */
+  get succeeded(): Promise<Successor> {
+    return this.#succeeded.promise;
+  }
+
+  /** `by`: who asks, for the announcement. Never rejects. */
+  async replace(by: string): Promise<Replaced> {
+    const { clock, env, lifeline, sockets, refusal, giveUp, takeBack, handOver, failed } = this.#options;
+    const refused = this.#isUnderWay ? { status: 409, message: 'torc is being replaced already' } : refusal();
+    if (refused !== null) return { ok: false, ...refused };
+    this.#isUnderWay = true;
+    let hasGiven = false;
+    const successor = await startSuccessor({
+      clock,
+      env: env(),
+      lifeline: lifeline(),
+      sockets: sockets(),
+      giveUp: tell => {
+        hasGiven = true;
+        return giveUp(tell);
+      },
+    });
+    if (typeof successor === 'string') {
+      if (hasGiven) await takeBack();
+      this.#isUnderWay = false;
+      const message = `torc goes on as it was, the new one does not start: ${successor}`;
+      failed(`not replaced (${by}): ${message}`);
+      return { ok: false, status: 500, message };
+    }
+    const { version, node } = successor;
+    const pid = successor.process.pid!;
+    const message = `torc ${version} (Node ${node}, pid ${pid}) takes over from pid ${process.pid}`;
+    await handOver(successor);
+    // Whoever asked hears of it by this process.
+    setImmediate(() => this.#succeeded.resolve(successor));
+    return { ok: true, message, pid, version, node };
+  }
+}
+
+/** As many slots are ready as there were; a start waits for those too that only a torc may make. */
+export async function readyAgain(supervisor: Supervisor, count: number): Promise<void> {
+  while (supervisor.slots().filter(({ state }) => state === 'ready').length < count) await soon();
+}
+
+const soon = (): Promise<void> => new Promise(resolve => systemClock.after(POLL_MS, resolve));
+
+/** Replicas that leave have requests of ours: a successor would end them without knowing. */
+export async function noneLeaving(supervisor: Supervisor, mostMs: number): Promise<void> {
+  const deadlineMs = systemClock.nowMs() + mostMs;
+  while (supervisor.leavingCount() > 0 && systemClock.nowMs() < deadlineMs) await soon();
+}
