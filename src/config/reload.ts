@@ -136,7 +136,9 @@ export function inWords(outcome: ReloadOutcome, by: string): string {
     ...changed.map(told),
     ...files,
     ...(rollout.length === 0 ? [] : [`to be rolled out: ${rollout.map(told).join(', ')}`]),
-    ...(restart.length === 0 ? [] : [`not before torc is replaced (torc replace): ${restart.map(told).join(', ')}`]),
+    ...(restart.length === 0
+      ? []
+      : [`not before torc is replaced (torc replace): ${restart.map(told).join(', ')}`]),
   ];
   return `settings reloaded (${by}): ${said.length === 0 ? 'nothing has changed' : said.join('; ')}`;
 }
