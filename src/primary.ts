@@ -38,6 +38,7 @@ import { keptProbe } from './drivers/probe-kept.ts';
 import { stateRoot } from './drivers/state.ts';
 import { readUpstreams } from './drivers/static/file.ts';
 import { LiveAutoscaler, LiveTokens, livePartsOf, makeAutoscaler, onHangUp } from './live.ts';
+import { Orphans } from './orphans.ts';
 import { type CountersDelta, emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
 import { RecentLatencies } from './routing/recent.ts';
 import { fromPlain, toPlain } from './routing/totals-on-the-way.ts';
@@ -72,16 +73,19 @@ export async function runPrimary(
     log.debug({ passedOver }, 'variables of a Service or a link named torc are no settings: passed over');
   for (const { level, text } of notes) log[level]({}, text);
   const addresses = addressesOf(config);
+  const root = stateRoot(config.stateDir);
+  const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
+  const orphans = new Orphans(join(root, `workers-${scope}.json`), log);
+  if (predecessor === null) await orphans.find();
   await predecessor?.gotSockets();
   const claims: (() => void)[] = [];
   for (const address of addresses) {
     const isOurs = predecessor?.sockets.has(placeOf(address)) === true;
-    claims.push(await claimAddress(address, predecessor && { pid: predecessor.pid, isOurs }));
+    const before = predecessor === null ? null : { pid: predecessor.pid, isOurs };
+    claims.push(await claimAddress(address, orphans.count > 0 ? { pid: 0, isOurs: true } : before));
   }
   const totals = emptyTotals();
   const recent = new RecentLatencies();
-  const root = stateRoot(config.stateDir);
-  const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
   const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
   await https?.open();
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
@@ -131,6 +135,7 @@ export async function runPrimary(
       tellHeir?.({ type: 'delta', delta });
       recent.record(delta, systemClock.nowMs());
     },
+    onForked: () => recordWorkers(),
     onLost: text => supervisor.announce('worker', text),
   });
   const supervisor = new Supervisor({
@@ -253,6 +258,17 @@ export async function runPrimary(
     'SIGUSR2',
     () => void succession.replace('SIGUSR2').then(outcome => log.info({}, outcome.message)),
   );
+  const recordWorkers = (): void => {
+    if (isOurs) void orphans.record(workers.rings().map(({ pid }) => pid));
+  };
+  const dismissOrphans = async (): Promise<void> => {
+    const count = await orphans.dismiss();
+    if (count > 0)
+      supervisor.announce(
+        'worker',
+        `${count} workers of a torc that died have served on; they finish what they have`,
+      );
+  };
   /** Until a predecessor has said so, all here is its own. */
   let isOurs = predecessor === null;
   /** What only a successor goes on with, and then the end, or what is left to be (cluster/launcher.ts). */
@@ -275,10 +291,11 @@ export async function runPrimary(
     const started = (async () => {
       await adminListener?.listen(predecessor?.adminSocket);
       await sockets.open();
-      // Where another torc serves, this one does not before it has replicas to route to.
+      // Where others serve, this torc does not before it has replicas to route to.
       if (past !== null) await Promise.race([supervisor.start(), readyAgain(supervisor, past.ready)]);
+      else if (orphans.count > 0) await supervisor.start();
       await workers.start();
-      if (past === null) await supervisor.start();
+      if (past === null && orphans.count === 0) await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
       await workers.collect();
       if (past === null) return;
@@ -289,6 +306,9 @@ export async function runPrimary(
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
       isOurs = true;
+      workers.mayOutlive();
+      recordWorkers();
+      await dismissOrphans();
       sockets.keepsFiles = false;
       if (adminListener !== null) adminListener.keepsFile = false;
       if (predecessor !== null) {
@@ -317,14 +337,16 @@ export async function runPrimary(
     phase = 'torc is stopping';
     autoscaler.close();
     https?.close();
+    await dismissOrphans();
     await workers.shutdown(reloader.settings.config.drainTimeoutMs);
+    if (isOurs) orphans.forget();
     await supervisor.stop({ remove: isOurs && config.onExit === 'remove' });
     adminListener?.close();
     await within(EVENTS_WAIT_MS, eventFile.close());
     await told;
   } catch (error) {
     workers.kill();
-    await supervisor.stop({ remove: isOurs });
+    await supervisor.stop({ remove: isOurs && orphans.count === 0 });
     adminListener?.close();
     throw error;
   }

@@ -21,6 +21,8 @@ const FULL_EVERY_MS = 10_000;
 const STALL_MS = 10_000;
 /** How long what a refused client still sends is read and dropped, so that it can read the refusal. */
 const LINGER_MS = 1_000;
+const ALONE =
+  "torc's primary is gone: requests are served by what was known last, and nothing can be changed or asked until torc is started again";
 /** Events that wait for their reader; it comes back with Last-Event-ID instead of filling our memory. */
 const LONGEST_BACKLOG_BYTES = 1024 * 1024;
 
@@ -48,6 +50,7 @@ export class AdminRelay<Response extends ControlResponse = ControlResponse> impl
   readonly #waiting = new Map<number, Waiting<Response>>();
   readonly #full: RareLine;
   #nextId = 0;
+  #isAlone = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -58,6 +61,10 @@ export class AdminRelay<Response extends ControlResponse = ControlResponse> impl
   }
 
   handle(request: ControlRequest, response: Response, { ip: peer, isTold, at }: ControlPeer): void {
+    if (this.#isAlone) {
+      this.#refuse(request, response, 503, ALONE);
+      return;
+    }
     if (!this.#hasRoomFor(peer)) {
       if (this.#full.isDue())
         this.#options.log.warn(
@@ -110,6 +117,14 @@ export class AdminRelay<Response extends ControlResponse = ControlResponse> impl
   /** The connection is gone: answers whose turn had not come do not hear of it by themselves. */
   left(socket: Socket): void {
     for (const [id, { request }] of this.#waiting) if (request.socket === socket) this.#closed(id);
+  }
+
+  /** Nobody is there to answer any more. */
+  alone(): void {
+    this.#isAlone = true;
+    this.close();
+    for (const { request, response } of this.#waiting.values())
+      if (!response.headersSent) this.#refuse(request, response, 503, ALONE);
   }
 
   /** Ends the streams, so that a shutdown need not wait for readers of events. */

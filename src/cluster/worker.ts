@@ -1,6 +1,7 @@
 // A worker process's side of the channel: takes the primary's messages, hands in counters and hints, and serves. It has its
 // first snapshot before it gets a socket to listen on. Signals of the terminal's process group are not for it: the primary
-// alone decides when a worker drains. When the primary is gone, the worker ends.
+// alone decides when a worker drains. When the primary is gone, the worker serves on by its last snapshot (TORC_OUTLIVE_MS), until a
+// new torc has workers of its own and asks it to end (src/orphans.ts).
 
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
@@ -19,7 +20,9 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
-  process.on('disconnect', () => process.exit(0));
+  // Its other end is the primary's.
+  process.stderr.on('error', () => {});
+  process.on('error', () => {});
   const send = (message: ToPrimary<CountersDelta>): void => {
     if (process.connected) process.send?.(message);
   };
@@ -44,6 +47,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
       counters.hotKeys = counts ? new HotKeys(systemClock.nowMs()) : null;
     processLog.setLevel(next.log);
     relay.bodyTimeoutMs = next.headerTimeoutMs;
+    drainTimeoutMs = next.drainTimeoutMs;
     proxy.configure(next);
     snapshots.configure(next);
   };
@@ -65,6 +69,35 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
     const last: ToPrimary<CountersDelta> = { type: 'collected', id: 0, delta: collected('keys') };
     process.send!(last, undefined, undefined, () => process.exit(0));
   };
+  let isEnding = false;
+  const leave = (graceMs: number): void => {
+    if (isEnding) return;
+    isEnding = true;
+    relay.close();
+    void proxy.drain(graceMs).then(end);
+  };
+  let mayOutlive = false;
+  let { drainTimeoutMs } = config;
+  const serveAlone = (): void => {
+    const seconds = config.outliveMs / 1000;
+    log.error({ seconds }, `the primary is gone: serving on by what was known last, at most ${seconds} s`);
+    relay.alone();
+    for (const signal of ['SIGUSR2', 'SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        log.info({ signal }, 'asked to end: requests in flight are finished');
+        leave(drainTimeoutMs);
+      });
+    systemClock.after(config.outliveMs, () => {
+      log.error({ seconds }, `no new torc has taken over within ${seconds} s: ending`);
+      leave(drainTimeoutMs);
+    });
+  };
+  process.on('SIGUSR2', () => {});
+  process.on('disconnect', () => {
+    if (isEnding) return;
+    if (mayOutlive && config.outliveMs > 0) serveAlone();
+    else process.exit(0);
+  });
   process.on('message', (message: ToWorker, handle: unknown) => {
     switch (message.type) {
       case 'listen':
@@ -85,6 +118,9 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
       case 'ticket-keys':
         proxy.tls.useTicketKeys(message.keys);
         return;
+      case 'outlive':
+        mayOutlive = true;
+        return;
       case 'alive?':
         send({ type: 'alive' });
         return;
@@ -99,8 +135,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
         send({ type: 'signs', id: message.id, signs: snapshots.signs(message.replicaId) });
         return;
       case 'shutdown':
-        relay.close();
-        void proxy.drain(message.graceMs).then(end);
+        leave(message.graceMs);
         return;
       default:
         relay.onMessage(message);

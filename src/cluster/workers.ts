@@ -11,19 +11,16 @@ import { StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
-import type { CountersDelta } from '../routing/counters.ts';
+import { type CountersDelta, sumsBySlot } from '../routing/counters.ts';
 import type { HotKeysReport } from '../routing/hot-keys.ts';
 import { Feed } from './feed.ts';
+import { ForkBackoff } from './fork-backoff.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
 import { Seats, type Sitter } from './seats.ts';
 import type { ListeningSockets } from './sockets.ts';
 import { forkWorker, forWorkers } from './worker-process.ts';
 
-/** A worker that lived less than this died young: forking it again waits, longer each time. */
-const YOUNG_MS = 5_000;
-const FORK_BACKOFF_MS = 100;
-const FORK_BACKOFF_MAX_MS = 5_000;
 /** How long a worker may take to answer a question about what it counts. */
 const COLLECT_TIMEOUT_MS = 2_000;
 
@@ -42,6 +39,8 @@ export interface WorkersOptions {
   readonly onHint: (hint: SuspectHint) => void;
   readonly onAdmin: AdminHandler;
   readonly onDelta: (delta: CountersDelta) => void;
+  /** There is another worker. */
+  readonly onForked: () => void;
   /** A worker is lost, in words. */
   readonly onLost: (text: string) => void;
 }
@@ -75,8 +74,9 @@ export class Workers implements DataPlane {
   #seats = new Seats<Member>([]);
   #lastId = 0;
   #questionId = 0;
-  #deathsInARow = 0;
+  readonly #backoff = new ForkBackoff();
   #stopping = false;
+  #mayOutlive = false;
   #restarts = 0;
   #hung = 0;
   #askedMs = 0;
@@ -105,6 +105,12 @@ export class Workers implements DataPlane {
       this.#askedMs = this.#options.clock.nowMs();
       this.#askForLife();
     });
+  }
+
+  /** This process is torc: its workers serve on where it dies. */
+  mayOutlive(): void {
+    this.#mayOutlive = true;
+    this.tell({ type: 'outlive' });
   }
 
   /** With the next publish. */
@@ -238,6 +244,8 @@ export class Workers implements DataPlane {
     for (const message of this.#options.greeting()) this.#send(member, message);
     member.feed.publish(this.#options.snapshot(), this.#config);
     this.#seats.sit(member);
+    if (this.#mayOutlive) this.#send(member, { type: 'outlive' });
+    this.#options.onForked();
   }
 
   #askForLife(): void {
@@ -355,11 +363,7 @@ export class Workers implements DataPlane {
     }
     const { clock, log } = this.#options;
     this.#restarts++;
-    this.#deathsInARow = clock.nowMs() - member.bornMs < YOUNG_MS ? this.#deathsInARow + 1 : 0;
-    const waitMs =
-      this.#deathsInARow === 0
-        ? 0
-        : Math.min(FORK_BACKOFF_MS * 2 ** (this.#deathsInARow - 1), FORK_BACKOFF_MAX_MS);
+    const waitMs = this.#backoff.died(clock.nowMs() - member.bornMs);
     log.error(
       { worker: member.id, cause, waitMs },
       'a worker died; its connections are lost, a new one starts',
@@ -370,11 +374,4 @@ export class Workers implements DataPlane {
       if (!this.#stopping) this.#fork(member.seat);
     });
   }
-}
-
-/** A slot has a delta for each replica that it had. */
-function sumsBySlot({ slots }: CountersDelta, what: 'inFlight' | 'tunnels' | 'queued'): Map<string, number> {
-  const sums = new Map<string, number>();
-  for (const delta of slots) sums.set(delta.slot, (sums.get(delta.slot) ?? 0) + delta[what]);
-  return sums;
 }

@@ -21,6 +21,14 @@ export const trafficFields = {
     'data-plane processes',
     'restart',
   ),
+  outliveMs: row(
+    'TORC_OUTLIVE_MS',
+    whole(0, 3600000),
+    '600000',
+    'ms',
+    'how long workers serve on when their primary dies (a crash, SIGKILL), until a torc that is started anew takes over; 0: they end with it',
+    'restart',
+  ),
   key: row(
     'TORC_KEY',
     keySources,

@@ -81,6 +81,8 @@ export type ToWorker =
   | ToRelay
   | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }
+  /** From now on this worker serves on where its primary dies. */
+  | { readonly type: 'outlive' }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'signs?'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'shutdown'; readonly graceMs: number };

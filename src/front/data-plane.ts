@@ -37,6 +37,8 @@ import { tellClosed } from './wire.ts';
 
 const LAME_DUCK_MS = 500;
 const DRAIN_POLL_MS = 20;
+const QUIET_TURN_MS = 0.1;
+const MOST_TURNS = 500;
 /**
  * A client that closed its half may wait for its answer or may be gone: TCP tells the two apart only when something is
  * written, and then at the second write. So it is sent interim answers, two at first and then ever fewer. Where there is
@@ -168,8 +170,7 @@ class ProxyServer implements DataPlane {
     const deadlineMs = clock.nowMs() + graceMs;
     const lameDuckUntilMs = clock.nowMs() + Math.min(LAME_DUCK_MS, graceMs);
     this.#shared.draining = true;
-    // The kernel resets what waits in the queue of a closed socket; right after a poll that queue has just been emptied.
-    await new Promise(resolve => setImmediate(resolve));
+    await this.#untilQueueIsEmpty();
     this.#listener.close();
     for (const client of this.#clients) client.http2?.close();
     while (this.#clients.size + this.#listener.arrivals.size > 0 && clock.nowMs() < deadlineMs) {
@@ -190,6 +191,19 @@ class ProxyServer implements DataPlane {
     this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
     this.#limits.sweep(Number.POSITIVE_INFINITY);
     this.#listener.sweep(Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Where nobody else has a listening socket, the kernel resets what waits in its queue when it is closed. A turn of the loop
+   * that took no time and accepted nothing has just looked there.
+   */
+  async #untilQueueIsEmpty(): Promise<void> {
+    const { clock } = this.#shared;
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      const [sinceMs, { accepted }] = [clock.nowMs(), this.#listener];
+      await new Promise(resolve => setImmediate(resolve));
+      if (this.#listener.accepted === accepted && clock.nowMs() - sinceMs < QUIET_TURN_MS) return;
+    }
   }
 
   /** The last stage of a connection's way: what `socket` gives from here on is the client's own. */

@@ -41,6 +41,8 @@ export class Listener {
   readonly #proxies: ProxyStage;
   readonly #toDoors: ListenerOptions['toDoors'];
   readonly #servers = new Set<Server>();
+  /** Connections, since the start. */
+  accepted = 0;
 
   constructor({ config, clock, log, limits, handshakes, protocols, toDoors }: ListenerOptions) {
     this.#clock = clock;
@@ -107,6 +109,7 @@ export class Listener {
   }
 
   #accepted(socket: Socket, address: Address): void {
+    this.accepted++;
     if (!this.#limits.enter()) {
       socket.destroy();
       return;

@@ -349,6 +349,16 @@ export function mergeDelta(into: Totals, delta: CountersDelta): void {
   for (const slot of delta.slots) mergeSlot(into, slot);
 }
 
+/** Over the replicas that a slot had. */
+export function sumsBySlot(
+  { slots }: CountersDelta,
+  what: 'inFlight' | 'tunnels' | 'queued',
+): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const delta of slots) sums.set(delta.slot, (sums.get(delta.slot) ?? 0) + delta[what]);
+  return sums;
+}
+
 /** Drops the sums of slots that are no more; a new slot of that name starts from nothing. */
 export function keepOnly(totals: Totals, names: ReadonlySet<string>): void {
   for (const slot of totals.slots.keys()) if (!names.has(slot)) totals.slots.delete(slot);

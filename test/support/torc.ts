@@ -69,6 +69,8 @@ export async function spawnTorc(settings: Record<string, string> = {}, args: str
       TORC_HEARTBEAT_TIMEOUT_MS,
       TORC_EXPRESS: process.env.TORC_TEST_EXPRESS ?? 'on',
       TORC_PIPELINING: process.env.TORC_TEST_PIPELINING ?? 'off',
+      // A test that kills a torc leaves nobody behind.
+      TORC_OUTLIVE_MS: '0',
       TORC_STATE_DIR: settings.TORC_STATE_DIR ?? temporaryState(),
       ...settings,
       PORT: String(port),
