@@ -1,7 +1,7 @@
 // `torc replace`, SIGUSR2: another torc takes over from this one, with the files, the settings and the Node of now. It gets the
 // listening sockets, so no connection is refused and none that waits is lost; proves its settings; adopts the replicas; serves.
 // Only then this one drains and ends. Whatever goes wrong before that, this one takes back what it gave and goes on.
-// (docs/decisions/0026-succession.md)
+// (docs/decisions/0028-succession.md)
 
 import type { Replaced } from './admin/context.ts';
 import { type HandedSocket, type Successor, startSuccessor } from './cluster/successor.ts';

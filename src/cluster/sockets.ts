@@ -3,7 +3,7 @@
 // the socket next. Where the kernel can share a port (SO_REUSEPORT), each seat (a worker and its successors) has a socket of
 // its own and connections are dealt out evenly; a unix socket is one for all. The primary only binds: node:net has no public
 // name for that on every Node that torc runs on, so this is the one place that asks for what node:cluster itself is made of.
-// (docs/decisions/0025-sockets-outlive-workers.md)
+// (docs/decisions/0027-sockets-outlive-workers.md)
 
 import type { SendHandle } from 'node:child_process';
 import { lookup } from 'node:dns/promises';

@@ -60,7 +60,7 @@ death('nothing is refused and nothing is lost: the workers serve on, and a new t
     const [keptReport, freshReport] = await Promise.all([kept.stop(), fresh.stop()]);
     assert.equal(lostRequests(keptReport), []);
     assert.equal(freshReport.refused, {});
-    // What the kernel queued between the last look at a socket and its close (docs/decisions/0027-primary-death.md).
+    // What the kernel queued between the last look at a socket and its close (docs/decisions/0029-primary-death.md).
     assert.ok(sumOf(freshReport.lost) <= 2, JSON.stringify(freshReport));
     assert.equal(
       (await slotsOf(torc)).map(({ replica }) => replica),
