@@ -3,7 +3,7 @@
 // Only then this one drains and ends. Whatever goes wrong before that, this one takes back what it gave and goes on.
 // (docs/decisions/0028-succession.md)
 
-import type { Replaced } from './admin/context.ts';
+import type { Replaced } from './admin/settings.ts';
 import { type HandedSocket, type Successor, startSuccessor } from './cluster/successor.ts';
 import type { Supervisor } from './control/supervisor.ts';
 import { type Clock, systemClock } from './core/clock.ts';

@@ -12,18 +12,7 @@ import type { HotKeysReport } from '../routing/hot-keys.ts';
 import type { RecentView } from '../routing/recent.ts';
 import type { Audit } from './audit.ts';
 import type { Past } from './events.ts';
-import type { SettingsSource } from './settings.ts';
-
-/** What came of it; src/succession.ts says what else it knows. */
-export type Replaced =
-  | {
-      readonly ok: true;
-      readonly message: string;
-      readonly pid: number;
-      readonly version: string;
-      readonly node: string;
-    }
-  | { readonly ok: false; readonly status: number; readonly message: string };
+import type { Replaced, SettingsSource } from './settings.ts';
 
 /** What the endpoints need of the primary. `collect` has the workers hand in their counters first. */
 export interface AdminContext {

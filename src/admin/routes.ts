@@ -25,7 +25,7 @@ import { AdminPage } from './page.ts';
 import { readMembership, readRollout, readWeight, slotIn } from './payload.ts';
 import { failure, json, withoutBodyFor } from './replies.ts';
 import { isOpenFor, keyView, requestsPage } from './requests.ts';
-import { keyText, reloaded, settingsView } from './settings.ts';
+import { keyText, reloaded, replaced, settingsView } from './settings.ts';
 import { Stats } from './stats.ts';
 import { statusView } from './status.ts';
 import { Tally } from './tally.ts';
@@ -98,7 +98,7 @@ const routes: readonly Route[] = [
   change('DELETE', /^\/admin\/rollout$/, admin => admin.stopRollout()),
   look(/^\/admin\/openapi\.json$/, admin => admin.openApi()),
   change('POST', /^\/admin\/reload$/, (admin, { who }) => admin.reload(who)),
-  change('POST', /^\/admin\/replace$/, (admin, { who }) => admin.replaceTorc(who)),
+  change('POST', /^\/admin\/replace$/, (admin, { who }) => admin.replaced(who)),
   look(/^\/admin\/live$/, () => json(200, { status: 'alive' })),
   look(/^\/admin\/ready$/, admin => admin.ready()),
   look(/^\/metrics$/, admin => admin.shared('metrics', () => admin.metrics())),
@@ -121,6 +121,7 @@ export class Admin {
   readonly events: EventStreams;
   readonly stats: Stats;
   readonly page = new AdminPage();
+  readonly replaced = (who: string): Promise<AdminReply> => replaced(this.#context, who);
 
   constructor(context: AdminContext) {
     this.#context = context;
@@ -315,11 +316,6 @@ export class Admin {
     // Whoever hands in its counts has taken what was published before.
     await this.#context.collect();
     return reply;
-  }
-
-  async replaceTorc(who: string): Promise<AdminReply> {
-    const { ok, ...outcome } = await this.#context.replaceTorc(`POST /admin/replace by ${who}`);
-    return 'status' in outcome ? failure(outcome.status, outcome.message) : json(200, outcome);
   }
 
   openApi(): AdminReply {

@@ -37,6 +37,26 @@ export function settingsView({ settings, waiting }: SettingsSource): object {
 export const keyText = ({ settings }: SettingsSource): string =>
   shownValue('key', settings.origins.get('key')!) ?? '';
 
+/** What came of another torc's taking over (src/succession.ts). */
+export type Replaced =
+  | {
+      readonly ok: true;
+      readonly message: string;
+      readonly pid: number;
+      readonly version: string;
+      readonly node: string;
+    }
+  | { readonly ok: false; readonly status: number; readonly message: string };
+
+/** `POST /admin/replace`: what no reload can change. */
+export async function replaced(
+  { replaceTorc }: { readonly replaceTorc: (by: string) => Promise<Replaced> },
+  who: string,
+): Promise<AdminReply> {
+  const { ok, ...outcome } = await replaceTorc(`POST /admin/replace by ${who}`);
+  return 'status' in outcome ? failure(outcome.status, outcome.message) : json(200, outcome);
+}
+
 /** `POST /admin/reload`. */
 export async function reloaded(source: SettingsSource, who: string): Promise<AdminReply> {
   const by = `POST /admin/reload by ${who}`;

@@ -137,7 +137,7 @@ bytes('many bodies at once, behind TLS', async () => {
   torc.proxy.tls.useTicketKeys([new Uint8Array(48)]);
   torc.proxy.tls.use({ certificates: [certificate], clientCa: null });
   const at = { host: '127.0.0.1', port, mode: 0, setting: 'TORC_HTTPS_PORT', redirect: null };
-  await torc.proxy.listen({ ...at, tls: true });
+  await torc.proxy.listen({ ...at, tls: true }, { host: at.host, port });
   const { cert: ca } = authority;
   await exchangeMany(Array.from({ length: 5 }, () => connect(`https://127.0.0.1:${port}`, { ca })));
   rmSync(directory, { recursive: true, force: true });

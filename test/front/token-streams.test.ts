@@ -45,7 +45,8 @@ test.before(async () => {
   torc = await startProxy([origin.port], { HTTPS_PORT: String(securePort), TLS: 'self-signed' });
   torc.proxy.tls.use({ certificates: [{ ...certificate, names: ['first.test'] }], clientCa: null });
   const address = { host: '127.0.0.1', port: securePort, mode: 0, tls: true, redirect: null };
-  await torc.proxy.listen({ ...address, setting: 'TORC_HTTPS_PORT' });
+  const at = { host: address.host, port: securePort };
+  await torc.proxy.listen({ ...address, setting: 'TORC_HTTPS_PORT' }, at);
 });
 test.after(async () => {
   await torc.close();
