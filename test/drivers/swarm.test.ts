@@ -163,7 +163,9 @@ test('an evacuation adds one constraint; what it took is put back word for word'
       null,
     );
     const after = putBack(service(settled), () => true)!;
-    assert.equal(after.Labels, before.Labels);
+    const { 'torc.last-evacuation': last, ...labels } = after.Labels!;
+    assert.equal(labels, before.Labels);
+    assert.is(last, new Date(AT_MS).toISOString(), 'when, for the next one to wait a minute');
     assert.equal(after.UpdateConfig, before.UpdateConfig);
     assert.equal(after.TaskTemplate.Placement?.Constraints, kept);
   }

@@ -36,6 +36,7 @@ import {
 const NOT_A_MANAGER = 503;
 const OBSERVE_EVERY_MS = 500;
 const EVACUATION_EVERY_MS = 60_000;
+const SLOW_MS = 1_000;
 /** After a write failed: the next one is another torc's, or a minute's. */
 const PUT_BACK_RETRY_MS = 5_000;
 
@@ -287,9 +288,14 @@ export class SwarmDriver implements Driver {
     return addr === undefined || !(await answersAt(addr, GOSSIP_PORT));
   }
 
-  async #evacuate({ id, name }: Place): Promise<string | null> {
-    const { wallMs } = this.#options;
+  async #evacuate(place: Place): Promise<string | null> {
+    const { id, name } = place;
+    const { wallMs, nowMs } = this.#options;
+    const startedMs = nowMs();
     const nodes = await this.#nodes.read();
+    // Managers that were long in answering: perhaps it was this torc that was cut off, and is no longer.
+    if (nowMs() - startedMs > SLOW_MS && !(await this.orders.isSilent(place)))
+      return `the tasks of node ${name} are not moved: it answers again`;
     let refusal: string | null = null;
     await this.#change(service => {
       const when = { wallMs: wallMs(), perMs: EVACUATION_EVERY_MS };

@@ -9,6 +9,8 @@ import { withoutDigest } from './task.ts';
 
 /** Followed by the node's id; its value is when. */
 export const EVACUATED = 'torc.evacuated.';
+/** When the last one was: known also once its node is back and the label above is gone. */
+const LAST_EVACUATION = 'torc.last-evacuation';
 /** The user's own, as JSON, while the evacuation's is in force; '' for none. */
 export const UPDATE_CONFIG = 'torc.update-config';
 
@@ -48,12 +50,9 @@ const away = (nodeId: string): string => `node.id!=${nodeId}`;
 export const evacuatedNodes = ({ Labels = {} }: SwarmServiceSpec): string[] =>
   Object.keys(Labels).flatMap(key => (key.startsWith(EVACUATED) ? [key.slice(EVACUATED.length)] : []));
 
-/** When a node was evacuated last, since 1970; 0: none is. */
+/** When a node was evacuated last, since 1970; 0: none ever was. */
 export const evacuatedAtMs = ({ Labels = {} }: SwarmServiceSpec): number =>
-  Math.max(
-    0,
-    ...Object.entries(Labels).map(([key, at]) => (key.startsWith(EVACUATED) ? Date.parse(at) || 0 : 0)),
-  );
+  Date.parse(Labels[LAST_EVACUATION] ?? '') || 0;
 
 export const isUpdating = ({ UpdateStatus }: SwarmService): boolean =>
   UpdateStatus?.State === 'updating' || UpdateStatus?.State === 'rollback_started';
@@ -70,6 +69,7 @@ export function evacuated(spec: SwarmServiceSpec, nodeId: string, wallMs: number
     Labels: {
       ...spec.Labels,
       [`${EVACUATED}${nodeId}`]: new Date(wallMs).toISOString(),
+      [LAST_EVACUATION]: new Date(wallMs).toISOString(),
       [UPDATE_CONFIG]: kept,
     },
     TaskTemplate: {
