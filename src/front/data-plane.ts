@@ -348,7 +348,9 @@ function destroyed(this: Socket): void {
  */
 function endSoon(this: ClientSocket): void {
   if (this.client!.inStep) {
-    Socket.prototype.destroySoon.call(this);
+    // The kernel has all of it, and says the end itself. TLS has a last word of its own.
+    if (unwritten(this) === 0 && this.encrypted !== true) this.destroy();
+    else Socket.prototype.destroySoon.call(this);
     return;
   }
   this.client!.lingering = true;
