@@ -72,6 +72,7 @@ export class Listener {
   configure(config: Config): void {
     this.#rules.configure(config);
     this.arrivals.configure(config);
+    this.tls.configure();
   }
 
   /** For what comes by `address`. What it resolves with ends it: accepts no more from there. */

@@ -29,23 +29,36 @@ interface Inside {
   setTicketKeys(keys: Uint8Array): void;
 }
 
+/** Cut once, not per ticket. */
+interface Key {
+  readonly whole: Uint8Array;
+  readonly name: Uint8Array;
+  readonly hmac: Uint8Array;
+  readonly cipher: Uint8Array;
+}
+
 export class SessionTickets {
   /** Newest first. */
-  #keys: readonly Uint8Array[] = [];
+  #keys: readonly Key[] = [];
   readonly #onTicket = (name: Uint8Array, iv: Uint8Array, isNew: boolean): Verdict => {
-    const key = isNew ? this.#keys[0] : this.#keys.find(key => isNamed(key, name));
+    const key = isNew ? this.#keys[0] : this.#keys.find(key => Buffer.compare(key.name, name) === 0);
     if (key === undefined) return UNKNOWN;
     return [
       isNew ? MADE : GOOD_AND_RENEWED,
-      key.subarray(NAME_END, HMAC_END),
-      key.subarray(HMAC_END),
-      key.subarray(0, NAME_END),
+      key.hmac,
+      key.cipher,
+      key.name,
       isNew ? randomBytes(iv.length) : iv,
     ];
   };
 
   use(keys: readonly Uint8Array[]): void {
-    this.#keys = keys;
+    this.#keys = keys.map(whole => ({
+      whole,
+      name: whole.subarray(0, NAME_END),
+      hmac: whole.subarray(NAME_END, HMAC_END),
+      cipher: whole.subarray(HMAC_END),
+    }));
   }
 
   /** From now on the context's tickets are under the keys of the time. */
@@ -54,9 +67,6 @@ export class SessionTickets {
     if (typeof inside.enableTicketKeyCallback === 'function') {
       inside.onticketkeycallback = this.#onTicket;
       inside.enableTicketKeyCallback();
-    } else if (this.#keys[0] !== undefined) inside.setTicketKeys(this.#keys[0]);
+    } else if (this.#keys[0] !== undefined) inside.setTicketKeys(this.#keys[0].whole);
   }
 }
-
-const isNamed = (key: Uint8Array, name: Uint8Array): boolean =>
-  Buffer.compare(key.subarray(0, NAME_END), name) === 0;

@@ -1,10 +1,20 @@
 // The TLS stage of a connection's way (listener.ts): the handshake. Node's tls.Server does it, given the accepted sockets
 // one by one, so it has no socket of its own; certificates and ticket keys come from the primary and hold for the handshakes
 // that begin after that. What it finds out is written to the Peer: https, the protocol agreed on, whose certificate.
+// A handshake calls back only for what is not known before it: each call out of OpenSSL is one of its dearer steps here. So
+// another certificate, or another list of protocols, is another Server.
 
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TlsOptions as ServerOptions,
+  type TLSSocket,
+} from 'node:tls';
 import type { Config } from '../config/fields.ts';
 import type { Log } from '../core/log.ts';
 import type { TlsMaterial } from '../core/tls-material.ts';
@@ -46,7 +56,7 @@ interface Inside {
 export class TlsStage {
   readonly #options: TlsOptions;
   readonly #tickets = new SessionTickets();
-  #names = new ServerNames<SecureContext>();
+  #material: TlsMaterial | null = null;
   #server: Server | null = null;
   /** Handshakes that failed since the last line, and the latest of them. */
   #untold = 0;
@@ -60,25 +70,44 @@ export class TlsStage {
   /** For the handshakes that begin from now on. */
   use(material: TlsMaterial): void {
     const { tlsTicketRotationMs, tlsClient } = this.#options.config;
+    const { certificates, clientCa } = material;
     const shared = {
       ...PROFILE,
       // An empty list: without one Node reads all of the system's authorities, whom nobody asks here.
-      ca: material.clientCa ?? [],
+      ca: clientCa ?? [],
       sessionTimeout: Math.ceil((2 * tlsTicketRotationMs) / 1000),
       // A session tells whose certificate was shown: it is none under other authorities.
-      sessionIdContext: digest(`${tlsClient} ${material.clientCa}`),
+      sessionIdContext: digest(`${tlsClient} ${clientCa}`),
     };
-    const names = new ServerNames<SecureContext>();
-    for (const { cert, key, names: known } of material.certificates) {
+    const { cert, key } = certificates[0]!;
+    const server = this.#makeServer({
+      ...{ ...shared, cert, key },
+      // Where there is none in common the handshake fails, as RFC 7301 section 3.2 wants it.
+      ALPNProtocols: [...this.#options.protocols()],
+      requestCert: clientCa !== null,
+      rejectUnauthorized: clientCa !== null && tlsClient === 'require',
+      // The arrivals' bound holds; 0 would be Node's own.
+      handshakeTimeout: -1,
+      ...(certificates.length > 1 ? { SNICallback: this.#byName(material, shared) } : {}),
+    });
+    this.#tickets.install((server as unknown as Inside)._sharedCreds);
+    this.#material = material;
+    this.#server = server;
+  }
+
+  /** The settings are others. */
+  configure(): void {
+    if (this.#material !== null) this.use(this.#material);
+  }
+
+  #byName({ certificates }: TlsMaterial, shared: SecureContextOptions): ServerOptions['SNICallback'] {
+    const byName = new ServerNames<SecureContext>();
+    for (const { cert, key, names } of certificates) {
       const context = createSecureContext({ ...shared, cert, key });
       this.#tickets.install(context);
-      names.add(known, context);
+      byName.add(names, context);
     }
-    const { cert, key } = material.certificates[0]!;
-    this.#server ??= this.#makeServer(material.clientCa !== null);
-    this.#server.setSecureContext({ ...shared, cert, key });
-    this.#tickets.install((this.#server as unknown as Inside)._sharedCreds);
-    this.#names = names;
+    return (name, done) => done(null, byName.find(name) ?? undefined);
   }
 
   /** Newest first. Tickets under others are void: their clients make a whole handshake. */
@@ -98,24 +127,17 @@ export class TlsStage {
     this.#server.emit('connection', socket);
   }
 
-  #makeServer(asksClients: boolean): Server {
-    const server = createServer({
-      ...PROFILE,
-      // Where there is none in common the handshake fails, as RFC 7301 section 3.2 wants it.
-      ALPNCallback: ({ protocols: offered }) => this.#options.protocols().find(one => offered.includes(one)),
-      SNICallback: (name, done) => done(null, this.#names.find(name) ?? undefined),
-      requestCert: asksClients,
-      rejectUnauthorized: asksClients && this.#options.config.tlsClient === 'require',
-    });
-    server.on('secureConnection', socket => this.#secured(socket));
+  #makeServer(options: ServerOptions): Server {
+    const server = createServer(options);
+    server.on('secureConnection', socket => this.#secured(socket, options.requestCert === true));
     server.on('tlsClientError', (error, socket) => this.#fail(error.message, socket));
     return server;
   }
 
-  #secured(socket: TLSSocket): void {
+  #secured(socket: TLSSocket, wasAsked: boolean): void {
     const accepted = (socket as Wrapped)._parent;
     const peer = accepted.peer!;
-    const certificate = socket.getPeerX509Certificate();
+    const certificate = wasAsked ? socket.getPeerX509Certificate() : undefined;
     if (certificate !== undefined && !socket.authorized) {
       this.#fail(`the client's certificate: ${socket.authorizationError}`, socket);
       socket.destroy();
