@@ -27,6 +27,7 @@ import { reloads } from './reloads.ts';
 import { ring } from './ring.ts';
 import { scale } from './scale.ts';
 import { soak } from './soak.ts';
+import { stalls } from './stalls.ts';
 import { streams } from './streams.ts';
 import { throughput } from './throughput.ts';
 import { tls } from './tls.ts';
@@ -38,6 +39,7 @@ const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...] [--hours
 const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = {
   throughput,
   latency,
+  stalls,
   cost,
   tls,
   bodies,
