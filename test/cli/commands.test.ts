@@ -58,6 +58,9 @@ tests('explain: a key, and a request', async () => {
   assert.match(key.out, /slot [12] serves it/);
   const request = await torcCommand(['explain', '/x?request_id=7&b=%20'], settings);
   assert.match(request.out, /^key "7" \(query:request_id\)/);
+  // Of a body nothing is read here: it is told all the same.
+  const body = await torcCommand(['explain', '/x', '--body', '{"a&b": "100 %"}'], settings);
+  assert.match(body.out, /^key "\/x" \(path\)/);
   const wrong = await torcCommand(['explain', 'a b'], settings);
   assert.is(wrong.code, 2);
   assert.match(wrong.err, '%20 for a space');
