@@ -11,8 +11,9 @@ import { FRAME_HEAD_BYTES, GOAWAY, putFrameHead, putUint32 } from './frames.ts';
 const OUT_BYTES = 96 * 1024;
 /** A frame of DATA that would be smaller than this, and than what there is, waits for more room. */
 const LEAST_BYTES = 1024;
-/** Writes under way; node:tls tells a turn later than it could that one has left. */
+/** Writes under way. A second one only where much is to be sent: node:tls tells a turn late that the first has left. */
 const MOST_WRITES = 2;
+const MUCH_BYTES = OUT_BYTES / 2;
 const MOST_FREE = 32;
 const NONE = Buffer.alloc(0);
 
@@ -113,7 +114,7 @@ export class Outbox {
   /** The turn is over. */
   flush(): void {
     this.#isDue = false;
-    this.#writeSoon();
+    if (this.#writes.length === 0 || this.at > MUCH_BYTES) this.#writeSoon();
   }
 
   /** Now, or when one that is under way has left. */
