@@ -263,6 +263,7 @@ test('a lost machine answers again: its replicas are proven and back', async () 
   swarm.offMachines.add('n2');
   await swarm.pass(5_000);
   assert.equal(swarm.routed(), ['1 a', '4 d']);
+  assert.is(swarm.torc.slots()[1]?.state, 'dead', 'what is listed on a lost machine is not taken');
   swarm.offMachines.delete('n2');
   await swarm.pass(3_000);
   assert.equal(swarm.routed(), ['1 a', '2 b', '3 c', '4 d']);
@@ -325,9 +326,13 @@ test("an update is Swarm's own: the new one is proven beside the old, and each s
 
 test('Swarm takes an update back: it has stopped, with its reason', async () => {
   const swarm = await Swarm.of(...three());
-  swarm.update = { state: 'stopped', startedAt: 'before', message: 'an old one' };
+  const old: UpdateState = { state: 'stopped', startedAt: 'before', message: 'an old one' };
+  swarm.update = old;
   const rolled = outcomeOf(swarm.torc.rollout('app:2'));
-  await swarm.pass(1_500);
+  await swarm.pass(100);
+  // A list that was read before the write.
+  swarm.update = old;
+  await swarm.pass(1_400);
   assert.is(rolled.value, null, 'what an earlier one came to says nothing');
   swarm.update = { state: 'stopped', startedAt: 'now', message: 'task failed' };
   await swarm.pass(1_000);

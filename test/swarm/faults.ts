@@ -171,8 +171,12 @@ for (const [who, choose] of Object.entries(victims))
       const undo = fault === 'cut' ? 'heal' : 'poweron';
       let isHealed = false;
       try {
+        const areReady = async (count: number): Promise<boolean> => {
+          const slots = await torc.slots();
+          return slots.length === count && slots.every(({ state }) => state === 'ready');
+        };
+        await waitFor(() => areReady(6), { timeoutMs: 60_000, what: 'six slots' });
         const before = await placesOf(torc.socket, KEYS);
-        const there = (await torc.slots()).length;
         await startClient(other);
         const load = startLabLoad(torc.socket);
         await new Promise(resolve => setTimeout(resolve, 1_000));
@@ -185,13 +189,7 @@ for (const [who, choose] of Object.entries(victims))
           what: 'a slot that is out',
         });
         const outMs = sinceMs();
-        await waitFor(
-          async () => {
-            const slots = await torc.slots();
-            return slots.length === there && slots.every(({ state }) => state === 'ready');
-          },
-          { timeoutMs: 120_000, what: 'all slots' },
-        );
+        await waitFor(() => areReady(6), { timeoutMs: 120_000, what: 'all slots' });
         const backMs = sinceMs();
         const after = await placesOf(torc.socket, KEYS);
         await lab(undo, `${number}`);

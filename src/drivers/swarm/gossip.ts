@@ -67,7 +67,9 @@ export class Gossip {
   async list(networks: ReadonlySet<string> | null, port: number): Promise<Replica[]> {
     const names: Named[] = [];
     for (const id of networks ?? []) names.push(...(await this.#namedOn(id)));
-    return this.#memory.heard(names, this.#nowMs()).map(({ named: { id, slot, host, place }, number }) => ({
+    const heard = [...this.#memory.heard(names, this.#nowMs())];
+    heard.sort((a, b) => Number(a.named.slot) - Number(b.named.slot) || a.number - b.number);
+    return heard.map(({ named: { id, slot, host, place }, number }) => ({
       id,
       slot,
       generation: number,
