@@ -32,6 +32,7 @@ export class Succession {
   readonly #options: SuccessionOptions;
   readonly #succeeded = Promise.withResolvers<Successor>();
   #isUnderWay = false;
+  #isOver = false;
 
   constructor(options: SuccessionOptions) {
     this.#options = options;
@@ -42,10 +43,17 @@ export class Succession {
     return this.#succeeded.promise;
   }
 
+  /** Who has a connection from before is answered by the old one. */
+  #underWay(): { readonly status: number; readonly message: string } {
+    return this.#isOver
+      ? { status: 503, message: 'another torc has taken over: ask it, over a new connection' }
+      : { status: 409, message: 'torc is being replaced already' };
+  }
+
   /** `by`: who asks, for the announcement. Never rejects. */
   async replace(by: string): Promise<Replaced> {
     const { clock, env, lifeline, sockets, refusal, giveUp, takeBack, handOver, failed } = this.#options;
-    const refused = this.#isUnderWay ? { status: 409, message: 'torc is being replaced already' } : refusal();
+    const refused = this.#isUnderWay ? this.#underWay() : refusal();
     if (refused !== null) return { ok: false, ...refused };
     this.#isUnderWay = true;
     let hasGiven = false;
@@ -70,6 +78,7 @@ export class Succession {
     const pid = successor.process.pid!;
     const message = `torc ${version} (Node ${node}, pid ${pid}) takes over from pid ${process.pid}`;
     await handOver(successor);
+    this.#isOver = true;
     // Whoever asked hears of it by this process.
     setImmediate(() => this.#succeeded.resolve(successor));
     return { ok: true, message, pid, version, node };

@@ -3,10 +3,11 @@
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { get, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startFresh } from '../support/fresh.ts';
@@ -23,16 +24,24 @@ const test = suite('replace');
 const dir = mkdtempSync(join(tmpdir(), 'torc-replace-'));
 test.after(() => rmSync(dir, { recursive: true, force: true }));
 
-/** The pid of the new one. */
-async function replace(torc: Torc): Promise<number> {
-  const answer = await torc.send('POST', '/admin/replace', '', { connection: 'close' });
-  assert.is(answer.status, 200, answer.text);
-  return (JSON.parse(answer.text) as { pid: number }).pid;
+/** The pid of the new one. Over a connection of its own, because one that is kept may be the last torc's. */
+async function replace({ port }: Torc): Promise<number> {
+  const asked = request({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: '/admin/replace',
+    agent: false,
+  }).end();
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  const body = await text(answer);
+  assert.is(answer.statusCode, 200, body);
+  return (JSON.parse(body) as { pid: number }).pid;
 }
 
 const requestsOf = async (torc: Torc): Promise<number> => {
-  const { text } = await torc.get('/metrics', { connection: 'close' });
-  return [...text.matchAll(/^torc_requests_total\{.*status="2xx"\} (\d+)$/gm)].reduce(
+  const metrics = await torc.get('/metrics', { connection: 'close' });
+  return [...metrics.text.matchAll(/^torc_requests_total\{.*status="2xx"\} (\d+)$/gm)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,
   );
