@@ -22,6 +22,8 @@ export interface Ring {
 const ROWS = 65_536;
 const NOBODY: readonly number[] = [];
 const USABLE = new Uint8Array(ROWS).fill(1);
+/** As USABLE, no part of a ring's bytes. */
+const WEIGHTS = new Float64Array(USABLE);
 
 /** Replicas are there whatever the ring: made once, by slot id, and no part of its bytes. */
 const upstreams: Upstream[] = [];
@@ -80,7 +82,7 @@ export class TorcRing implements Ring {
       usable: USABLE,
       usableCount: this.#slots.length,
       slowStart: null,
-      weights: { of: new Float64Array(USABLE), sum: this.#slots.length },
+      weights: { of: WEIGHTS, sum: this.#slots.length },
       ids: this.#slots.map(slot => slot.id),
       names: [],
     };
