@@ -25,7 +25,7 @@ const alike = suite('control/alike');
 const HISTORIES = 1_000;
 const KEYS_EACH = 100;
 const ROWS = 512;
-const MOST_STEPS = 12;
+const MOST_STEPS = 6;
 const CHANGE = { atMs: 0, cause: 'listed', source: 'listing' } as const;
 
 /** Numbers with gaps, addresses, pods: of all sorts that a list may have. */
