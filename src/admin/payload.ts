@@ -80,13 +80,18 @@ export function readWeight(body: string): { weight: number | null } | { fault: s
 }
 
 const version = z.string().max(4096);
-const imageBody = z.strictObject({ image: version });
-const commandBody = z.strictObject({ command: version });
+/** A canary's. */
+const onlySlots = z.array(z.string()).min(1).max(1000).optional();
+const imageBody = z.strictObject({ image: version, slots: onlySlots });
+const commandBody = z.strictObject({ command: version, slots: onlySlots });
 /** The second with the process driver, the first with the others. */
 export const rolloutBody = z.union([imageBody, commandBody]);
 
 /** `{"image":"app:2"}`, for the process driver `{"command":"..."}` -> what is to be rolled out. */
-export function readRollout(body: string, driver: string): { version: string } | { fault: string } {
+export function readRollout(
+  body: string,
+  driver: string,
+): { version: string; only: readonly string[] | undefined } | { fault: string } {
   const [word, field] = driver === 'process' ? ['command', fields.replicaCommand] : ['image', fields.image];
   const shape = `the body must be like {"${word}":"${word === 'image' ? 'app:2' : 'node app.js'}"}`;
   let payload: unknown;
@@ -97,8 +102,9 @@ export function readRollout(body: string, driver: string): { version: string } |
   }
   const asked = (driver === 'process' ? commandBody : imageBody).safeParse(payload);
   if (!asked.success) return { fault: shape };
-  const parsed = field.schema.safeParse(Object.values(asked.data)[0]);
-  if (parsed.success) return { version: parsed.data };
+  const { slots: only } = asked.data;
+  const parsed = field.schema.safeParse('image' in asked.data ? asked.data.image : asked.data.command);
+  if (parsed.success) return { version: parsed.data, only };
   return { fault: `${word} ${parsed.error.issues[0]?.message}; allowed: ${field.allowed}` };
 }
 

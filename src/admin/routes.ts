@@ -300,7 +300,7 @@ export class Admin {
     }
     const wanted = readRollout(body, driver.name);
     if ('fault' in wanted) return failure(400, wanted.fault);
-    const outcome = await supervisor.rollout(wanted.version);
+    const outcome = await supervisor.rollout(wanted.version, undefined, wanted.only);
     if (!outcome.ok) return failure(outcome.status, outcome.message);
     await this.#context.collect();
     return this.rollout();

@@ -77,8 +77,18 @@ export const commands: readonly Command[] = [
     needsOperand: false,
     meaning:
       'replaces all replicas by another version, slot by slot; without one: how the last roll-out went',
-    options: [{ name: 'stop', value: '', meaning: 'stops the one under way where it is' }, json, url],
-    examples: ['torc rollout app:2', 'torc rollout --stop'],
+    options: [
+      {
+        name: 'slot',
+        value: 'NAME',
+        meaning: 'of this slot alone, as often as needed: a canary',
+        isRepeated: true,
+      },
+      { name: 'stop', value: '', meaning: 'stops the one under way where it is' },
+      json,
+      url,
+    ],
+    examples: ['torc rollout app:2', 'torc rollout app:2 --slot 1', 'torc rollout --stop'],
   },
   {
     name: 'weight',

@@ -159,7 +159,9 @@ async function rolloutQuestion(
   const text = await asked({ method: 'GET', path: '/admin/status' });
   if (text === null) return null;
   const { driver } = JSON.parse(text) as z.infer<typeof status>;
-  const body = driver.name === 'process' ? { command: operand } : { image: operand };
+  const slots = options.get('slot');
+  const what = driver.name === 'process' ? { command: operand } : { image: operand };
+  const body = slots === undefined ? what : { ...what, slots };
   return { method: 'POST', path, body, isLong: true };
 }
 

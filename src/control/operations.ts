@@ -206,11 +206,13 @@ export class Operations {
   }
 
   /**
-   * Resolves when every slot runs a replica of the version (an image, a command), or when it stopped before. The caller's
-   * going away ends nothing.
+   * Resolves when every slot, or each of `only`, runs a replica of the version (an image, a command), or when it stopped before.
+   * The caller's going away ends nothing.
    */
-  rollout(version: Version): Promise<Outcome> {
+  rollout(version: Version, only: readonly string[] | null = null): Promise<Outcome> {
     return this.#bounded(async () => {
+      const missing = only?.find(name => this.#listed(name) === undefined);
+      if (missing !== undefined) return refuse(404, `there is no slot ${missing}`);
       const refusal = this.rolloutRefusal();
       if (refusal !== null) return refusal;
       try {
@@ -223,7 +225,7 @@ export class Operations {
       if (late !== null) return late;
       const { orders } = this.#driver;
       if (orders) return this.#order(version, orders);
-      return this.#rollOut(new Rollout(version, this.#fleet, this.#options.clock));
+      return this.#rollOut(new Rollout(version, this.#fleet, this.#options.clock, only && new Set(only)));
     });
   }
 

@@ -119,6 +119,7 @@ export class Rollout implements RolloutRun {
   readonly #before: Version | null;
   readonly #startedMs: number;
   readonly #done = new Set<Slot>();
+  readonly #only: ReadonlySet<string> | null;
   #seat: Slot | null = null;
   #deadlineMs = Number.POSITIVE_INFINITY;
   dueMs = Number.POSITIVE_INFINITY;
@@ -126,15 +127,19 @@ export class Rollout implements RolloutRun {
   #state: RolloutState = 'running';
   why: string | null = null;
 
-  constructor(version: Version, fleet: Fleet, clock: Clock) {
+  /** `only`: a canary's slots, by name; null: all. */
+  constructor(version: Version, fleet: Fleet, clock: Clock, only: ReadonlySet<string> | null = null) {
     const { name } = version;
     this.version = version;
     this.#label = name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}...` : name;
     this.#fleet = fleet;
     this.#clock = clock;
+    this.#only = only;
     this.#before = fleet.slots.version;
     this.#startedMs = clock.wallMs();
-    this.#announce(`a roll-out of ${this.#label} begins: ${fleet.slots.listed().length} slots`);
+    this.#announce(
+      `a roll-out of ${this.#label} begins: ${only === null ? `${fleet.slots.listed().length} slots` : `slot ${[...only].join(', ')} alone`}`,
+    );
   }
 
   get state(): RolloutState {
@@ -150,7 +155,7 @@ export class Rollout implements RolloutRun {
       deadlineMs: this.#deadlineMs,
       isLeaving: [...replacer.leaving.values()].some(({ how }) => how === 'drain'),
     };
-    const step = nextStep(standing, slots.serving(), this.#clock.nowMs());
+    const step = nextStep(standing, this.#wanted(), this.#clock.nowMs());
     switch (step.kind) {
       case 'wait':
         this.dueMs = step.untilMs;
@@ -175,6 +180,10 @@ export class Rollout implements RolloutRun {
     return true;
   }
 
+  #wanted(): Slot[] {
+    return this.#fleet.slots.serving().filter(({ name }) => this.#only?.has(name) ?? true);
+  }
+
   #swap(slot: Slot, seat: Slot): void {
     this.#fleet.swap(slot, seat, `rolled out: ${this.#label}`);
     this.#seat = null;
@@ -183,10 +192,15 @@ export class Rollout implements RolloutRun {
     this.#announce(`slot ${slot.name} runs ${this.#label}: ${done.length} of ${done.length + left.length}`);
   }
 
-  /** From now on it is what everything is filled with; spares of the old version are replaced. */
+  /**
+   * From now on it is what everything is filled with; spares of the old version are replaced. A canary's slots keep it alone,
+   * also when they heal, until the next roll-out.
+   */
   #finish(): void {
-    this.#setVersions(this.version);
-    this.#fleet.remember(this.version);
+    if (this.#only === null) {
+      this.#setVersions(this.version);
+      this.#fleet.remember(this.version);
+    }
     this.#end('succeeded', `the roll-out of ${this.#label} has succeeded`);
   }
 
@@ -222,7 +236,7 @@ export class Rollout implements RolloutRun {
   }
 
   view(): RolloutView {
-    const serving = this.#fleet.slots.serving();
+    const serving = this.#wanted();
     const isRunning = this.#state === 'running';
     return {
       version: this.version.name,

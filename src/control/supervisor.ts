@@ -211,8 +211,8 @@ export class Supervisor {
   }
 
   /** Resolves when every slot runs the version (an image, a command), or it stopped; the caller's going away ends nothing. */
-  rollout(version: string, definition?: object): Promise<Outcome> {
-    return this.#operations.rollout({ name: version, definition });
+  rollout(version: string, definition?: object, only?: readonly string[]): Promise<Outcome> {
+    return this.#operations.rollout({ name: version, definition }, only);
   }
 
   /** Why none can begin now. */

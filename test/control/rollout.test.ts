@@ -130,6 +130,28 @@ test('a slot that dies meanwhile gets the old version back before its turn, the 
   assert.is(bench.torc.rolloutView()?.state, 'succeeded');
 });
 
+test('of some slots alone: they keep it when they die, the others what they had; the next one is of all', async () => {
+  const bench = new Bench({ spares: 1 });
+  await bench.ready();
+  assert.match(
+    JSON.stringify(await bench.torc.rollout('app:2', undefined, ['2', '9'])),
+    'there is no slot 9',
+  );
+  const outcome = bench.torc.rollout('app:2', undefined, ['2']);
+  await bench.pass(40_000);
+  assert.equal(await outcome, { ok: true });
+  assert.equal(versionsOf(bench), ['', 'app:2', '']);
+  const { state, done, left } = bench.torc.rolloutView()!;
+  assert.equal([state, done, left], ['succeeded', ['2'], []]);
+  for (const slot of ['1', '2']) bench.world.kill(bench.of(slot));
+  await bench.pass(20_000);
+  assert.equal(versionsOf(bench), ['', 'app:2', '']);
+  const all = bench.torc.rollout('app:3');
+  await bench.pass(60_000);
+  assert.ok((await all).ok);
+  assert.equal(versionsOf(bench), ['app:3', 'app:3', 'app:3']);
+});
+
 test('one that stopped half-way: what dies afterwards comes back as it was before', async () => {
   const bench = new Bench({ spares: 1 });
   await bench.ready();
