@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Process {
   readonly pid: number;
-  readonly parent: number;
+  readonly isWorker: boolean;
   readonly rssBytes: number;
   readonly descriptors: number;
 }
@@ -25,10 +25,9 @@ export function processesOf(stateDirectory: string): TorcProcesses {
     const one = read(name, stateDirectory);
     if (one !== null) all.push(one);
   }
-  const pids = new Set(all.map(({ pid }) => pid));
   return {
-    primaries: all.filter(({ parent }) => !pids.has(parent)),
-    workers: all.filter(({ parent }) => pids.has(parent)),
+    primaries: all.filter(({ isWorker }) => !isWorker),
+    workers: all.filter(({ isWorker }) => isWorker),
   };
 }
 
@@ -36,14 +35,15 @@ function read(pid: string, stateDirectory: string): Process | null {
   try {
     const folder = `/proc/${pid}`;
     if (!readFileSync(`${folder}/cmdline`, 'utf8').includes('/src/main.ts')) return null;
-    if (!readFileSync(`${folder}/environ`, 'utf8').includes(`TORC_STATE_DIR=${stateDirectory}\0`))
-      return null;
-    // Behind the name, which may have spaces: state, parent.
+    const environment = `\0${readFileSync(`${folder}/environ`, 'utf8')}`;
+    if (!environment.includes(`\0TORC_STATE_DIR=${stateDirectory}\0`)) return null;
+    // Behind the name, which may have spaces: the state.
     const fields = readFileSync(`${folder}/stat`, 'utf8').split(') ')[1]!.split(' ');
     if (fields[0] === 'Z') return null;
     return {
       pid: Number(pid),
-      parent: Number(fields[1]),
+      // node:cluster's mark. A new torc is its predecessor's child, and workers may outlive their primary: parents tell nothing.
+      isWorker: environment.includes('\0NODE_UNIQUE_ID='),
       rssBytes: Number(readFileSync(`${folder}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES,
       descriptors: readdirSync(`${folder}/fd`).length,
     };
