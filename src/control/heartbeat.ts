@@ -156,9 +156,12 @@ export class Heartbeats {
     const lagMs = this.#lag.end(gauge);
     watch.asking = false;
     if (this.#watches.get(watch.replica.id) !== watch) return;
-    const isAlive = asked?.at(-1)?.result.alive === true;
+    const result = asked?.at(-1)?.result;
+    const isAlive = result?.alive === true;
     if (!isAlive) watch.isCalm = false;
-    if (asked === null || (!isAlive && lagMs > deadlineMs * LAG_SHARE)) this.#void(watch, asked === null);
+    // Our lateness makes silence, not refusals: with many slots there is always some, and their ends would never count.
+    const isOurs = result?.got === 'nothing' && lagMs > deadlineMs * LAG_SHARE;
+    if (asked === null || isOurs) this.#void(watch, asked === null);
     else this.#answered(watch, asked, isAlive, startedMs);
   }
 

@@ -37,6 +37,7 @@ class Prober {
   mostOut = 0;
   alive = true;
   takesMs = 1;
+  refuses = false;
   /** Statuses by path; what is not here is answered as `alive` says. */
   statuses: Record<string, number> = {};
   readonly questions: readonly Question[];
@@ -69,6 +70,10 @@ class Prober {
       this.clock.after(Math.min(this.takesMs, timeoutMs), () => {
         this.outCount--;
         const isLate = this.clock.nowMs() - startedMs >= timeoutMs;
+        if (this.refuses) {
+          resolve({ alive: false, got: 'refused', status: 0, detail: 'connection refused' });
+          return;
+        }
         const status = isLate || !alive ? 0 : (this.statuses[question.path] ?? 200);
         resolve({ alive: status === 200, got: status === 0 ? 'nothing' : 'answer', status, detail: '' });
       });
@@ -205,6 +210,22 @@ test('a miss that our own lag may have made is void, and the next deadline is lo
   assert.equal(deadlines.slice(0, 5), [500, 1000, 2000, 4000, 4000]);
   await advance(prober.clock, 500);
   assert.equal(prober.beats.slice(0, 1), ['a+']);
+});
+
+test('a refusal counts however late we are: our lag makes none', async () => {
+  const prober = new Prober();
+  prober.heartbeats.watch(replica('a'));
+  await advance(prober.clock, 10);
+  prober.heartbeats.steady('a');
+  prober.refuses = true;
+  prober.beats.length = 0;
+  for (let stall = 0; stall < 4; stall++) {
+    await advance(prober.clock, 1_000);
+    prober.clock.stall(5_000);
+  }
+  await advance(prober.clock, 2_000);
+  assert.is(prober.voidCount, 0);
+  assert.ok(prober.beats.length >= 4 && prober.beats.every(beat => beat === 'a-'), prober.beats.join());
 });
 
 test('a real miss counts although there was a little lag', async () => {
