@@ -31,7 +31,7 @@ export interface RawLane {
   ended(): void;
 }
 
-/** What a connection of HTTP/2 is told (http2-connection.ts). */
+/** What a connection of HTTP/2 is told (http2/connection.ts). */
 export interface Http2Lane {
   /** Nothing will be asked or answered any more. */
   readonly isOver: boolean;

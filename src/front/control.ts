@@ -1,5 +1,5 @@
 // What the relay of control requests (cluster/relay.ts) asks of a request and of its answer, whichever door they came through:
-// what node:http's own objects have already, and what a stream of HTTP/2 can give (http2-control.ts). So the bounds of control
+// what node:http's own objects have already, and what a stream of HTTP/2 can give (http2/control-stream.ts). So the bounds of control
 // requests are written once, and neither door has to dress up as the other.
 
 import type { IncomingHttpHeaders } from 'node:http';
