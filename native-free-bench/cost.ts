@@ -20,7 +20,7 @@ import {
 import { balancers, bare, type Target } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
-const FULL = { rounds: 5, seconds: 2, warmUpSeconds: 10 };
+const FULL = { rounds: 5, seconds: 1.5, warmUpSeconds: 6 };
 const SHORT = { rounds: 3, seconds: 1, warmUpSeconds: 3 };
 
 interface Case extends Step {
