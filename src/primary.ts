@@ -221,7 +221,7 @@ export async function runPrimary(
       ...sockets.all.map(({ address, handle }) => ({ place: placeOf(address), isAdmin: false, handle })),
       ...(adminListener === null ? [] : [{ ...adminListener.socket, isAdmin: true }]),
     ],
-    refusal: () => (phase === null ? supervisor.rolloutRefusal() : { status: 503, message: phase }),
+    refusal: () => (phase === null ? supervisor.changeRefusal() : { status: 503, message: phase }),
     giveUp: async tell => {
       phase = 'another torc takes over: ask it in a moment';
       autoscaler.close();

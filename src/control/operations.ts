@@ -242,6 +242,11 @@ export class Operations {
   /** Why none can begin now. */
   rolloutRefusal(): Refusal | null {
     if (!this.#driver.creates && !this.#ordered) return refuse(409, `${this.#given()}: none can be replaced`);
+    return this.changeRefusal();
+  }
+
+  /** Why no large change can begin now, of torc itself neither: given replicas are nothing against that. */
+  changeRefusal(): Refusal | null {
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
     if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
     const [seat] = this.#fleet.slots.seats();

@@ -217,6 +217,7 @@ export class Supervisor {
 
   /** Why none can begin now. */
   readonly rolloutRefusal = (): Refusal | null => this.#operations.rolloutRefusal();
+  readonly changeRefusal = (): Refusal | null => this.#operations.changeRefusal();
 
   stopRollout(why: string): Outcome {
     return this.#operations.stopRollout(why);
