@@ -1,5 +1,5 @@
 // The balancers that are reloaded and replaced under load, each by what its documentation says is without loss: torc by
-// SIGHUP and SIGUSR2; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
+// SIGHUP; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
 // SIGHUP, and by SIGUSR2 and then SIGQUIT to the old master for another binary; Caddy by its admin endpoint, which replaces no
 // program. Two workers or threads each. Over when the new one serves; the old one may still have connections to end.
 
@@ -8,7 +8,6 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { commands } from '../../src/cli/commands.ts';
 import { freePort } from '../../test/support/torc.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import { onPath } from '../harness/targets.ts';
@@ -108,17 +107,7 @@ const torc: BalancerKind = {
       const wanted = String(2 + ((turn - 1) % 2));
       await until(async () => (await retries()) === wanted, 'the new settings to be in force');
     };
-    const replace = async (): Promise<void> => {
-      const [before] = primaries(folder);
-      process.kill(before!, 'SIGUSR2');
-      const isReplaced = (): boolean => {
-        const now = primaries(folder);
-        return now.length === 1 && now[0] !== before;
-      };
-      await until(isReplaced, 'another torc');
-    };
-    const canReplace = commands.some(({ name }) => name === 'replace');
-    return { url: urlOf(port), changes: { reload, ...(canReplace ? { replace } : {}) }, stop };
+    return { url: urlOf(port), changes: { reload }, stop };
   },
 };
 

@@ -1,7 +1,6 @@
 // What is done to a torc under load, one row each, and when that is over: as an operator, a deploy, a crash would do it. Which
 // comes next is drawn by the seed.
 
-import { commands } from '../../src/cli/commands.ts';
 import type { Random } from '../../src/core/random.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import type { TroubleKind } from './accounts.ts';
@@ -78,19 +77,6 @@ const rows: readonly Row[] = [
         return !now.includes(victim) && now.length === before.length;
       };
       await until(isBack, 'another worker');
-    },
-  },
-  {
-    kind: 'replace',
-    weight: commands.some(({ name }) => name === 'replace') ? 2 : 0,
-    strike: async torc => {
-      const before = torc.primary;
-      process.kill(before, 'SIGUSR2');
-      const isReplaced = (): boolean => {
-        const { primaries } = torc.processes;
-        return primaries.length === 1 && primaries[0]!.pid !== before;
-      };
-      await until(isReplaced, 'another torc');
     },
   },
 ];
