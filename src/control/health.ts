@@ -11,7 +11,7 @@ import type { SupervisorOptions, SupervisorSettings } from './options.ts';
 import { addressOf, inWords, questionsOf } from './questions.ts';
 import type { Change, Member, Slot, Slots } from './slots.ts';
 import { adviceFor } from './start-advice.ts';
-import { illnessOf, judgeBeat, moreTime, noteReads } from './vitality.ts';
+import { illnessOf, judgeBeat, moreTime, noteReads, noteVoid } from './vitality.ts';
 
 const NOT_FOUND = 404;
 /** Different ones remembered: programs that die one after the other may each have a trouble of their own. */
@@ -209,10 +209,10 @@ export class Health {
     else member.answerByMs = untilMs;
   }
 
-  /** torc itself could not listen: whatever silence there was before says nothing. */
   #onVoid(replicaId: string): void {
-    const member = this.#options.slots.byReplica(replicaId)?.member;
-    if (member) member.silentSinceMs = null;
+    const { slots, clock } = this.#options;
+    const member = slots.byReplica(replicaId)?.member;
+    if (member) noteVoid(member, clock.nowMs());
   }
 
   async #askWorkers(slot: Slot, member: Member, got: ProbeResult['got'], cause: string): Promise<void> {

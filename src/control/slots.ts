@@ -48,8 +48,10 @@ export interface Member {
   readySinceMs: number | null;
   /** Last sign of life: handed over by the driver, a heartbeat answered (with any status), bytes that a worker read. */
   aliveMs: number;
-  /** Its first miss after the last sign of life. Silence counts from here: before it nobody had asked. */
+  /** Its first miss after the last sign of life; later by as long as torc itself could not listen. Before it nobody had asked. */
   silentSinceMs: number | null;
+  /** When its last heartbeat was over, also a void one. */
+  beatMs: number;
   /** Its first answer that was not well; null while it is. */
   unwellSinceMs: number | null;
   /** What workers had read of it when they were asked last; null: they were not, since it was well. */
@@ -144,6 +146,7 @@ export function newMember(
     readySinceMs: null,
     aliveMs: nowMs,
     silentSinceMs: null,
+    beatMs: nowMs,
     unwellSinceMs: null,
     readsSeen: null,
     missesInRow: 0,

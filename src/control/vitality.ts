@@ -32,6 +32,7 @@ export function judgeBeat(
   member.refusalsInRow = got === 'refused' ? member.refusalsInRow + 1 : 0;
   if (got === 'answer') noteLife(member, nowMs);
   else member.silentSinceMs ??= nowMs;
+  member.beatMs = nowMs;
   if (alive) member.unwellSinceMs = null;
   else if (got === 'answer') member.unwellSinceMs ??= nowMs;
   switch (member.state) {
@@ -76,6 +77,15 @@ export function illnessOf(
 function noteLife(member: Member, nowMs: number): void {
   member.aliveMs = nowMs;
   member.silentSinceMs = null;
+}
+
+/**
+ * torc itself could not listen since the last beat. That time is nobody's silence, but what was heard before it stays
+ * so: on a machine that is short of CPU every few beats are void, and a silence that began anew each time would never be long.
+ */
+export function noteVoid(member: Member, nowMs: number): void {
+  if (member.silentSinceMs !== null) member.silentSinceMs += nowMs - member.beatMs;
+  member.beatMs = nowMs;
 }
 
 /** Workers tell how much they have read from it; more than before is a sign of life. */

@@ -504,6 +504,24 @@ test('a torc that stalls declares nobody dead', async () => {
   assert.equal(bench.routed(), before);
 });
 
+test('a torc that is late again and again still finds out who hangs', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  const { id } = bench.of('2');
+  bench.of('2').hung = true;
+  const others = bench.routed().filter(each => !each.startsWith('2 '));
+  // Every few heartbeats are void by that.
+  for (let passedMs = 0; passedMs < 3 * SETTINGS.deadAfterMs; passedMs += 1_800) {
+    bench.clock.stall(300);
+    await bench.pass(1_500);
+  }
+  assert.is.not(bench.of('2').id, id);
+  assert.equal(
+    bench.routed().filter(each => !each.startsWith('2 ')),
+    others,
+  );
+});
+
 // Replicas that are given.
 
 interface Given {

@@ -4,7 +4,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ProbeResult, Replica } from '../../src/control/driver.ts';
 import { newMember } from '../../src/control/slots.ts';
-import { illnessOf, judgeBeat, moreTime, noteReads, type Verdict } from '../../src/control/vitality.ts';
+import {
+  illnessOf,
+  judgeBeat,
+  moreTime,
+  noteReads,
+  noteVoid,
+  type Verdict,
+} from '../../src/control/vitality.ts';
 import type { ReplicaState } from '../../src/core/types.ts';
 
 const test = suite('vitality');
@@ -74,11 +81,13 @@ test('a first answer that is overdue; an ejection is not ended by answers', () =
   assert.is(judgeBeat(ejected, beats['+']!, 500, { fall: 2, rise: 1 }), 'readmit');
 });
 
-/** Beats half a second apart, with what workers had read at each; how ill it is after each. */
+/** Beats half a second apart ("v" is void), with what workers had read at each; how ill it is after each. */
 function illnesses(series: string, reads: (beat: number) => number = () => 0): (string | null)[] {
   const member = { ...newMember(replica, 0, 0), state: 'suspect' as const };
   return [...series].map((beat, index) => {
     const nowMs = 100_000 + index * 500;
+    if (beat === 'v') noteVoid(member, nowMs);
+    if (beat === 'v') return null;
     const result = beats[beat]!;
     judgeBeat(member, result, nowMs, { fall: 2, rise: 1 });
     if (result.alive) return null;
@@ -106,6 +115,14 @@ test('silence counts from the first miss, and a sign of life ends it', () => {
     [null, null, null, null, 'silent'],
     'a worker that counts anew is none',
   );
+});
+
+test('what torc could not listen to is not silence, and does not end it', () => {
+  assert.equal(illnesses('--v---'), [null, null, null, null, null, 'silent']);
+  assert.equal(illnesses('--v--v-'), [null, null, null, null, null, null, 'silent']);
+  assert.equal(illnesses('-vvvvvvvvvv---'), new Array(14).fill(null));
+  assert.equal(illnesses('vvvv-----'), [...new Array(8).fill(null), 'silent']);
+  assert.equal(illnesses('---v+----'), new Array(9).fill(null), 'an answer ends it');
 });
 
 test('one that answers, but never well', () => {
