@@ -20,9 +20,12 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
     ...(spares.of === 0 ? [] : [`  spares   ${spares.ready} of ${spares.of} ready`]),
     ...(status.rollout === null ? [] : [`  rollout  ${status.rollout.version}: ${status.rollout.state}`]),
   ];
+  // Where nobody said a weight the column would say nothing; where one is 0, a slot that is ready gets no keys.
+  const areWeighted = slots.slots.some(({ weight }) => weight !== 1);
   const rows = slots.slots.map(slot => [
     slot.name,
     slot.state,
+    ...(areWeighted ? [slot.weight === 0 ? '0 (drained)' : `${slot.weight}`] : []),
     slot.replica,
     slot.address,
     `${slot.inFlight}`,
@@ -35,6 +38,7 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
   const titles = [
     'slot',
     'state',
+    ...(areWeighted ? ['weight'] : []),
     'replica',
     'address',
     'in flight',

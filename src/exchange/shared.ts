@@ -20,7 +20,7 @@ import type { Tunnels } from './tunnel.ts';
 export interface Swept {
   /** Where it stands in the list: entering and leaving one costs less than hashing into a set. */
   runningIndex: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   expired(): void;
 }
 

@@ -48,6 +48,12 @@ const HALF_CLOSED_MS = 500;
 /** The first two, so that a replica that works on what nobody waits for is free at once; a quick answer comes before them. */
 const SOON_MS = 15;
 
+/**
+ * A sweep that is later than this says that the worker itself did nothing (no CPU, a suspended machine): what came meanwhile is
+ * unread, and what is begun before the next sweep counts from the last one. Deadlines of requests move on by that time.
+ */
+const STALL_MS = 100;
+
 /** A connection without a request for so long keeps nothing of the last one. */
 const RESTING_MS = 2_000;
 
@@ -287,12 +293,16 @@ class ProxyServer implements DataPlane {
   #sweepDeadlines(): void {
     const { running, clock } = this.#shared;
     const nowMs = clock.nowMs();
+    const lateMs = nowMs - this.#shared.soonMs;
+    const stalledMs = lateMs > STALL_MS ? lateMs : 0;
     this.#shared.soonMs = nowMs + this.#sweepMs;
     this.#shared.date = new Date(clock.wallMs()).toUTCString();
     // Backwards, because one that expires may leave, and then the last takes its place.
     for (let index = running.length - 1; index >= 0; index--) {
       const exchange = running[index];
-      if (exchange !== undefined && exchange.deadlineMs <= nowMs) exchange.expired();
+      if (exchange === undefined) continue;
+      exchange.deadlineMs += stalledMs;
+      if (exchange.deadlineMs <= nowMs) exchange.expired();
     }
     this.#shared.snapshots.sweep(nowMs);
     this.#shared.lending.sweep(nowMs);

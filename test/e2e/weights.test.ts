@@ -89,19 +89,21 @@ test('who may only read is refused; a change is in the log with its name; bodies
     const change = () => torc.lines().find(({ msg }) => msg === 'PUT /admin/slots/1/weight by anna: 200');
     await waitFor(() => change() !== undefined, { timeoutMs: 20_000, what: 'the change in the log' });
     assert.is(change()?.body, '{"weight":2}');
-    const command = (...args: string[]) =>
+    const torcCommand = (...args: string[]) =>
       new Promise<string>(resolve => {
         const env = { PATH: process.env.PATH, PORT: String(torc.port), TORC_ADMIN_TOKEN: 'let-anna-in' };
         const path = join(import.meta.dirname, '..', '..', 'src', 'torc.cjs');
-        const child = execFile(
-          process.execPath,
-          [path, 'weight', ...args],
-          { env, timeout: 60_000 },
-          (_, out, err) => resolve(`${child.exitCode} ${out}${err}`),
+        const child = execFile(process.execPath, [path, ...args], { env, timeout: 60_000 }, (_, out, err) =>
+          resolve(`${child.exitCode} ${out}${err}`),
         );
       });
+    const command = (...args: string[]) => torcCommand('weight', ...args);
     assert.is(await command('3=0.5'), '0 slot 3 has the weight 0.5 of 3.5 in all: 14.3 % of the keys\n');
     assert.match(await command('2=0'), 'slot 2 is drained');
+    assert.match(
+      await torcCommand('status'),
+      /^slot +state +weight +replica[\s\S]*^2 +ready +0 \(drained\) [\s\S]*^3 +ready +0\.5 /m,
+    );
     assert.match(await command('1=default'), 'slot 1 has the weight 1 of 1.5');
     assert.match(await command('9=1'), /^1 torc weight: .*there is no slot 9/);
     assert.match(await command('1:1'), /^2 torc weight: "1:1" is no such thing; allowed: SLOT=WEIGHT/);
