@@ -43,14 +43,15 @@ import { type CountersDelta, emptyTotals, keepOnly, mergeDelta } from './routing
 import { RecentLatencies } from './routing/recent.ts';
 import { fromPlain, toPlain } from './routing/totals-on-the-way.ts';
 import { ServiceManager } from './service-manager.ts';
+import { stopSignal } from './stop-signal.ts';
 import { noneLeaving, readyAgain, Succession } from './succession.ts';
 import { ownVersion } from './version.ts';
 
-/** npm hands a terminal's Ctrl-C on to us although we had it already: within this time it is the same signal. */
-const SAME_SIGNAL_MS = 500;
 const COLLECT_EVERY_MS = 5_000;
 /** A disk that hangs does not keep torc from its exit. */
 const EVENTS_WAIT_MS = 2_000;
+/** An engine that is away does not either. */
+const TAKE_BACK_WAIT_MS = 10_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(
@@ -96,17 +97,26 @@ export async function runPrimary(
     log,
     progress: text => log.info({}, text),
   });
-  const lent = lendable(made.driver, predecessor === null ? 'ours' : 'looked at');
+  const lent = lendable(made.driver, {
+    atFirst: predecessor === null ? 'ours' : 'looked at',
+    clock: systemClock,
+    onRefused: ({ message }) =>
+      log.error({ error: message }, 'the replicas cannot be had back yet: tried again'),
+  });
   const { driver } = lent;
   // All that can be wrong with settings and files has been looked at.
   const past = (await predecessor?.take()) ?? null;
   if (past !== null) fromPlain(totals, past.totals);
-  if (predecessor !== null) predecessor.onDelta = delta => mergeDelta(totals, delta as CountersDelta);
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
   const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
   let stopCollecting = (): void => {};
   /** What is counted is another torc's to tell. */
   let tellHeir: Successor['tell'] | null = null;
+  const count = (delta: CountersDelta): void => {
+    mergeDelta(totals, delta);
+    tellHeir?.({ type: 'delta', delta });
+  };
+  if (predecessor !== null) predecessor.onDelta = delta => count(delta as CountersDelta);
   const parts: Part[] = [];
   const reloader = new Reloader({
     settings,
@@ -131,8 +141,7 @@ export async function runPrimary(
     onHint: hint => supervisor.hint(hint),
     onAdmin: (request, channel) => void admin.handle(request, channel, rulesFor(request.listener, false)),
     onDelta: delta => {
-      mergeDelta(totals, delta);
-      tellHeir?.({ type: 'delta', delta });
+      count(delta);
       recent.record(delta, systemClock.nowMs());
     },
     onForked: () => recordWorkers(),
@@ -224,6 +233,7 @@ export async function runPrimary(
     refusal: () => (phase === null ? supervisor.changeRefusal() : { status: 503, message: phase }),
     giveUp: async tell => {
       phase = 'another torc takes over: ask it in a moment';
+      supervisor.holdChanges(phase);
       autoscaler.close();
       await noneLeaving(supervisor, reloader.settings.config.drainTimeoutMs);
       await lent.lend();
@@ -242,6 +252,7 @@ export async function runPrimary(
       tellHeir = null;
       eventFile.open();
       await lent.take();
+      supervisor.holdChanges(null);
       autoscaler.run(reloader.settings.config);
       phase = null;
     },
@@ -294,17 +305,20 @@ export async function runPrimary(
       // Where others serve, this torc does not before it has replicas to route to.
       if (past !== null) await Promise.race([supervisor.start(), readyAgain(supervisor, past.ready)]);
       else if (orphans.count > 0) await supervisor.start();
+      // Before clients can come to workers of ours.
+      if (past !== null && past.ready > 0 && !supervisor.slots().some(({ state }) => state === 'ready'))
+        throw new StartError('no replica answers its heartbeats');
       await workers.start();
       if (past === null && orphans.count === 0) await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
       await workers.collect();
       if (past === null) return;
-      if (past.ready > 0 && !supervisor.slots().some(({ state }) => state === 'ready'))
-        throw new StartError('no replica answers its heartbeats');
       await predecessor!.ready(version);
     })();
     const signal = await Promise.race([started, stopped]);
     if (signal === undefined) {
+      // Its workers have outlived it.
+      if (predecessor?.isGone) await orphans.find();
       isOurs = true;
       workers.mayOutlive();
       recordWorkers();
@@ -332,6 +346,11 @@ export async function runPrimary(
     }
     const end = await Promise.race([stopped, succession.succeeded]);
     if (typeof end !== 'string') return await handOn(end);
+    await within(TAKE_BACK_WAIT_MS, succession.callOff('torc is stopping'));
+    if (succession.successor !== null) {
+      succession.successor.process.kill(end);
+      return await handOn(succession.successor);
+    }
     log.info({ signal: end }, 'stopping: no new connections, requests in flight are finished');
     const told = manager.stopping();
     phase = 'torc is stopping';
@@ -376,21 +395,4 @@ function collectRegularly(workers: Workers, afterwards: () => void): () => void 
     isOver = true;
     timer?.cancel();
   };
-}
-
-/** Resolves with the first signal's name; a second one calls `atOnce`. */
-function stopSignal(atOnce: () => void): Promise<string> {
-  return new Promise(resolve => {
-    let firstMs: number | null = null;
-    const onSignal = (signal: string): void => {
-      if (firstMs === null) {
-        firstMs = systemClock.nowMs();
-        resolve(signal);
-      } else if (systemClock.nowMs() - firstMs > SAME_SIGNAL_MS) {
-        atOnce();
-      }
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
 }

@@ -33,6 +33,9 @@ export class Succession {
   readonly #succeeded = Promise.withResolvers<Successor>();
   #isUnderWay = false;
   #isOver = false;
+  #successor: Successor | null = null;
+  readonly #calledOff = Promise.withResolvers<string>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: SuccessionOptions) {
     this.#options = options;
@@ -43,6 +46,17 @@ export class Succession {
     return this.#succeeded.promise;
   }
 
+  /** Who is torc now, where this one is not any more. */
+  get successor(): Successor | null {
+    return this.#successor;
+  }
+
+  /** Ends a replacement that is under way, unless it is too late for that; resolves when there is none. */
+  async callOff(why: string): Promise<void> {
+    this.#calledOff.resolve(why);
+    await this.#last;
+  }
+
   /** Who has a connection from before is answered by the old one. */
   #underWay(): { readonly status: number; readonly message: string } {
     return this.#isOver
@@ -51,24 +65,37 @@ export class Succession {
   }
 
   /** `by`: who asks, for the announcement. Never rejects. */
-  async replace(by: string): Promise<Replaced> {
-    const { clock, env, lifeline, sockets, refusal, giveUp, takeBack, handOver, failed } = this.#options;
-    const refused = this.#isUnderWay ? this.#underWay() : refusal();
-    if (refused !== null) return { ok: false, ...refused };
+  replace(by: string): Promise<Replaced> {
+    const refused = this.#isUnderWay ? this.#underWay() : this.#options.refusal();
+    if (refused !== null) return Promise.resolve({ ok: false, ...refused });
     this.#isUnderWay = true;
-    let hasGiven = false;
+    const replaced = this.#replace(by);
+    this.#last = replaced;
+    return replaced;
+  }
+
+  async #replace(by: string): Promise<Replaced> {
+    const { clock, env, lifeline, sockets, refusal, giveUp, takeBack, handOver, failed } = this.#options;
+    let given: Promise<Past> | null = null;
     const successor = await startSuccessor({
       clock,
       env: env(),
       lifeline: lifeline(),
       sockets: sockets(),
-      giveUp: tell => {
-        hasGiven = true;
-        return giveUp(tell);
+      calledOff: this.#calledOff.promise,
+      giveUp: async tell => {
+        const late = refusal();
+        if (late !== null) throw new Error(late.message);
+        given = giveUp(tell);
+        return given;
       },
     });
     if (typeof successor === 'string') {
-      if (hasGiven) await takeBack();
+      if (given !== null) {
+        // In the middle of it there is nothing to take yet.
+        await Promise.allSettled([given]);
+        await takeBack();
+      }
       this.#isUnderWay = false;
       const message = `torc goes on as it was, the new one does not start: ${successor}`;
       failed(`not replaced (${by}): ${message}`);
@@ -77,8 +104,9 @@ export class Succession {
     const { version, node } = successor;
     const pid = successor.process.pid!;
     const message = `torc ${version} (Node ${node}, pid ${pid}) takes over from pid ${process.pid}`;
-    await handOver(successor);
     this.#isOver = true;
+    this.#successor = successor;
+    await handOver(successor);
     // Whoever asked hears of it by this process.
     setImmediate(() => this.#succeeded.resolve(successor));
     return { ok: true, message, pid, version, node };

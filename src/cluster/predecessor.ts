@@ -23,15 +23,20 @@ export class Predecessor {
   adminSocket: { readonly place: string; readonly handle: Inherited } | null = null;
   /** Counts of workers that drain there. */
   onDelta: (delta: object) => void = () => {};
+  /** It has ended without handing over to the end. */
+  isGone = false;
   readonly #gotSockets = Promise.withResolvers<void>();
   readonly #given = Promise.withResolvers<Past>();
   readonly #yours = Promise.withResolvers<void>();
+  /** It has let go. */
+  #isOver = false;
 
   private constructor() {
     process.on('message', (message: ToSuccessor, handle: unknown) =>
       this.#hear(message, handle as Inherited),
     );
     process.on('disconnect', () => {
+      this.isGone = !this.#isOver;
       const gone = new StartError('the torc that this one was to take over from has ended');
       this.#gotSockets.reject(gone);
       this.#given.reject(gone);
@@ -86,6 +91,7 @@ export class Predecessor {
         this.#given.resolve(message.past);
         return;
       case 'yours':
+        this.#isOver = true;
         this.#yours.resolve();
         return;
       case 'delta':

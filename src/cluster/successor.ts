@@ -29,6 +29,8 @@ export interface SuccessorOptions {
   /** What is handed to its descriptor LIFELINE_FD. */
   readonly lifeline: 'pipe' | 'ignore' | number;
   readonly sockets: readonly HandedSocket[];
+  /** Why it is to be ended. */
+  readonly calledOff: Promise<string>;
   /** Gives up what only one may have. */
   readonly giveUp: (tell: Successor['tell']) => Promise<Past>;
 }
@@ -45,7 +47,7 @@ export interface Successor {
 
 /** Resolves with a successor that serves, or with why there is none, which is ended then. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor | string> {
-  const { env, clock, lifeline, sockets, giveUp } = options;
+  const { env, clock, lifeline, sockets, calledOff, giveUp } = options;
   const stdio: StdioOptions = ['ignore', 1, 2, 'ipc'];
   stdio[LIFELINE_FD] = lifeline;
   const child = spawn(process.argv0, [...process.execArgv, ...process.argv.slice(1)], {
@@ -56,6 +58,9 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
   const tell = (message: ToSuccessor, handle?: SendHandle): void => {
     if (child.connected) child.send(message, handle);
   };
+  // Else it would go on alone.
+  const kill = (): boolean => child.kill('SIGKILL');
+  process.once('exit', kill);
   const gone = new Promise<string>(resolve => {
     child.once('error', error => resolve(`it cannot be started: ${error.message}`));
     child.once('exit', (code, signal) => resolve(`it ended: ${signal ?? `exit code ${code}`}`));
@@ -80,12 +85,14 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
   const timer = clock.after(READY_TIMEOUT_MS, () =>
     late.resolve(`it is not ready after ${READY_TIMEOUT_MS / 1000} s`),
   );
-  const outcome = await Promise.race([served, gone, late.promise]);
+  const outcome = await Promise.race([served, gone, late.promise, calledOff]);
   timer.cancel();
-  if (typeof outcome !== 'string') return outcome;
-  child.kill('SIGTERM');
-  const kill = clock.after(END_TIMEOUT_MS, () => child.kill('SIGKILL'));
-  await gone;
-  kill.cancel();
+  if (typeof outcome === 'string') {
+    child.kill('SIGTERM');
+    const tooLong = clock.after(END_TIMEOUT_MS, kill);
+    await gone;
+    tooLong.cancel();
+  }
+  process.off('exit', kill);
   return outcome;
 }

@@ -95,7 +95,9 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
   process.on('SIGUSR2', () => {});
   process.on('disconnect', () => {
     if (isEnding) return;
-    if (mayOutlive && config.outliveMs > 0) serveAlone();
+    // Of a successor that never was torc: what it has accepted is its predecessor's, who serves on.
+    if (!mayOutlive) leave(drainTimeoutMs);
+    else if (config.outliveMs > 0) serveAlone();
     else process.exit(0);
   });
   process.on('message', (message: ToWorker, handle: unknown) => {

@@ -57,6 +57,8 @@ export class Operations {
   /** The one under way, or the last. */
   #rollout: RolloutRun | null = null;
   #callCount = 0;
+  /** Why nothing is begun: another torc takes over. */
+  #held: string | null = null;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -140,6 +142,7 @@ export class Operations {
   /** In force when it comes back, and published. `weight`: null takes an earlier word back. */
   setWeight(name: string, weight: number | null): Outcome {
     if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    if (this.#held !== null) return refuse(503, this.#held);
     const slots = this.#fleet.slots.serving();
     const slot = this.#listed(name);
     if (slot === undefined) return refuse(404, `there is no slot ${name}`);
@@ -242,11 +245,23 @@ export class Operations {
   /** Why none can begin now. */
   rolloutRefusal(): Refusal | null {
     if (!this.#driver.creates && !this.#ordered) return refuse(409, `${this.#given()}: none can be replaced`);
-    return this.changeRefusal();
+    return this.#changing();
   }
 
-  /** Why no large change can begin now, of torc itself neither: given replicas are nothing against that. */
+  /** Why another torc cannot go on with the slots as they are. */
   changeRefusal(): Refusal | null {
+    return (
+      this.#changing() ??
+      (this.#callCount > 0 ? refuse(409, 'slots are being changed: try again when that is done') : null)
+    );
+  }
+
+  /** Whoever would change slots is refused with this; null: nobody any more. */
+  hold(why: string | null): void {
+    this.#held = why;
+  }
+
+  #changing(): Refusal | null {
     if (!this.#options.isAdopted()) return refuse(503, 'torc is starting: try again later');
     if (this.#rollout?.state === 'running') return this.#underWay(this.#rollout);
     const [seat] = this.#fleet.slots.seats();
@@ -306,6 +321,7 @@ export class Operations {
 
   async #bounded(call: () => Promise<Outcome>): Promise<Outcome> {
     if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
+    if (this.#held !== null) return refuse(503, this.#held);
     if (this.#callCount >= MOST_CALLS) return refuse(503, 'too many changes are under way: try again later');
     this.#callCount++;
     try {

@@ -217,7 +217,9 @@ export class Supervisor {
 
   /** Why none can begin now. */
   readonly rolloutRefusal = (): Refusal | null => this.#operations.rolloutRefusal();
+  /** Why another torc cannot go on from here. */
   readonly changeRefusal = (): Refusal | null => this.#operations.changeRefusal();
+  readonly holdChanges = (why: string | null): void => this.#operations.hold(why);
 
   stopRollout(why: string): Outcome {
     return this.#operations.stopRollout(why);

@@ -4,6 +4,7 @@
 // out what does not answer them, and nothing is made or ended. Where replicas are given, nobody owns them, and both may look.
 
 import type { Driver, DriverEvent } from '../control/driver.ts';
+import type { Clock } from '../core/clock.ts';
 
 const CHANGES: ReadonlySet<string | symbol> = new Set(['start', 'stop', 'assign']);
 const ASKS: ReadonlySet<string | symbol> = new Set(['list', 'prepare', 'health']);
@@ -13,11 +14,20 @@ export type Hold = 'ours' | 'looked at' | 'lent';
 export interface Lendable {
   readonly driver: Driver;
   lend(): Promise<void>;
-  /** What was lent, or looked at, is ours: the next list tells what the other one has done. */
+  /** What was lent, or looked at, is ours: the next list tells what the other one has done. An engine that is away is waited for. */
   take(): Promise<void>;
 }
 
-export function lendable(real: Driver, atFirst: Hold): Lendable {
+export interface LendableOptions {
+  readonly atFirst: Hold;
+  readonly clock: Clock;
+  /** Told once why what was lent cannot be had again yet. */
+  readonly onRefused: (error: Error) => void;
+}
+
+const AGAIN_MS = 1_000;
+
+export function lendable(real: Driver, { atFirst, clock, onRefused }: LendableOptions): Lendable {
   let hold = atFirst;
   let onEvent: (event: DriverEvent) => void = () => {};
   const open: Driver['open'] = listener => {
@@ -37,6 +47,17 @@ export function lendable(real: Driver, atFirst: Hold): Lendable {
       return typeof value === 'function' ? value.bind(real) : value;
     },
   });
+  const reopen = async (): Promise<void> => {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await real.open(event => onEvent(event));
+      } catch (error) {
+        if (isFirst) onRefused(error as Error);
+        await real.close({ remove: false }).catch(() => {}); // what it had opened by then
+      }
+      await new Promise<void>(resolve => clock.after(AGAIN_MS, resolve));
+    }
+  };
   return {
     driver,
     lend: async () => {
@@ -45,7 +66,7 @@ export function lendable(real: Driver, atFirst: Hold): Lendable {
       await real.close({ remove: false });
     },
     take: async () => {
-      if (hold === 'lent') await real.open(event => onEvent(event));
+      if (hold === 'lent') await reopen();
       if (hold === 'ours') return;
       hold = 'ours';
       onEvent({ kind: 'resync', cause: 'the replicas are ours' });
