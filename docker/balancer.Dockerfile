@@ -29,6 +29,8 @@ COPY docker/replica.ts docker/replica.Dockerfile ./docker/
 # What must outlive a container; the volume takes over that it is the user node's.
 # What was compiled is kept for the next start, by the user that torc runs as.
 RUN mkdir -p /var/lib/torc node_modules/.cache/torc && chmod 0700 /var/lib/torc && chown node:node /var/lib/torc node_modules/.cache/torc
+# The command `torc`, for docker exec: as who torc is, too.
+RUN printf '#!/bin/sh\nexec node /app/dist/docker/start.js "$@"\n' > /usr/local/bin/torc && chmod +x /usr/local/bin/torc
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 TORC_STATE_DIR=/var/lib/torc
 # torc.reaper: it may be run beside a torc of this image, to end what that leaves (src/drivers/docker/reaper.ts).
 LABEL torc.reaper=true

@@ -41,8 +41,9 @@ export interface OperationsOptions {
   readonly settings: () => SupervisorSettings;
   readonly waiters: Waiters;
   readonly weightStore: WeightStore | undefined;
-  /** Whether the driver answers, and its first list was read. */
-  readonly isAway: () => boolean;
+  /** Why the driver does not answer; null: it does. */
+  readonly awayWhy: () => string | null;
+  /** Whether its first list was read. */
   readonly isAdopted: () => boolean;
   readonly isStopped: () => boolean;
   readonly tick: () => void;
@@ -81,12 +82,19 @@ export class Operations {
       const taken = new Set(slots.serving().map(slot => slot.name));
       const plan = planAdd(change, taken, slotCount => slotsFault(this.#options.settings().ring, slotCount));
       if (!plan.ok) return plan;
-      if (this.#options.isAway())
-        return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
+      const away = this.#away();
+      if (away !== null) return away;
       return this.#join(
         plan.names.map(name => slots.add(name, this.#fleet.change('added', 'operator'), true)),
       );
     });
+  }
+
+  #away(): Outcome | null {
+    const why = this.#options.awayWhy();
+    return why === null
+      ? null
+      : refuse(503, `nothing can be started: the ${this.#driver.name} driver does not answer (${why})`);
   }
 
   async #join(slots: readonly Slot[]): Promise<Outcome> {
@@ -133,8 +141,8 @@ export class Operations {
       const slot = this.#listed(name);
       if (slot === undefined) return refuse(404, `there is no slot ${name}`);
       if (!this.#driver.creates) return refuse(409, `${this.#given()}: none can be replaced`);
-      if (this.#options.isAway())
-        return refuse(503, `the ${this.#driver.name} driver does not answer: nothing can be started`);
+      const away = this.#away();
+      if (away !== null) return away;
       return isReady(slot) ? this.#replaceBeside(slot) : this.#refill(slot);
     });
   }

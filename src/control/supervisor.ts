@@ -93,7 +93,7 @@ export class Supervisor {
       settings: options.settings,
       waiters: this.#waiters,
       weightStore: options.weightStore,
-      isAway: () => this.#observer.isAway,
+      awayWhy: () => this.#observer.state.cause,
       isAdopted: () => this.#isAdopted,
       isStopped: () => this.#stopped !== null,
       tick: () => this.#tick(),

@@ -55,6 +55,11 @@ engineSuite('compose', network, test => {
     );
   });
 
+  test('the command torc is in it', async () => {
+    const status = await run('exec', balancer, 'torc', 'status');
+    assert.match(status.output, /: 3 of 3 replicas ready\n[\s\S]*\nsafe to deploy: yes/);
+  });
+
   test('the banner tells where it is published, and what runs', async () => {
     const banner = (await run('logs', balancer)).output
       .split('\n')
