@@ -417,7 +417,10 @@ test('an outage: routing unchanged, one line, nothing started, all healed when i
   bench.world.kill(bench.of('1'));
   await bench.pass(10_000);
   assert.is(bench.lines.filter(line => /start for slot|does not answer/.test(line)).length, 1);
-  assert.match(messageOf(await torc.add({ count: 1, names: [] })), /nothing can be started: the \w+ driver does not answer \(.+\)/);
+  assert.match(
+    messageOf(await torc.add({ count: 1, names: [] })),
+    /nothing can be started: the \w+ driver does not answer \(.+\)/,
+  );
   bench.world.isAway = false;
   await bench.pass(8_000);
   assert.equal(bench.states(), ['1 ready', '2 ready', '3 ready']);
