@@ -1,5 +1,5 @@
-// Everything at once, for hours: replicas are killed and hang, roll-outs, scaling, reloads and workers' deaths
-// come one behind the other, now and then two together, while clients of every kind keep asking. Each request is
+// Everything at once, for hours: replicas are killed and hang, roll-outs, scaling, reloads, workers' deaths and replacements of
+// torc itself come one behind the other, now and then two together, while clients of every kind keep asking. Each request is
 // accounted for (soak/accounts.ts); memory, descriptors, timers and the log are drawn over time. It ends by a verdict, which is its exit
 // code: lost, what ended otherwise than it may; leaked, what is still held when nobody asks any more; stalled, what did not end.
 //   npm run bench -- soak --minutes 30 [--seed 7] [--only kill,reload]
@@ -39,6 +39,8 @@ const GROWTH_MIB = 48;
 const MOST_TOLD = 12;
 
 interface Held {
+  /** One more is a torc that was replaced and does not end. */
+  readonly processes: number;
   readonly descriptors: number;
   readonly timers: number;
   readonly inFlight: number;
@@ -62,9 +64,12 @@ export async function soak(options: BenchOptions): Promise<object[]> {
   const strike = async (row: Row): Promise<void> => {
     const fromMs = Date.now();
     // While it goes on, what is lost by it is told from what is not.
-    const trouble = { kind: row.kind, fromMs, untilMs: Number.POSITIVE_INFINITY };
+    const trouble = { kind: row.kind, fromMs, untilMs: Infinity, goneMs: Infinity };
     troubles.push(trouble);
-    await row.strike(torc, random).catch((error: Error) => {
+    const gone = (): void => {
+      trouble.goneMs = Date.now();
+    };
+    await row.strike(torc, random, gone).catch((error: Error) => {
       if (!(error instanceof Cut)) stalled.push(`${row.kind}: ${error.message}`);
     });
     await torc.isWell().catch((error: Error) => stalled.push(`behind ${row.kind}: ${error.message}`));
@@ -172,6 +177,7 @@ async function heldBy(torc: SoakedTorc): Promise<Held> {
   const { primaries, workers } = torc.processes;
   const metrics = await torc.metrics();
   return {
+    processes: primaries.length + workers.length,
     descriptors: [...primaries, ...workers].reduce((count, { descriptors }) => count + descriptors, 0),
     timers: timersIn(metrics),
     inFlight: metricOf(metrics, 'torc_requests_in_flight'),
@@ -182,6 +188,7 @@ async function heldBy(torc: SoakedTorc): Promise<Held> {
 async function leaksOf(torc: SoakedTorc, before: Held): Promise<string[]> {
   let now = before;
   const bounds = {
+    processes: before.processes,
     descriptors: before.descriptors + MORE_DESCRIPTORS,
     timers: before.timers + MORE_TIMERS,
     inFlight: 0,

@@ -1,5 +1,5 @@
 // The balancers that are reloaded and replaced under load, each by what its documentation says is without loss: torc by
-// SIGHUP; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
+// SIGHUP and `torc replace`; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
 // SIGHUP, and by SIGUSR2 and then SIGQUIT to the old master for another binary; Caddy by its admin endpoint, which replaces no
 // program. Two workers or threads each. Over when the new one serves; the old one may still have connections to end.
 
@@ -11,7 +11,6 @@ import { promisify } from 'node:util';
 import { freePort } from '../../test/support/torc.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import { onPath } from '../harness/targets.ts';
-import { processesOf } from '../soak/processes.ts';
 
 const run = promisify(execFile);
 const WITHIN_MS = 30_000;
@@ -87,27 +86,29 @@ const torc: BalancerKind = {
         join(folder, 'torc.yaml'),
         `driver: static\nworkers: 2\nheartbeat-path: ""\nretries: ${2 + (turn++ % 2)}\nupstreams: [${replicaPorts.map(port => `"127.0.0.1:${port}"`)}]\n`,
       );
-    const primaries = (folder: string): number[] => processesOf(folder).primaries.map(({ pid }) => pid);
-    const { port, folder, stop } = await launch(
-      process.execPath,
-      (port, folder) => {
-        write(folder);
-        const env = { PORT: String(port), TORC_CONFIG: join(folder, 'torc.yaml'), TORC_STATE_DIR: folder };
-        return { args: [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], env };
-      },
-      ({ folder }) => primaries(folder),
-    );
+    // Signals go to the process that was started: once it is replaced it passes them on.
+    const { port, folder, child, stop } = await launch(process.execPath, (port, folder) => {
+      write(folder);
+      const env = { PORT: String(port), TORC_CONFIG: join(folder, 'torc.yaml'), TORC_STATE_DIR: folder };
+      return { args: [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], env };
+    });
+    const ask = async (method: string, path: string): Promise<string> => {
+      const answer = await fetch(urlOf(port) + path, { method, headers: { connection: 'close' } });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return text;
+    };
     const retries = async (): Promise<string> =>
-      /"TORC_RETRIES"[^}]*?"value": ?"?(\d)/.exec(
-        await (await fetch(`${urlOf(port)}/admin/status`)).text(),
-      )?.[1] ?? '';
+      /"TORC_RETRIES"[^}]*?"value": ?"?(\d)/.exec(await ask('GET', '/admin/status'))?.[1] ?? '';
     const reload = async (): Promise<void> => {
       write(folder);
-      process.kill(primaries(folder)[0]!, 'SIGHUP');
+      child.kill('SIGHUP');
       const wanted = String(2 + ((turn - 1) % 2));
       await until(async () => (await retries()) === wanted, 'the new settings to be in force');
     };
-    return { url: urlOf(port), changes: { reload }, stop };
+    // Answered when the new one serves.
+    const replace = async (): Promise<void> => void (await ask('POST', '/admin/replace'));
+    return { url: urlOf(port), changes: { reload, replace }, stop };
   },
 };
 

@@ -30,6 +30,8 @@ export interface Trouble {
   readonly fromMs: number;
   /** All was well again. */
   readonly untilMs: number;
+  /** Of a worker: the kernel has closed what it had. */
+  readonly goneMs?: number;
 }
 
 /** Clocks of two processes, and words on their way. */
@@ -39,6 +41,9 @@ const BEGUN = /^(?:post|upload|slow reader|tunnel|HTTP\/2 post|abort)$/;
 /** How that looks. */
 const ENDED =
   /^(?:50[24] |answer cut|tunnel cut|closed before the tunnel|50[24] instead|reset 2 |ECONNRESET|EPIPE)/;
+/** A client that has a connection learns of its end behind what it does just now, and may ask once more there. */
+const NOTICED_MS = 500;
+const NEW_CONNECTION = /^(?:new connection|upload|slow reader|abort|tunnel)$/;
 /** The kernel closes what a worker had. */
 const RESET = /^(?:ECONNRESET|EPIPE|answer cut|tunnel cut|closed before the tunnel|reset |socket hang up)/;
 
@@ -49,9 +54,11 @@ export function isByContract({ kind, cause, beganMs, endedMs }: Loss, troubles: 
       case 'kill':
       case 'hang':
         return BEGUN.test(kind) && ENDED.test(cause);
-      // Those that were with it when it died.
-      case 'worker':
-        return RESET.test(cause) && beganMs <= trouble.fromMs + SLACK_MS;
+      // Those that were with it when it died: who comes anew then waits for another, in a queue that outlives it.
+      case 'worker': {
+        const goneMs = trouble.goneMs ?? trouble.untilMs;
+        return RESET.test(cause) && beganMs <= goneMs + (NEW_CONNECTION.test(kind) ? 0 : NOTICED_MS);
+      }
       // The grace of long ones is bounded.
       case 'rollout':
       case 'scale':

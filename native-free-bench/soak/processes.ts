@@ -2,6 +2,7 @@
 // that a torc that was replaced is still found, whoever is its parent.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { WORKER_BIRTH } from '../../src/core/messages.ts';
 
 export interface Process {
   readonly pid: number;
@@ -42,8 +43,8 @@ function read(pid: string, stateDirectory: string): Process | null {
     if (fields[0] === 'Z') return null;
     return {
       pid: Number(pid),
-      // node:cluster's mark. A new torc is its predecessor's child, and workers may outlive their primary: parents tell nothing.
-      isWorker: environment.includes('\0NODE_UNIQUE_ID='),
+      // A new torc is its predecessor's child, and workers may outlive their primary: parents tell nothing.
+      isWorker: environment.includes(`\0${WORKER_BIRTH}=`),
       rssBytes: Number(readFileSync(`${folder}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES,
       descriptors: readdirSync(`${folder}/fd`).length,
     };

@@ -1,5 +1,6 @@
 // The torc of the soak: started as `npm start` does, by a settings file that reloads change, its log in a file whose size is
-// watched. It is asked on its public port, as an operator would.
+// watched. It is asked on its public port, as an operator would, each time over a new connection: one that is kept may be one
+// with a torc that was replaced. Signals go to the process that was started, as a supervisor's would: it passes them on.
 
 import { spawn } from 'node:child_process';
 import {
@@ -21,6 +22,7 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 /** A roll-out of a command wants one. */
 const TOKEN = 'soaked-for-hours-and-hours';
 const MOST_TRIES = 5;
+const WORKERS = 2;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -32,14 +34,20 @@ interface Slot {
   readonly generation: number;
 }
 
-const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
+const headers = {
+  connection: 'close',
+  'content-type': 'application/json',
+  authorization: `Bearer ${TOKEN}`,
+};
 
-/** Not torc's fault: refused beside another change, or its worker was killed with it. */
+/** Not torc's fault: refused beside another change or while torc is replaced, or its worker was killed with it. */
 export class Cut extends Error {}
 
 export class SoakedTorc {
   readonly url: string;
   readonly command: string;
+  /** Of the process that was started. */
+  readonly pid: number;
   readonly #folder: string;
   readonly #log: string;
   #version = 0;
@@ -64,6 +72,7 @@ export class SoakedTorc {
       // Whoever stops the bench by its terminal stops it, and it stops torc.
       detached: true,
     });
+    this.pid = child.pid!;
     child.unref();
     closeSync(log);
   }
@@ -80,7 +89,7 @@ export class SoakedTorc {
     const turn = this.#version++ % 2;
     const settings = {
       driver: 'process',
-      workers: 2,
+      workers: WORKERS,
       replicas: 3,
       'replica-command': this.command,
       // Hung is who has been silent for so long: a soak has no half minutes for that.
@@ -115,7 +124,8 @@ export class SoakedTorc {
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
     });
     const text = await response.text();
-    if (response.status === 409) throw new Cut(`${method} ${path}: ${text}`);
+    const isBeside = response.status === 409 || (response.status === 503 && text.includes('another torc'));
+    if (isBeside) throw new Cut(`${method} ${path}: ${text}`);
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
     return JSON.parse(text) as Record<string, unknown>;
   }
@@ -140,12 +150,15 @@ export class SoakedTorc {
     return waitFor(() => isWell().catch(() => false), { timeoutMs, what: 'torc to be well' });
   }
 
-  get processes(): TorcProcesses {
-    return processesOf(this.#folder);
+  async hasWorkers(): Promise<boolean> {
+    return metricOf(await this.metrics(), 'torc_workers') === WORKERS;
   }
 
-  get primary(): number {
-    return this.processes.primaries.at(-1)?.pid ?? 0;
+  /** Without the one that was started, once another is torc: it only passes signals on. */
+  get processes(): TorcProcesses {
+    const { primaries, workers } = processesOf(this.#folder);
+    const others = primaries.filter(({ pid }) => pid !== this.pid);
+    return { primaries: others.length > 0 ? others : primaries, workers };
   }
 
   get logBytes(): number {
@@ -162,8 +175,8 @@ export class SoakedTorc {
   }
 
   async close(): Promise<void> {
-    for (const { pid } of this.processes.primaries) process.kill(pid, 'SIGTERM');
-    await waitFor(() => this.processes.primaries.length === 0, {
+    process.kill(this.pid, 'SIGTERM');
+    await waitFor(() => processesOf(this.#folder).primaries.length === 0, {
       timeoutMs: CLOSE_TIMEOUT_MS,
       what: 'torc to end',
     });
@@ -171,7 +184,7 @@ export class SoakedTorc {
   }
 
   #kill(): void {
-    const { primaries, workers } = this.processes;
+    const { primaries, workers } = processesOf(this.#folder);
     for (const { pid } of [...primaries, ...workers]) process.kill(pid, 'SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
   }

@@ -14,7 +14,8 @@ export interface Row {
   readonly kind: TroubleKind;
   /** How often, beside the others. */
   readonly weight: number;
-  readonly strike: (torc: SoakedTorc, random: Random) => Promise<void>;
+  /** `gone`: what was struck has ended, and nobody can be with it any more. */
+  readonly strike: (torc: SoakedTorc, random: Random, gone: () => void) => Promise<void>;
 }
 
 const oneOf = <T>(list: readonly T[], random: Random): T => list[Math.floor(random() * list.length)]!;
@@ -61,23 +62,27 @@ const rows: readonly Row[] = [
     strike: async torc => {
       const before = torc.said('settings reloaded');
       torc.write();
-      process.kill(torc.primary, 'SIGHUP');
+      process.kill(torc.pid, 'SIGHUP');
       await until(() => torc.said('settings reloaded') > before, 'the settings to be read');
     },
   },
   {
     kind: 'worker',
     weight: 1,
-    strike: async (torc, random) => {
-      const before = torc.processes.workers.map(({ pid }) => pid);
-      const victim = oneOf(before, random);
+    strike: async (torc, random, gone) => {
+      const { pid: victim } = oneOf(torc.processes.workers, random);
       process.kill(victim, 'SIGKILL');
-      const isBack = (): boolean => {
-        const now = torc.processes.workers.map(({ pid }) => pid);
-        return !now.includes(victim) && now.length === before.length;
-      };
-      await until(isBack, 'another worker');
+      const isThere = (): boolean => torc.processes.workers.some(({ pid }) => pid === victim);
+      await until(() => !isThere(), 'a killed worker to end');
+      gone();
+      await until(() => torc.hasWorkers().catch(() => false), 'another worker');
     },
+  },
+  {
+    // Over when another one serves. The old one still ends what it has.
+    kind: 'replace',
+    weight: 2,
+    strike: async torc => void (await torc.ask('POST', '/admin/replace')),
   },
 ];
 
