@@ -365,7 +365,7 @@ export async function runPrimary(
     await told;
   } catch (error) {
     workers.kill();
-    await supervisor.stop({ remove: isOurs && orphans.count === 0 });
+    await supervisor.stop({ remove: isOurs && orphans.count === 0, hasServed: phase === null });
     adminListener?.close();
     throw error;
   }

@@ -105,8 +105,11 @@ export interface Driver {
   isReplicaPeer?(address: string): boolean;
   /** Where a port of torc's own container is reached from outside; null where it is not, or torc is in none. After `open`. */
   publishedAt?(port: number): string | null;
-  /** Closes connections; with `remove`, also removes what `open` made (network, files), never another's. */
-  close(options: { remove: boolean }): Promise<void>;
+  /**
+   * Closes connections; with `remove`, also removes what `open` made (network, files), never another's. `hasServed`: false where
+   * the start failed, which is no reason to end what others may be served by since an earlier run.
+   */
+  close(options: { remove: boolean; hasServed?: boolean }): Promise<void>;
 }
 
 /** What may be asked of an orchestrator, which makes and ends replicas by itself. Each rejects in plain words. */

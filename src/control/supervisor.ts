@@ -169,12 +169,12 @@ export class Supervisor {
    * Ends everything under way, stops the replicas or leaves them, closes the driver. For any time and more than once.
    * Workers have ended before, so nobody routes by what is published then.
    */
-  stop({ remove }: { remove: boolean }): Promise<void> {
-    this.#stopped ??= this.#stop(remove);
+  stop(how: { remove: boolean; hasServed?: boolean }): Promise<void> {
+    this.#stopped ??= this.#stop(how);
     return this.#stopped;
   }
 
-  async #stop(remove: boolean): Promise<void> {
+  async #stop(how: { remove: boolean; hasServed?: boolean }): Promise<void> {
     this.#wake.cancel();
     this.#observer.close();
     this.#fleet.close();
@@ -182,10 +182,10 @@ export class Supervisor {
     await this.#opening.catch(() => {});
     this.#waiters.end();
     await this.#fleet.replacer.settle();
-    if (remove) this.#fleet.releaseAll();
+    if (how.remove) this.#fleet.releaseAll();
     await this.#fleet.replacer.settle();
     try {
-      await this.#driver.close({ remove });
+      await this.#driver.close(how);
     } catch (error) {
       this.#log.warn({ driver: this.#driver.name, error: inWords(error) }, 'the driver did not close well');
     }

@@ -4,7 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Replica } from '../../src/control/driver.ts';
-import { SwarmDriver } from '../../src/drivers/swarm/driver.ts';
+import { SwarmDriver, type SwarmDriverOptions } from '../../src/drivers/swarm/driver.ts';
 import { Memory, namedBy } from '../../src/drivers/swarm/gossip.ts';
 import { madeFaults, madeSpec } from '../../src/drivers/swarm/made.ts';
 import { Managers } from '../../src/drivers/swarm/managers.ts';
@@ -389,7 +389,7 @@ const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
 function driverOf(
   managers: Managers,
   { engine }: FakeManager,
-  times: { nowMs?: () => number } = {},
+  more: Partial<SwarmDriverOptions> = {},
 ): SwarmDriver {
   return new SwarmDriver({
     service: 'web',
@@ -403,9 +403,33 @@ function driverOf(
     nowMs: () => performance.now(),
     wallMs: () => AT_MS,
     log: QUIET,
-    ...times,
+    ...more,
   });
 }
+
+test('at the end goes what torc made; a start that fails leaves what an earlier run made', async () => {
+  const definition = { owner: 'me', image: 'app:1', replicas: 2, project: null };
+  for (const [found, how, isRemoved] of [
+    ['nothing', { remove: true }, true],
+    ['nothing', { remove: true, hasServed: false }, true],
+    ['nothing', { remove: false }, false],
+    ['its own', { remove: true, hasServed: true }, true],
+    ['its own', { remove: true, hasServed: false }, false],
+    ["another's", { remove: true }, false],
+  ] as const)
+    await withManagers(1, async (managers, swarm, [fake]) => {
+      swarm.isRemoved = found === 'nothing';
+      if (found === 'its own')
+        swarm.service = {
+          ...swarm.service,
+          Spec: { ...SPEC, Labels: { ...SPEC.Labels, 'torc.owner': 'me' } },
+        };
+      const driver = driverOf(managers, fake!, { definition, port: 8080 });
+      await driver.open(() => {});
+      await driver.close(how);
+      assert.is(swarm.isRemoved, isRemoved, `${found}, ${JSON.stringify(how)}`);
+    });
+});
 
 test('it lists the tasks; a service that is gone or a swarm that does not answer is no empty list', async () => {
   await withManagers(1, async (managers, swarm, [fake]) => {

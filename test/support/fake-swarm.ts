@@ -20,6 +20,7 @@ export type Mood = 'well' | 'hang' | 'leaderless' | 'worker' | 'lossy';
 
 export class FakeSwarm {
   service: SwarmService;
+  isRemoved = false;
   tasks: SwarmTask[] = [];
   nodes: SwarmNode[] = [];
   writeCount = 0;
@@ -64,7 +65,16 @@ export async function fakeManager(swarm: FakeSwarm): Promise<FakeManager> {
     if (mood === 'worker') return answer(response, 503, { message: 'This node is not a swarm manager' });
     const { pathname, searchParams } = new URL(url, 'http://fake');
     const isService = /^\/services\/(web|service-1)$/.test(pathname);
-    if (method === 'GET' && isService) return answer(response, 200, swarm.service);
+    if (method === 'GET' && isService && !swarm.isRemoved) return answer(response, 200, swarm.service);
+    if (method === 'DELETE' && isService) {
+      swarm.isRemoved = true;
+      return answer(response, 200, {});
+    }
+    if (method === 'POST' && pathname === '/services/create') {
+      swarm.write(JSON.parse(body) as SwarmServiceSpec);
+      swarm.isRemoved = false;
+      return answer(response, 201, { ID: swarm.service.ID });
+    }
     if (method === 'GET' && pathname === '/tasks') return answer(response, 200, swarm.tasks);
     if (method === 'GET' && pathname === '/nodes') return answer(response, 200, swarm.nodes);
     if (method === 'POST' && pathname === '/services/service-1/update') {

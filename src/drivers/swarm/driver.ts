@@ -85,6 +85,8 @@ export class SwarmDriver implements Driver {
   #said: ReadonlyMap<string, string> = new Map();
   #known: ReadonlyMap<string, ReplicaAddress> = new Map();
   #isByGossip = false;
+  /** The service was made by this run. */
+  #isMadeNow = false;
   #putBackAtMs = 0;
 
   constructor(options: SwarmDriverOptions) {
@@ -186,9 +188,10 @@ export class SwarmDriver implements Driver {
 
   async stop(): Promise<void> {}
 
-  async close({ remove }: { remove: boolean }): Promise<void> {
+  /** What an earlier run made stays where this one did not come to serve: other torcs may. */
+  async close({ remove, hasServed = true }: { remove: boolean; hasServed?: boolean }): Promise<void> {
     const { managers, service, log } = this.#options;
-    if (!remove || !this.isOwn) return;
+    if (!remove || !this.isOwn || (!hasServed && !this.#isMadeNow)) return;
     await managers.remove(service);
     log.info({ service }, `the service ${service}, which torc made, is removed`);
   }
@@ -206,6 +209,7 @@ export class SwarmDriver implements Driver {
     if (found.port === null) throw new StartError(found.fault);
     const network = await this.#ownOverlay();
     await managers.create(madeSpec({ name, owner, image, port: found.port, replicas, project, network }));
+    this.#isMadeNow = true;
     const made = await managers.service(name);
     if (made === null) throw new StartError(`the service ${name} was made, and is gone again`);
     log.info({ service: name, image, replicas }, `made the service ${name}: ${replicas} tasks of ${image}`);
