@@ -29,12 +29,17 @@ const parts = partsOf(process as unknown as { binding(name: string): Partial<Par
 let request: WriteRequest | null = parts === null ? null : new parts.WriteWrap();
 
 function partsOf({ binding }: { binding(name: string): Partial<Parts> }): Parts | null {
+  // To be told that the parts will go one day is no use where it works without, and may end the process (`--throw-deprecation`).
+  const { noDeprecation } = process;
+  process.noDeprecation = true;
   try {
     const { WriteWrap, kLastWriteWasAsync, streamBaseState } = binding('stream_wrap');
     if (!WriteWrap || kLastWriteWasAsync === undefined || !streamBaseState) return null;
     return { WriteWrap, kLastWriteWasAsync, streamBaseState };
   } catch {
     return null;
+  } finally {
+    process.noDeprecation = noDeprecation === true;
   }
 }
 

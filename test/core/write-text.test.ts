@@ -1,6 +1,7 @@
 // Texts that go past the stream, on real sockets: what the kernel does not take at once keeps its place before all that
 // comes later, whoever wrote it, and an end or an error is the stream's.
 
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -109,6 +110,21 @@ test('a write that fails at once took nothing, and is known at once', async () =
     { timeoutMs: 5000, what: 'the reset' },
   );
   assert.is((ours.errored as NodeJS.ErrnoException).syscall, 'write');
+});
+
+test('who wants to hear of all deprecations, or to end at them, need not hear of it', () => {
+  const module = new URL('../../src/core/write-text.ts', import.meta.url).href;
+  const flags = ['--pending-deprecation', '--throw-deprecation', '--input-type=module'];
+  const loaded = spawnSync(
+    process.execPath,
+    [...flags, '-e', `await import('${module}'); process.exitCode = process.noDeprecation ? 1 : 0`],
+    {
+      encoding: 'utf8',
+      timeout: 60_000,
+    },
+  );
+  assert.is(loaded.stderr, '');
+  assert.is(loaded.status, 0);
 });
 
 test.run();
