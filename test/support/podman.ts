@@ -13,12 +13,16 @@ import { waitFor } from './wait.ts';
 const BASE_IMAGE = 'node:26-slim';
 const INSIDE = 'TORC_TEST_PODMAN';
 
-/** A limit that the machine's own does not allow would keep every container from starting. */
+/**
+ * A limit that the machine's own does not allow would keep every container from starting; so does crun where one controller
+ * alone is in cgroup v2. runc is there, since Docker's engine is.
+ */
 const CONFIGURATION = `
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
+runtime = "runc"
 events_logger = "file"
 `;
 
