@@ -3,6 +3,7 @@
 // beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
 
 import { KEY_BODY_BYTES } from '../config/fields.ts';
+import { Pieces } from '../core/pieces.ts';
 import type { BodyKey } from '../routing/body-key.ts';
 import type { Carrier } from '../upstream/attempt.ts';
 import { BY_LENGTH, CHUNKED, type Framing } from '../upstream/response-head.ts';
@@ -19,7 +20,7 @@ export class Upload {
   readonly #ids: RequestIds;
   bytes = 0;
   /** What was read of the body while it may have to be sent again; null once it is too much. */
-  #kept: Buffer[] | null = [];
+  #kept: Pieces | null = new Pieces();
   /** All of it was read. */
   ended = false;
   /** All of it was handed to the connection. */
@@ -41,7 +42,7 @@ export class Upload {
 
   /** All that was read, while nothing of it was sent. */
   get kept(): readonly Buffer[] {
-    return this.#kept!;
+    return this.#kept!.list;
   }
 
   forget(): void {
@@ -52,7 +53,7 @@ export class Upload {
   data(chunk: Buffer, connection: Carrier | null): void {
     this.bytes += chunk.length;
     if (this.#kept !== null) {
-      if (this.bytes <= SMALL_BODY_BYTES || connection === null) this.#kept.push(chunk);
+      if (this.bytes <= SMALL_BODY_BYTES || connection === null) this.#kept.add(chunk);
       else this.#kept = null;
     }
     if (connection !== null) this.#write(connection, chunk);
@@ -62,7 +63,7 @@ export class Upload {
   /** A new attempt starts with what is kept; the rest follows as it comes. */
   begin(connection: Carrier): void {
     this.sent = false;
-    const kept = this.#kept!;
+    const kept = this.#kept!.list;
     // Head and first bytes leave together; nextTick is after the chunks that Node has read already.
     connection.cork();
     process.nextTick(uncork, connection);

@@ -38,8 +38,9 @@ export class BodyKey {
   /** Of the parts before this one. */
   #text = '';
   #scan: JsonScan | null = null;
-  /** Pieces and bytes that this part has read. */
+  /** What this part has read: so many whole pieces, of the next one so much, and bytes in all. */
   #pieces = 0;
+  #at = 0;
   #bytes = 0;
 
   /** `from`: the source that the look at the head stopped at. */
@@ -49,7 +50,7 @@ export class BodyKey {
     this.head = head;
   }
 
-  /** `pieces` is all of the body so far; `isOver`: it has no more. IN_BODY: more is needed. */
+  /** `pieces` is all of the body so far, of which the last may have grown; `isOver`: it has no more. IN_BODY: more is needed. */
   read(pieces: readonly Buffer[], isOver: boolean, found: FoundKey): Place {
     for (; this.#source < this.#sources.length; this.#source++) {
       found.index = this.#source;
@@ -88,11 +89,10 @@ export class BodyKey {
 
   #readJson({ pointer }: KeyPart, pieces: readonly Buffer[], isOver: boolean) {
     this.#scan ??= new JsonScan(pointer);
-    while (this.#pieces < pieces.length && this.#bytes < KEY_BODY_BYTES) {
-      const piece = pieces[this.#pieces++]!;
-      const end = Math.min(piece.length, KEY_BODY_BYTES - this.#bytes);
-      this.#bytes += end;
-      const outcome = this.#scan.feed(piece, end);
+    for (;;) {
+      const unread = this.#next(pieces, KEY_BODY_BYTES);
+      if (unread === null) break;
+      const outcome = this.#scan.feed(unread, unread.length);
       if (outcome === VALUE) this.#text += this.#scan.text;
       if (outcome !== MORE) return outcome;
     }
@@ -101,19 +101,29 @@ export class BodyKey {
 
   /** A body that is shorter counts whole. */
   #readPrefix({ size }: KeyPart, pieces: readonly Buffer[], isOver: boolean) {
-    while (this.#pieces < pieces.length && this.#bytes < size) {
-      const piece = pieces[this.#pieces++]!;
-      const end = Math.min(piece.length, size - this.#bytes);
-      this.#bytes += end;
-      this.#text += piece.toString('latin1', 0, end);
-    }
+    for (let unread = this.#next(pieces, size); unread !== null; unread = this.#next(pieces, size))
+      this.#text += unread.toString('latin1');
     if (this.#bytes === size || (isOver && this.#bytes > 0)) return VALUE;
     return isOver ? MISSING : MORE;
+  }
+
+  /** The next bytes that this part has not read, of the first `most`; null where there are none. */
+  #next(pieces: readonly Buffer[], most: number): Buffer | null {
+    while (this.#pieces < pieces.length - 1 && this.#at === pieces[this.#pieces]!.length) {
+      this.#pieces++;
+      this.#at = 0;
+    }
+    const unread = pieces[this.#pieces]?.subarray(this.#at, this.#at + most - this.#bytes);
+    if (unread === undefined || unread.length === 0) return null;
+    this.#at += unread.length;
+    this.#bytes += unread.length;
+    return unread;
   }
 
   #rewind(): void {
     this.#scan = null;
     this.#pieces = 0;
+    this.#at = 0;
     this.#bytes = 0;
   }
 }

@@ -26,7 +26,7 @@ import {
   WINDOW_UPDATE,
 } from '../support/http2.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
-import { startProxy, type TestProxy } from '../support/proxy.ts';
+import { errorCount, startProxy, type TestProxy } from '../support/proxy.ts';
 import { get, rawClient } from '../support/raw.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -189,6 +189,33 @@ floods('long heads get a 431, in as many pieces as are taken', async () => {
   client.close();
   assert.is(origin.requests.length, 0);
 });
+
+floods('a head is as long as the last one, but for its path: it gets a 431 all the same', async () => {
+  const client = await frameClient(torc.port);
+  const long = withPath(`/${'a'.repeat(40_000)}`);
+  client.send(getFrame(1));
+  const whole = block(long);
+  client.send(
+    frame(HEADERS, END_STREAM, 3, whole.subarray(0, 16_000)),
+    frame(CONTINUATION, 0, 3, whole.subarray(16_000, 32_000)),
+    frame(CONTINUATION, END_HEADERS, 3, whole.subarray(32_000)),
+  );
+  await client.sees(({ type, id }) => type === HEADERS && id === 3, 'an answer');
+  client.close();
+  assert.is(errorCount(torc.counters.collect(false, null), 'HEAD_TOO_LARGE'), 1);
+});
+
+floods(
+  'a head that is never complete ends its connection in time, whatever else is at work there',
+  async () => {
+    origin.answer = () => {};
+    const slow = await startProxy([origin.port], { HEADER_TIMEOUT_MS: '300' });
+    const client = await frameClient(slow.port);
+    client.send(getFrame(1), frame(HEADERS, END_STREAM, 3, block(GET).subarray(0, 9)));
+    assert.is(await client.goaway(), CALM);
+    await slow.close();
+  },
+);
 
 floods('streams above the number are refused so that they may be sent again', async () => {
   origin.answer = () => {};

@@ -1,6 +1,7 @@
 // The rules of RFC 9113, each broken by a frame of the test's own: what is about the connection ends it with the code that says
 // so, what is about one stream ends that one and the connection goes on, and what is allowed does no harm at all.
 
+import { type AddressInfo, createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -373,6 +374,48 @@ rules('bodies keep to the windows that were offered: of a stream, and of the con
   client.send(...full(13, 16));
   assert.is(await client.goaway(), FLOW_CONTROL_ERROR);
   await narrow.close();
+});
+
+rules("what streams sent that broke a rule is given back to the connection's window", async () => {
+  const sixteenKib = Buffer.alloc(16_384);
+  // Each of them 1.1 MiB in all, and no more faults than are forgiven.
+  const broken = {
+    'a body that is too long': (id: number) => [
+      opened(id, [...heldPost, ['content-length', '1']]),
+      frame(DATA, 0, id, sixteenKib),
+    ],
+    'a body behind the end': (id: number) => [ended(id, held), frame(DATA, 0, id, sixteenKib)],
+  };
+  for (const [name, frames] of Object.entries(broken)) {
+    const client = await frameClient(torc.port);
+    for (let index = 0; index < 70; index++) client.send(...frames(2 * index + 1));
+    client.send(getFrame(999));
+    await client.sees(({ type, id }) => type === HEADERS && id === 999, `an answer behind ${name}`);
+    client.close();
+  }
+});
+
+rules('a tunnel is given what came before it was there, and its end', async () => {
+  const echo = createServer(socket => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n');
+      socket.pipe(socket);
+    });
+  });
+  await new Promise<void>(resolve => echo.listen(0, '127.0.0.1', resolve));
+  const tunnels = await startProxy([(echo.address() as AddressInfo).port]);
+  const client = await frameClient(tunnels.port);
+  const connect: Fields = [...asking([[':method', 'CONNECT']]), [':protocol', 'a'], ['content-length', '2']];
+  client.send(opened(1, connect), ...[...'early'].map(letter => data(1, letter)), data(1, '', END_STREAM));
+  client.send(ended(3, connect));
+  await client.sees(frame => isEndOf(frame) && frame.id === 1, 'the end of the echo');
+  await client.sees(frame => isEndOf(frame) && frame.id === 3, 'the end of a tunnel of nothing');
+  const said = client.frames.filter(({ type, id }) => type === DATA && id === 1);
+  assert.is(Buffer.concat(said.map(({ payload }) => payload)).toString(), 'early');
+  client.close();
+  await tunnels.close();
+  echo.close();
 });
 
 rules('streams that wait for the window of the connection take turns', async () => {

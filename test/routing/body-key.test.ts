@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KEY_BODY_BYTES } from '../../src/config/fields.ts';
+import { Pieces } from '../../src/core/pieces.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { BodyKey, isReadable } from '../../src/routing/body-key.ts';
 import { canonicalNumber } from '../../src/routing/json-number.ts';
@@ -316,15 +317,29 @@ body('bombs: depth, digits, exponents, zeros and escapes cost what their bytes c
 
 /** Fed in pieces; what it came to, and after how many of them. */
 function keyOf(sources: string, pieces: readonly string[], headers: readonly string[] = []) {
+  const apart: Buffer[] = [];
+  const outcome = keyIn(sources, pieces, headers, apart, piece => apart.push(piece));
+  const together = new Pieces();
+  const same = keyIn(sources, pieces, headers, together.list, piece => together.add(piece));
+  assert.equal({ ...same, pieces: outcome.pieces }, outcome, 'put together');
+  return outcome;
+}
+
+function keyIn(
+  sources: string,
+  pieces: readonly string[],
+  headers: readonly string[],
+  kept: readonly Buffer[],
+  add: (piece: Buffer) => void,
+) {
   const list = sourcesOf(sources);
   const found = new FoundKey();
   const head = { target: '/path', rawHeaders: headers, ip: '10.0.0.1', host: 'h' };
   const place = findKey(list, head.target, headers, head.ip, head.host, true, found);
   assert.is(place, IN_BODY);
   const key = new BodyKey(list, found.index, head);
-  const kept: Buffer[] = [];
   for (const piece of pieces) {
-    kept.push(Buffer.from(piece, 'latin1'));
+    add(Buffer.from(piece, 'latin1'));
     const now = key.read(kept, false, found);
     if (now !== IN_BODY) return told(now);
   }

@@ -137,7 +137,8 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
       // What it has not read yet may take it as long as an answer.
       const isLate = this.isOver && this.#overSinceMs <= nowMs - LINGER_MS;
       if (isLate || this.#overSinceMs <= idleSinceMs) this.#socket.destroy();
-    } else if (this.#streams.count === 0) {
+    } else if (this.#pieces.isLate(silentSinceMs)) this.#end(wire.ENHANCE_YOUR_CALM);
+    else if (this.#streams.count === 0) {
       if (client.isIdle(idleSinceMs, nowMs) || client.isSilent(silentSinceMs)) this.#end(wire.NO_ERROR);
     } else if (nowMs >= this.#nextLookMs) {
       this.#nextLookMs = nowMs + LOOK_MS;
@@ -264,7 +265,7 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
     if ((id & 1) === 0 || at > end || at > to) this.#end(wire.PROTOCOL_ERROR);
     else if ((flags & wire.END_HEADERS) !== 0) this.#onHead(id, isEnd, bytes, at, to);
     else {
-      this.#pieces.begin(id, isEnd);
+      this.#pieces.begin(id, isEnd, this.#source.nowMs);
       this.#pieces.add(bytes, at, to);
     }
   }
@@ -321,9 +322,10 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
     // Padding counts, and is taken at once (section 6.1).
     else if (!this.#streams.window.receive(end - start)) this.#end(wire.FLOW_CONTROL_ERROR);
     else if (stream === undefined) this.#onLate(id, isEnd, end - start);
-    else if (stream.isRemoteEnded) stream.fault(wire.STREAM_CLOSED);
-    else if (!stream.window!.receive(end - start)) stream.fault(wire.FLOW_CONTROL_ERROR);
-    else {
+    else if (stream.isRemoteEnded || !stream.window!.receive(end - start)) {
+      this.#streams.taken(null, end - start);
+      stream.fault(stream.isRemoteEnded ? wire.STREAM_CLOSED : wire.FLOW_CONTROL_ERROR);
+    } else {
       if (to - at < end - start) this.#streams.taken(stream, end - start - (to - at));
       if (at < to || isEnd) stream.received(bytes.subarray(at, to), isEnd);
       else this.#spend(this.#budgets.faults);

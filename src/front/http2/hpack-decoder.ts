@@ -14,6 +14,7 @@ import { huffmanDecoded } from './huffman.ts';
 
 /** Larger numbers mean nothing here: lengths and indexes are bounded far below. */
 const MOST = 2 ** 24;
+const NOTHING = Buffer.alloc(0);
 
 export class HpackDecoder {
   readonly #table = new DynamicTable();
@@ -25,7 +26,7 @@ export class HpackDecoder {
   bytes = 0;
   /** It had more than may be: `fields` are only some of it. */
   isTooLong = false;
-  #block: Buffer = Buffer.alloc(0);
+  #block: Buffer = NOTHING;
   #at = 0;
   #end = 0;
 
@@ -37,6 +38,14 @@ export class HpackDecoder {
   /** False: no HPACK, and nothing that follows on this connection can be read any more. */
   decode(block: Buffer, start: number, end: number): boolean {
     this.#block = block;
+    const isWell = this.#decode(start, end);
+    // Some are large.
+    this.#block = NOTHING;
+    return isWell;
+  }
+
+  #decode(start: number, end: number): boolean {
+    const block = this.#block;
     this.#at = start;
     this.#end = end;
     this.fields.length = 0;

@@ -67,6 +67,8 @@ export function readHead(list: readonly string[], isEnded: boolean, head: Http2H
         if (authority !== null) continue;
         break;
       case 'content-length':
+        // Of a tunnel, which has no body (RFC 9110 section 9.3.6).
+        if (protocol !== '') continue;
         if (!Number.isNaN(head.contentLength) || !/^\d{1,15}$/.test(value)) return false;
         head.contentLength = Number(value);
         break;

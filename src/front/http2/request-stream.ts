@@ -167,6 +167,7 @@ export class RequestStream extends Stream implements Downstream, Running {
   becomeTunnel(head: string): Duplex {
     this.isTunnel = true;
     this.#tunnel = new StreamTunnel(this);
+    if (this.isComplete) this.#tunnel.receivedEnd();
     // The handshake of RFC 6455 is between torc and the replica; here the stream is the connection (RFC 8441 section 5).
     const fields = head.slice(head.indexOf('\r\n')).replace(/\r\nsec-websocket-accept:[^\r]*/i, '');
     this.sendHead(`HTTP/1.1 200${fields}`, '', false);

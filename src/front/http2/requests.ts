@@ -80,10 +80,11 @@ export class Requests implements StreamSource {
 
   open(port: StreamPort, id: number, list: readonly string[], bytes: number, isEnded: boolean): boolean {
     const known = this.#known;
-    if (known !== null && this.#openKnown(known, port, id, list, isEnded)) return true;
+    const isLong = bytes > MAX_HEAD_BYTES;
+    if (known !== null && !isLong && this.#openKnown(known, port, id, list, isEnded)) return true;
     const head = received;
     if (!readHead(list, isEnded, head)) return false;
-    if (bytes > MAX_HEAD_BYTES) this.#refuse(port, id, isEnded, 'HEAD_TOO_LARGE');
+    if (isLong) this.#refuse(port, id, isEnded, 'HEAD_TOO_LARGE');
     else if (head.method === 'CONNECT' && head.protocol === '')
       this.#refuse(port, id, isEnded, 'CONNECT_REFUSED');
     else if (isControl(head.target, this.#shared.config.adminPaths)) {
@@ -140,6 +141,8 @@ export class Requests implements StreamSource {
     if (redirect !== null && head.host === '') fault ||= 'no host to be redirected to';
     const stream = this.#streamOf(port, id, isEnded, method, protocol, expectsContinue);
     stream.leftBytes = asked.contentLength;
+    // What comes before the answer is the tunnel's too.
+    if (protocol !== '') stream.pause();
     const address = peer.trusted ? peer.addressOf(fields) : peer.ip;
     if (redirect !== null && fault === '') stream.exchange.redirect(head, target, redirect);
     else if (fault === '' && this.#mayKnow(asked, head)) {

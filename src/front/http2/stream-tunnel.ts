@@ -11,7 +11,8 @@ export class StreamTunnel extends Duplex {
   #onDrain: (() => void) | null = null;
 
   constructor(stream: Stream) {
-    super();
+    // What waits does so in the stream, which puts small pieces together.
+    super({ readableHighWaterMark: 1 });
     this.#stream = stream;
   }
 

@@ -4,6 +4,7 @@
 // and whoever gave it is told when it has left. What a stream is for, a request's exchange or torc's own endpoints, says who
 // extends it: one object per request, because each costs something.
 
+import { Pieces } from '../../core/pieces.ts';
 import { headBlock, trailerBlock } from './answer-head.ts';
 import {
   CONTINUATION,
@@ -66,7 +67,7 @@ export abstract class Stream {
   /** Its halves end one by one: what the client still sends is wanted behind the end of the answer. */
   protected isTunnel = false;
   /** Of the request's body, came while nobody wanted it. */
-  #held: Buffer[] | null = null;
+  #held: Pieces | null = null;
   #isPaused = false;
   /** Of the answer's body, not yet in the outbox. */
   #rest: Buffer = NOTHING;
@@ -103,12 +104,13 @@ export abstract class Stream {
     this.leftBytes -= chunk.length;
     // RFC 9113 section 8.1.1.
     if (this.leftBytes < 0 || (isEnd && this.leftBytes > 0)) {
+      this.port.taken(this, chunk.length);
       this.fault(PROTOCOL_ERROR);
       return;
     }
     if (this.#isPaused) {
-      this.#held ??= [];
-      this.#held.push(Buffer.from(chunk));
+      this.#held ??= new Pieces();
+      this.#held.add(Buffer.from(chunk));
     } else if (chunk.length > 0) this.#give(chunk);
     if (isEnd) this.ended();
   }
@@ -121,7 +123,7 @@ export abstract class Stream {
     }
     this.isRemoteEnded = true;
     // Its end is for whoever wants the body.
-    if (this.#isPaused) this.#held ??= [];
+    if (this.#isPaused) this.#held ??= new Pieces();
     if (this.#held === null) this.onEnd();
     if (this.isLocalEnded) this.#close();
   }
@@ -142,8 +144,8 @@ export abstract class Stream {
 
   resume(): void {
     this.#isPaused = false;
-    const held = this.#held;
-    if (held === null) return;
+    if (this.#held === null) return;
+    const { list: held } = this.#held;
     while (held.length > 0 && !this.#isPaused && !this.isClosed) this.#give(held.shift()!);
     if (held.length > 0 || this.isClosed) return;
     this.#held = null;
@@ -311,7 +313,7 @@ export abstract class Stream {
     this.#end = null;
     const held = this.#held;
     this.#held = null;
-    if (held !== null) for (const chunk of held) this.port.taken(this, chunk.length);
+    if (held !== null) for (const chunk of held.list) this.port.taken(this, chunk.length);
     this.port.left(this);
     this.onClosed();
   }
