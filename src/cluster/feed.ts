@@ -26,8 +26,13 @@ export class Feed {
   }
 
   publish(snapshot: SnapshotMessage, config: Config): void {
-    const { lost = [], gone = [] } = this.#waiting?.snapshot ?? {};
-    const all = { ...snapshot, lost: union(lost, snapshot.lost), gone: union(gone, snapshot.gone) };
+    const { lost = [], gone = [], failing = [] } = this.#waiting?.snapshot ?? {};
+    const all = {
+      ...snapshot,
+      lost: union(lost, snapshot.lost),
+      gone: union(gone, snapshot.gone),
+      failing: union(failing, snapshot.failing),
+    };
     this.#waiting = { snapshot: this.#waiting === null ? snapshot : all, config };
     if (this.#underWay < MOST_UNDER_WAY) this.flush();
   }

@@ -42,6 +42,7 @@ export class Publisher {
       upstreams: [],
       lost: [],
       gone: [],
+      failing: [],
     };
   }
 
@@ -69,7 +70,9 @@ export class Publisher {
     const upstreamsKey = upstreams
       .map(each => `${each.slotId}=${each.replicaId} ${each.state} ${each.weight} ${each.warmUp?.untilMs}`)
       .join();
-    const losses = [...leaving].filter(each => each.loss !== null);
+    const all = [...leaving];
+    const losses = all.filter(each => each.loss !== null);
+    const failing = all.filter(each => each.how === 'drain' && each.failure !== null).map(idOf);
     const lost = losses.map(idOf);
     const gone = losses.filter(each => each.loss === 'gone').map(idOf);
     const isNewIn = (known: readonly string[]) => (replicaId: string) => !known.includes(replicaId);
@@ -80,7 +83,15 @@ export class Publisher {
     const table = tableKey === this.#tableKey ? {} : this.#newTable(slots);
     this.#tableKey = tableKey;
     this.#upstreamsKey = upstreamsKey;
-    this.snapshot = { ...this.snapshot, ...table, upstreams, lost, gone, epoch: this.snapshot.epoch + 1 };
+    this.snapshot = {
+      ...this.snapshot,
+      ...table,
+      upstreams,
+      lost,
+      gone,
+      failing,
+      epoch: this.snapshot.epoch + 1,
+    };
     return true;
   }
 

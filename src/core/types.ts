@@ -83,6 +83,8 @@ export interface SnapshotMessage {
   readonly lost: readonly string[];
   /** Those of the lost that have ended for certain: what may not be tried elsewhere and still waits there ends. */
   readonly gone: readonly string[];
+  /** Replicas that drain because something is wrong with them, told to stop by nobody: their ends are deaths. */
+  readonly failing: readonly string[];
 }
 
 /** A worker's word that an upstream misbehaves. Only a hint: the supervisor decides. */

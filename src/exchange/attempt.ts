@@ -83,8 +83,8 @@ export class Failures {
       this.#wasStale = sent;
       return 'same';
     }
-    // Behind a connection that seemed stale nobody listens any more: it was a death.
-    if ((sent && code === 'RESET') || (this.#wasStale && code === 'REFUSED'))
+    // Behind a connection that seemed stale nobody listens any more, or the one that is made ends unused: it was a death.
+    if ((sent && code === 'RESET') || (this.#wasStale && (code === 'REFUSED' || code === 'RESET')))
       this.#ended.push(failed.replica);
     this.#wasStale = false;
     if (!isWorthIt(code)) return 'end';

@@ -166,13 +166,13 @@ export class SnapshotHolder {
     return upstream;
   }
 
-  #retireOthers({ upstreams, lost, gone }: SnapshotMessage): void {
+  #retireOthers({ upstreams, lost, gone, failing }: SnapshotMessage): void {
     const staying = new Set(upstreams.map(spec => spec.replicaId));
     for (const [replicaId, upstream] of this.#upstreams) {
       if (staying.has(replicaId)) continue;
       if (gone.includes(replicaId)) upstream.cut();
       else if (lost.includes(replicaId)) upstream.destroy();
-      else upstream.retire();
+      else upstream.retire(!failing.includes(replicaId));
       upstream.whenDrained(() => {
         if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);
       });

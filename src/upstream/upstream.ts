@@ -139,11 +139,11 @@ export class Upstream implements Target {
     this.#tellDrained();
   }
 
-  /** Out of routing: lives on until the last request ended. */
-  retire(): void {
+  /** Out of routing: lives on until the last request ended. `isTold`: somebody has it stop. */
+  retire(isTold = true): void {
     if (this.#retiring) return;
     this.#retiring = true;
-    this.isLeaving = true;
+    this.isLeaving = isTold;
     if (this.inFlight > 0) return;
     this.#transport.close();
     this.#tellDrained();

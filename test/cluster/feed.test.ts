@@ -22,6 +22,7 @@ const snapshot = (epoch: number, more: Partial<SnapshotMessage> = {}): SnapshotM
   upstreams: [],
   lost: [],
   gone: [],
+  failing: [],
   ...more,
 });
 
@@ -85,7 +86,7 @@ feed(
         if (roll < 0.6) {
           const lost = random() < 0.3 ? [`r${epoch}`] : [];
           for (const id of lost) told.add(id);
-          subject.publish(snapshot(++epoch, { lost, gone: lost }), CONFIG);
+          subject.publish(snapshot(++epoch, { lost, gone: lost, failing: lost }), CONFIG);
         } else if (roll < 0.9 && answered < sent.length) {
           answered++;
           subject.applied();
@@ -98,7 +99,7 @@ feed(
         epochs,
         [...new Set(epochs)].sort((a, b) => a - b),
       );
-      for (const what of ['lost', 'gone'] as const)
+      for (const what of ['lost', 'gone', 'failing'] as const)
         assert.equal(new Set(sent.flatMap(message => message.snapshot[what])), told);
     }
   },

@@ -120,6 +120,10 @@ test('one that is asked to terminate leaves routing at once, is replaced beside,
   bench.world.kill(victim);
   await bench.pass(1_000);
   assert.equal(bench.torc.snapshot().lost, [victim.id], 'what it still had is tried elsewhere');
+  assert.equal(
+    bench.world.published.flatMap(({ failing }) => failing),
+    [],
+  );
   assert.is(bench.torc.leavingCount(), 0);
   assert.not(bench.world.containers.has(victim.id), 'its remains were cleared away');
 });
@@ -244,6 +248,8 @@ test('a refused connection and no answer to the heartbeat: replaced without wait
   torc.hint({ slot: '1', replicaId: victim.id, cause: 'refused', detail: 'connection refused', inRow: 1 });
   await bench.pass(50);
   assert.not(bench.routed().some(line => line.includes(victim.id)));
+  const failing = bench.world.published.flatMap(snapshot => snapshot.failing);
+  assert.ok(failing.includes(victim.id), 'it was not told to stop: what ended there may have killed it');
   await bench.pass(3_000);
   assert.is(bench.states()[0], '1 ready');
 });

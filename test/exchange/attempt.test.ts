@@ -66,6 +66,16 @@ attempt('after a death in its hands a request has one more try, never more', () 
     ['same', 'other', 'doubt'],
   );
   assert.is(kept.another(5, new RetryBudget(20, 50)), 'end');
+  // Nor does it matter whether the new connection was refused, or made and ended unused.
+  const unused = new Failures();
+  assert.equal(
+    [
+      verdict({ stale: true }, 5, unused),
+      verdict({ sent: false }, 5, unused),
+      verdict({ stale: true }, 5, unused),
+    ],
+    ['same', 'other', 'doubt'],
+  );
   // Nobody there at all is no death of anybody.
   const refused = new Failures();
   assert.equal(

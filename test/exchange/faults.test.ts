@@ -261,14 +261,19 @@ faults('a request that ends whoever has it takes two replicas, not all, and the 
   }
 });
 
-for (const isTold of [true, false]) {
-  const what = isTold ? 'are stopped did not die of it' : 'are dead did';
+const TWO = ['replica-1-0', 'replica-2-0'];
+const WORDS: [string, boolean, { lost?: string[]; failing?: string[] }][] = [
+  ['are stopped did not die of it', true, {}],
+  ['are dead did', false, { lost: TWO }],
+  ['drain because nobody listens there any more did', false, { failing: TWO }],
+];
+for (const [what, isTold, words] of WORDS) {
   faults(
     `two that end with a request in their hands: those that ${what}, by what is heard behind`,
     async () => {
       await withProxy([closed, closed, plain('third')], {}, async (torc, origins) => {
         const ports = origins.map(({ port }) => port);
-        const next = snapshotOf(2, ports, isTold ? {} : { lost: ['replica-1-0', 'replica-2-0'] });
+        const next = snapshotOf(2, ports, words);
         // The word comes after the second one's end: in the turn after the worker has complained of it.
         torc.hints.push = ({ slot }) => {
           if (slot === '2')

@@ -76,7 +76,15 @@ export function snapshotOf(
     rows = 8,
     lost = [],
     gone = [],
-  }: { states?: ReplicaState[]; generation?: number; rows?: number; lost?: string[]; gone?: string[] } = {},
+    failing = [],
+  }: {
+    states?: ReplicaState[];
+    generation?: number;
+    rows?: number;
+    lost?: string[];
+    gone?: string[];
+    failing?: string[];
+  } = {},
 ): SnapshotMessage {
   const row = Array.from({ length: CHOICES }, (_, index) => (index < ports.length ? index : NONE));
   const choices = new Uint16Array(Array.from({ length: rows }, () => row).flat());
@@ -98,6 +106,7 @@ export function snapshotOf(
     })),
     lost,
     gone,
+    failing,
   };
 }
 
