@@ -38,10 +38,14 @@ const replicasOf = async (torc: Torc): Promise<number[]> =>
   (await slotsOf(torc)).map(({ replica }) => Number(replica.replace('pid ', '')));
 
 /** Has torc replaced; resolves with the new one's pid as soon as it has said that. `outcome`: of the call. */
-async function replacing(torc: Torc, said: RegExp): Promise<{ pid: number; outcome: Promise<string> }> {
+async function replacing(
+  torc: Torc,
+  said: RegExp,
+  headers: Record<string, string> = { connection: 'close' },
+): Promise<{ pid: number; outcome: Promise<string> }> {
   const before = torc.lines().length;
   const outcome = torc
-    .send('POST', '/admin/replace', '', { connection: 'close' })
+    .send('POST', '/admin/replace', '', headers)
     .then(({ status, text }) => `${status} ${text}`, String);
   const since = (): Record<string, unknown>[] => torc.lines().slice(before);
   await waitFor(() => since().some(({ msg }) => said.test(String(msg))), { ...LONG, what: `${said}` });
@@ -65,6 +69,37 @@ test('replicas that are given hinder none', async () => {
     await torc.close();
     origin.close();
     origin.closeAllConnections();
+  }
+});
+
+test('during a roll-out there is none; a change of slots during one is refused, or is there afterwards', async () => {
+  const token = 'a-token-of-thirty-two-characters-or-more';
+  const torc = await startTorc({ TORC_WORKERS: '1', TORC_REPLICAS: '2', TORC_ADMIN_TOKEN: token });
+  const asked = { authorization: `Bearer ${token}`, connection: 'close' };
+  const ask = (method: string, path: string, payload: object = {}): Promise<string> =>
+    torc.send(method, path, payload, asked).then(({ status, text }) => `${status} ${text}`);
+  try {
+    const rollout = ask('POST', '/admin/rollout', { command: 'exec sleep 600' });
+    const isRunning = async (): Promise<boolean> =>
+      /"state": "running"/.test((await torc.get('/admin/rollout', asked)).text);
+    await waitFor(isRunning, { ...LONG, what: 'a roll-out' });
+    assert.match(await ask('POST', '/admin/replace'), /^409 .*a roll-out of exec sleep 600 is under way/s);
+    await ask('DELETE', '/admin/rollout');
+    await rollout;
+    let count = 2;
+    for (const moment of MOMENTS) {
+      const { outcome } = await replacing(torc, moment, asked);
+      const added = await ask('POST', '/add', { n: 1 });
+      const replaced = await outcome;
+      if (added.startsWith('200')) count++;
+      else assert.match(added, /^503 .*another torc/s);
+      // One that began while the new one read its settings hinders it.
+      assert.match(replaced, /^200 |^500 .*slots are being changed/s);
+      const now = JSON.parse((await torc.get('/rep', asked)).text) as { message: { N: number } };
+      assert.is(now.message.N, count);
+    }
+  } finally {
+    await torc.close();
   }
 });
 
