@@ -9,6 +9,10 @@ export const ASK_EVERY_MS = 250;
 const LATE_MS = 80;
 /** With the rounds' own lateness an end comes within 2 s of the last sign of life. */
 const MOST_UNANSWERED = 5;
+/** From here on its CPU time is looked at (cpu-time.ts). */
+export const DOUBTED = 2;
+/** Of one that is not let run: whatever is the matter, its connections have waited for 10 s then. */
+const MOST_UNANSWERED_STARVED = 40;
 /** Loading the code takes a second on a busy machine; a worker that does not listen after this will never. */
 const START_TIMEOUT_MS = 30_000;
 
@@ -18,13 +22,19 @@ export interface Life {
   readonly ageMs: number;
   /** Questions since its last answer, those of late rounds left out. */
   readonly unanswered: number;
+  /** Nobody lets it run. */
+  readonly isStarved: () => boolean;
 }
 
 export const isLate = (sinceLastRoundMs: number): boolean => sinceLastRoundMs > ASK_EVERY_MS + LATE_MS;
 
 /** Why it is taken for hung, or null. */
-export function hangOf({ listening, ageMs, unanswered }: Life, sinceLastRoundMs: number): string | null {
+export function hangOf(
+  { listening, ageMs, unanswered, isStarved }: Life,
+  sinceLastRoundMs: number,
+): string | null {
   if (isLate(sinceLastRoundMs)) return null;
   if (!listening) return ageMs > START_TIMEOUT_MS ? `does not listen after ${START_TIMEOUT_MS} ms` : null;
-  return unanswered >= MOST_UNANSWERED ? `no sign of life for ${unanswered * ASK_EVERY_MS} ms` : null;
+  if (unanswered < MOST_UNANSWERED || (unanswered < MOST_UNANSWERED_STARVED && isStarved())) return null;
+  return `no sign of life for ${unanswered * ASK_EVERY_MS} ms`;
 }

@@ -13,10 +13,11 @@ import type { ToPrimary, ToWorker, WorkerRing } from '../core/messages.ts';
 import type { SnapshotMessage, SuspectHint, VitalSigns } from '../core/types.ts';
 import { type CountersDelta, sumsBySlot } from '../routing/counters.ts';
 import type { HotKeysReport } from '../routing/hot-keys.ts';
+import { type CpuTime, cpuTimeOf, isStarved } from './cpu-time.ts';
 import { Feed } from './feed.ts';
 import { ForkBackoff } from './fork-backoff.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
-import { ASK_EVERY_MS, hangOf, isLate } from './liveness.ts';
+import { ASK_EVERY_MS, DOUBTED, hangOf, isLate } from './liveness.ts';
 import { Seats, type Sitter } from './seats.ts';
 import type { ListeningSockets } from './sockets.ts';
 import { forkWorker, forWorkers } from './worker-process.ts';
@@ -54,6 +55,8 @@ interface Member extends Sitter {
   listening: boolean;
   /** liveness.ts. */
   unanswered: number;
+  /** When it was first doubted. */
+  cpuTime: CpuTime | null;
   /** Why it was ended as hung. */
   hang: string | null;
   /** Requests in flight per slot, as of the last collection. */
@@ -224,6 +227,7 @@ export class Workers implements DataPlane {
       applied: { epoch: -1, checksum: 0 },
       listening: false,
       unanswered: 0,
+      cpuTime: null,
       hang: null,
       inFlight: new Map(),
       tunnels: new Map(),
@@ -256,7 +260,10 @@ export class Workers implements DataPlane {
       const sinceMs = nowMs - this.#askedMs;
       this.#askedMs = nowMs;
       for (const member of this.#members.values()) {
-        member.hang ??= hangOf({ ...member, ageMs: nowMs - member.bornMs }, sinceMs);
+        const { pid = 0 } = member.process;
+        if (member.unanswered === DOUBTED) member.cpuTime = cpuTimeOf(pid);
+        const isStarvedNow = (): boolean => isStarved(member.cpuTime, cpuTimeOf(pid));
+        member.hang ??= hangOf({ ...member, ageMs: nowMs - member.bornMs, isStarved: isStarvedNow }, sinceMs);
         if (member.hang !== null) {
           member.process.kill('SIGKILL'); // the only signal that a stopped process hears
           continue;

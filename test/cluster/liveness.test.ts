@@ -1,8 +1,11 @@
 // When a worker is taken for hung: a table; then a real one is stopped, and its share of new connections with it.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { cpuTimeOf, isStarved } from '../../src/cluster/cpu-time.ts';
 import { ASK_EVERY_MS, hangOf } from '../../src/cluster/liveness.ts';
 import { startTorc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
@@ -12,17 +15,51 @@ const test = suite('liveness of workers');
 test('who is hung, and when nobody is judged', () => {
   const onTime = ASK_EVERY_MS + 5;
   const late = ASK_EVERY_MS + 400;
-  const rows: [string, boolean, number, number, number, boolean][] = [
+  const rows: [string, boolean, number, number, number, boolean, boolean?][] = [
     ['answers', true, 60_000, 0, onTime, false],
     ['missed four', true, 60_000, 4, onTime, false],
     ['missed five', true, 60_000, 5, onTime, true],
+    ['missed five, but nobody lets it run', true, 60_000, 5, onTime, false, true],
+    ['missed 39, and nobody lets it run', true, 60_000, 39, onTime, false, true],
+    ['missed 40, whoever is to blame', true, 60_000, 40, onTime, true, true],
     ['missed many, but we were late', true, 60_000, 50, late, false],
     ['starts, and does not answer yet', false, 5_000, 20, onTime, false],
     ['never came to listen', false, 31_000, 0, onTime, true],
     ['never came to listen, but we were late', false, 31_000, 0, late, false],
   ];
-  for (const [what, listening, ageMs, unanswered, sinceMs, hung] of rows)
-    assert.is(hangOf({ listening, ageMs, unanswered }, sinceMs) !== null, hung, what);
+  for (const [what, listening, ageMs, unanswered, sinceMs, hung, starved = false] of rows) {
+    const life = { listening, ageMs, unanswered, isStarved: () => starved };
+    assert.is(hangOf(life, sinceMs) !== null, hung, what);
+  }
+});
+
+test('who is not let run, and who had his chance', () => {
+  const before = { usedMs: 1_000, isRunnable: true };
+  const rows: [string, Parameters<typeof isStarved>, boolean][] = [
+    ['runnable, and had next to nothing', [before, { usedMs: 1_040, isRunnable: true }], true],
+    ['it spins', [before, { usedMs: 1_700, isRunnable: true }], false],
+    ['it is stopped, or waits', [before, { usedMs: 1_000, isRunnable: false }], false],
+    ['nothing is known', [null, null], false],
+  ];
+  for (const [what, args, expected] of rows) assert.is(isStarved(...args), expected, what);
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('CPU time as the kernel counts it', async () => {
+  const child = spawn(process.execPath, ['-e', 'for (;;);']);
+  try {
+    const used = (): number => cpuTimeOf(child.pid!)?.usedMs ?? 0;
+    await waitFor(() => used() > 300, { timeoutMs: 60_000, what: 'one that spins to have had some' });
+    await waitFor(() => cpuTimeOf(child.pid!)?.isRunnable === true, { timeoutMs: 60_000, what: 'R' });
+    child.kill('SIGSTOP');
+    await waitFor(() => cpuTimeOf(child.pid!)?.isRunnable === false, { timeoutMs: 60_000, what: 'T' });
+    const stoppedMs = used();
+    assert.ok(stoppedMs > 300);
+  } finally {
+    child.kill('SIGKILL');
+  }
+  await once(child, 'close');
+  assert.is(cpuTimeOf(child.pid!), null);
 });
 
 /** The status of a GET on a connection of its own; 0 when that was reset before it was answered. */
