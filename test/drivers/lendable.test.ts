@@ -1,0 +1,46 @@
+// A driver that was lent and is taken back while its engine is away: it is asked until it is there, and whoever lent it hears once
+// why it takes so long.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Driver, DriverEvent } from '../../src/control/driver.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { lendable } from '../../src/drivers/lendable.ts';
+
+const test = suite('lendable');
+/** Nobody waits. */
+const clock: Clock = { ...systemClock, after: (_, then) => systemClock.after(0, then) };
+
+test('an engine that is away is asked until it is there', async () => {
+  const calls: string[] = [];
+  let isAway = false;
+  const real = {
+    creates: true,
+    open: async () => {
+      calls.push('open');
+      if (isAway && calls.length < 6) throw new Error('away');
+    },
+    close: async () => void calls.push('close'),
+    list: async () => [],
+  } as unknown as Driver;
+  const told: string[] = [];
+  const events: DriverEvent[] = [];
+  const lent = lendable(real, { atFirst: 'ours', clock, onRefused: ({ message }) => told.push(message) });
+  await lent.driver.open(event => events.push(event));
+  await lent.lend();
+  await lent.driver.list().then(
+    () => assert.unreachable('another has it'),
+    error => assert.match(String(error), /takes over/),
+  );
+  isAway = true;
+  await lent.take();
+  assert.equal(calls, ['open', 'close', 'open', 'close', 'open', 'close', 'open']);
+  assert.equal(told, ['away']);
+  assert.equal(
+    events.map(({ kind }) => kind),
+    ['resync'],
+  );
+  assert.equal(await lent.driver.list(), []);
+});
+
+test.run();
