@@ -23,6 +23,8 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 const TOKEN = 'soaked-for-hours-and-hours';
 const MOST_TRIES = 5;
 const WORKERS = 2;
+/** A replacement is under way, or a change that began behind it, for which it is broken off. */
+const BESIDE = /another torc|what it needs cannot be given up/;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -124,8 +126,8 @@ export class SoakedTorc {
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
     });
     const text = await response.text();
-    const isBeside = response.status === 409 || (response.status === 503 && text.includes('another torc'));
-    if (isBeside) throw new Cut(`${method} ${path}: ${text}`);
+    if (response.status === 409 || (!response.ok && BESIDE.test(text)))
+      throw new Cut(`${method} ${path}: ${text}`);
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
     return JSON.parse(text) as Record<string, unknown>;
   }
