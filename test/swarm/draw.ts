@@ -1,6 +1,6 @@
 // The picture of what several torcs saw: a panel per fault, a bar per torc, in a colour per set of ready slots, so that equal
 // colours one below the other say that they saw the same; below, when they did not. Colours: Okabe and Ito, "Color
-// Universal Design" (2008), told apart by everybody.
+// Universal Design" (2008), told apart by everybody, and four more for what is seen last.
 
 export interface Seen {
   readonly atMs: number;
@@ -29,6 +29,7 @@ const STYLE = `
   .axis { stroke: #1f2328; stroke-opacity: .35 }
   .mark { stroke: #1f2328; stroke-dasharray: 4 3 }
   .v0 { fill: #0072b2 } .v1 { fill: #e69f00 } .v2 { fill: #009e73 } .v3 { fill: #cc79a7 } .v4 { fill: #56b4e9 } .v5 { fill: #f0e442 }
+  .v6 { fill: #999999 } .v7 { fill: #8c6d31 } .v8 { fill: #7b5ea7 } .v9 { fill: #a3c586 }
   .none { fill: #1f2328; fill-opacity: .12 } .differ { fill: #d55e00 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 }
@@ -97,7 +98,7 @@ function coloursOf(seen: readonly Seen[], fromMs: number, endMs: number): Readon
   const sorted = [...seen].sort((a, b) => a.atMs - b.atMs);
   const before = sorted.findLast(({ atMs }) => atMs <= fromMs);
   for (const { atMs, view } of [...(before ? [before] : []), ...sorted.filter(({ atMs }) => atMs > fromMs)])
-    if (atMs < endMs && view !== '' && !colours.has(view)) colours.set(view, `v${colours.size % 6}`);
+    if (atMs < endMs && view !== '' && !colours.has(view)) colours.set(view, `v${colours.size % 10}`);
   return colours;
 }
 

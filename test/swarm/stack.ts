@@ -173,7 +173,8 @@ class Watch {
   #hear(node: number, { atMs, slot, replicaId, from, to }: Change): void {
     const ready = this.#ready.get(node);
     if (ready === undefined || slot === undefined) return;
-    if (to === 'ready') ready.set(idOf(replicaId), slot);
+    // A successor that is proven beside the one it replaces.
+    if (to === 'ready') ready.set(idOf(replicaId), slot.replace(/^next-/, ''));
     else if (from === 'ready') ready.delete(idOf(replicaId));
     this.#note(node, atMs);
   }
@@ -443,14 +444,16 @@ try {
   process.stdout.write(
     `deployed: three torcs serve after ${seconds(Date.now() - deployedMs)}, digests ${digests.join(' ')}\n`,
   );
-  for (let round = 0; round < rounds; round++)
+  for (let round = 0; round < rounds; round++) {
     for (const name of Object.keys(steps))
       if (wanted.length === 0 || wanted.includes(name))
         await run(name).catch(error => {
           process.exitCode = 1;
           process.stdout.write(`${name}: ${(error as Error).message}\n`);
         });
-  writeFileSync(picture, stackSvg(panels.slice(0, Object.keys(steps).length)));
+    // The first round's.
+    writeFileSync(picture, stackSvg(panels.slice(0, Object.keys(steps).length)));
+  }
 } catch (error) {
   process.exitCode = 1;
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
