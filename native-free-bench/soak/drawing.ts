@@ -67,7 +67,8 @@ export function soakSvg(
       type: index === 0 ? 'category' : 'value',
       gridIndex: index,
       ...(index === 0 ? { data: kinds } : { min: 0, splitNumber: 3 }),
-      axisLabel: { fontSize: 10, color: INK },
+      // Every kind has its name, however narrow the rows.
+      axisLabel: { fontSize: 10, color: INK, ...(index === 0 ? { interval: 0 } : {}) },
       splitLine: { lineStyle: { color: '#e5e7eb' } },
     })),
     series: [
