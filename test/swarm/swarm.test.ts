@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { docker, ensureBundledImage } from '../support/engine.ts';
 import { temporaryState } from '../support/state.ts';
 import {
+  ask,
   type LabTorc,
   type LoadReport,
   lab,
@@ -40,6 +41,7 @@ swarm.run();
 
 function define(test: Test): void {
   let torc: LabTorc;
+  let second: LabTorc | undefined;
   let places: ReadonlyMap<number, string>;
 
   if (labScript !== '') {
@@ -60,6 +62,7 @@ function define(test: Test): void {
       });
     });
     swarm.after(async () => {
+      await second?.close();
       await torc?.close();
       await lab('down');
       await docker.getImage(NEXT).remove();
@@ -79,8 +82,8 @@ function define(test: Test): void {
     );
 
   /** Nothing that may be repeated is lost meanwhile. */
-  async function underLoad(work: () => Promise<void>): Promise<void> {
-    const load = startLabLoad(torc.socket);
+  async function underLoad(work: () => Promise<void>, by = torc): Promise<void> {
+    const load = startLabLoad(by.socket);
     let report: LoadReport;
     try {
       await work();
@@ -152,8 +155,48 @@ function define(test: Test): void {
     assert.equal(await placesOf(torc.socket, KEYS), places);
   });
 
-  test('at exit the service that torc made goes', async () => {
+  const digestOf = async (of: LabTorc): Promise<string> =>
+    (JSON.parse((await of.control('GET', '/admin/ring')).text) as { digest: string }).digest;
+
+  test('a second torc takes the service, routes alike, and is replaced by a third under load', async () => {
+    second = await startLabTorc({
+      DOCKER_HOST: `unix://${await lab('socket', '1')}`,
+      TORC_SERVICE: 'web',
+      TORC_HEARTBEAT_TIMEOUT_MS: '1000',
+    });
+    await waitFor(async () => (await digestOf(second!)) === (await digestOf(torc)), {
+      timeoutMs: 30_000,
+      what: 'one digest',
+    });
+    assert.equal(await placesOf(second.socket, KEYS), places);
+    await underLoad(async () => {
+      const replaced = await second!.control('POST', '/admin/replace');
+      assert.is(replaced.status, 200, replaced.text);
+    }, second);
+    assert.is(await digestOf(second), await digestOf(torc));
+    assert.equal(await placesOf(second.socket, KEYS), places);
+  });
+
+  test('the second one ends: the service stays, for it is not its own', async () => {
+    await second!.close();
+    second = await startLabTorc({
+      DOCKER_HOST: `unix://${await lab('socket', '1')}`,
+      TORC_SERVICE: 'web',
+      TORC_HEARTBEAT_TIMEOUT_MS: '1000',
+    });
+    assert.equal(await placesOf(second.socket, KEYS), places);
+  });
+
+  test('at exit the service that torc made goes, and the other torc says why it has nobody', async () => {
     await torc.close();
     assert.is(await onNode(1, 'service', 'ls', '-q'), '');
+    await waitFor(() => second!.output().includes('there is no service web any more'), {
+      timeoutMs: 30_000,
+      what: 'why',
+    });
+    await waitFor(async () => (await ask(second!.socket, 'GET', '/request?request_id=1')).status === 503, {
+      timeoutMs: 30_000,
+      what: '503',
+    });
   });
 }
