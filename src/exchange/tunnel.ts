@@ -65,8 +65,8 @@ export class Tunnel {
     from.pipe(to);
     from.on('error', () => to.destroy());
     from.on('close', () => {
-      // After a proper end `pipe` has ended the other side; anything else is passed on as a cut.
-      if (!from.readableEnded) to.destroy();
+      // After a proper end of both directions `pipe` has ended the other side; anything else is passed on as a cut.
+      if (!from.readableEnded || !from.writableFinished) to.destroy();
       if (--this.#open === 0) this.#onEnd();
     });
   }

@@ -30,6 +30,7 @@ import {
 } from '../support/http2.ts';
 import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { errorCount, startProxy, type TestProxy } from '../support/proxy.ts';
+import { waitFor } from '../support/wait.ts';
 
 const NO_ERROR = 0;
 const PROTOCOL_ERROR = 1;
@@ -416,6 +417,26 @@ rules('a tunnel is given what came before it was there, and its end', async () =
   client.close();
   await tunnels.close();
   echo.close();
+});
+
+rules('a tunnel whose client ended its half and then left ends for its replica too', async () => {
+  const deaf = createServer({ allowHalfOpen: true }, socket => {
+    socket.on('error', () => {});
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n'),
+    );
+  });
+  await new Promise<void>(resolve => deaf.listen(0, '127.0.0.1', resolve));
+  const tunnels = await startProxy([(deaf.address() as AddressInfo).port]);
+  const client = await frameClient(tunnels.port);
+  client.send(ended(1, [...asking([[':method', 'CONNECT']]), [':protocol', 'a']]));
+  await client.sees(({ type }) => type === HEADERS, 'the tunnel');
+  client.close();
+  const isOver = (): boolean =>
+    tunnels.counters.collect(false, null).slots.every(({ inFlight }) => inFlight === 0);
+  await waitFor(isOver, { timeoutMs: 5000, what: "the tunnel's end" });
+  await tunnels.close();
+  deaf.close();
 });
 
 rules('streams that wait for the window of the connection take turns', async () => {
