@@ -41,15 +41,22 @@ const BEGUN = /^(?:post|upload|slow reader|tunnel|HTTP\/2 post|abort)$/;
 /** How that looks. */
 const ENDED =
   /^(?:50[24] |answer cut|tunnel cut|closed before the tunnel|50[24] instead|reset 2 |ECONNRESET|EPIPE)/;
+/** Whoever may have killed two replicas is sent to no third one (docs/healing.md). */
+const TWICE = /^502 the replica closed/;
+const MOST_DEATHS = 2;
 /** A client that has a connection learns of its end behind what it does just now, and may ask once more there. */
 const NOTICED_MS = 500;
 const NEW_CONNECTION = /^(?:new connection|upload|slow reader|abort|tunnel)$/;
 /** The kernel closes what a worker had. */
 const RESET = /^(?:ECONNRESET|EPIPE|answer cut|tunnel cut|closed before the tunnel|reset |socket hang up)/;
 
-export function isByContract({ kind, cause, beganMs, endedMs }: Loss, troubles: readonly Trouble[]): boolean {
+export function isByContract({ kind, cause, beganMs, endedMs }: Loss, all: readonly Trouble[]): boolean {
+  const troubles = all.filter(
+    ({ fromMs, untilMs }) => endedMs >= fromMs - SLACK_MS && beganMs <= untilMs + SLACK_MS,
+  );
+  const deaths = troubles.filter(trouble => trouble.kind === 'kill' || trouble.kind === 'hang');
+  if (TWICE.test(cause) && deaths.length >= MOST_DEATHS) return true;
   return troubles.some(trouble => {
-    if (endedMs < trouble.fromMs - SLACK_MS || beganMs > trouble.untilMs + SLACK_MS) return false;
     switch (trouble.kind) {
       case 'kill':
       case 'hang':

@@ -30,7 +30,7 @@ const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([!-~]+) HTTP/1\\.([01])$`);
 const LOOSE_REQUEST_LINE = new RegExp(`^(${TOKEN}) +([!-~]+) +HTTP/1\\.(\\d)$`);
 const STATUS_LINE = /^HTTP\/1\.(\d) (\d{3})(?: [\t -~\x80-\xff]*)?$/;
 const FIELD = new RegExp(`^(${TOKEN}):([\\t -~\\x80-\\xff]*)$`);
-const CHUNK_LINE = /^0*([0-9a-fA-F]{1,13})[\t ]*(?:;[\t -~\x80-\xff]*)?$/;
+const CHUNK_LINE = /^0*([0-9a-fA-F]{1,16})[\t ]*(?:;[\t -~\x80-\xff]*)?$/;
 
 export const valuesOf = (head: Head, name: string): string[] =>
   head.fields.filter(([field]) => field === name).map(([, value]) => value);
