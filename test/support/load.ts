@@ -2,12 +2,7 @@
 // POST that had begun when its replica died may have done its work there, so torc must not send it again (RFC 9110
 // section 9.2.2) and says 502; every other request may be repeated, and losing one of those is a fault of torc's.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { waitFor } from './wait.ts';
-
-const program = join(import.meta.dirname, 'clients.ts');
+import { type ClientProcess, startClients } from './client-process.ts';
 
 /** Width of a point of the timeline. */
 export const BUCKET_MS = 100;
@@ -32,36 +27,10 @@ export interface LoadReport {
 /** Answers between two marks of life. */
 export const MARK_EVERY = 200;
 
-export interface Load {
-  /** Resolves when MARK_EVERY answers at least have come since the call. */
-  flows(): Promise<void>;
-  /** Lets every request end; the report of all of them. */
-  stop(): Promise<LoadReport>;
-}
+export type Load = ClientProcess<LoadReport>;
 
-export function startLoad(url: string, connections: number, protocol: '' | 'h2' = ''): Load {
-  const child = spawn(process.execPath, [program, url, String(connections), protocol], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  const closed = once(child, 'close');
-  const markCount = (): number => text.split('\n').length;
-  return {
-    flows: async () => {
-      const before = markCount();
-      // The next mark may be of answers before the call.
-      await waitFor(() => markCount() >= before + 2, { timeoutMs: 60_000, what: 'answers under load' });
-    },
-    stop: async () => {
-      child.stdin.end();
-      await closed;
-      return JSON.parse(text.trim().split('\n').at(-1)!) as LoadReport;
-    },
-  };
-}
+export const startLoad = (url: string, connections: number, protocol: '' | 'h2' = ''): Load =>
+  startClients('clients.ts', url, String(connections), protocol);
 
 /** What torc answers to a POST whose sending had begun when its replica was lost. */
 const BEGUN = '502 the replica closed the connection before it answered';
