@@ -26,7 +26,7 @@ engineSuite('in front of a service', network, test => {
       names.add(((await response.json()) as { server_id: string }).server_id);
     }
     assert.is(names.size, 3);
-    const look = await run('exec', balancer, 'sh', '-c', 'id -u; ls /var/run/docker.sock');
+    const look = await run('exec', balancer, 'sh', '-c', 'id -u; ls /var/run/docker.sock 2>&1');
     assert.match(look.output, /^1000\n.*No such file/s);
   });
 
