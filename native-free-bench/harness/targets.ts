@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/torc.ts';
 import { familyOf } from './cpu.ts';
+import { haproxyConfig } from './haproxy.ts';
 
 export interface Target {
   readonly name: string;
@@ -185,27 +186,8 @@ const haproxy: TargetKind = {
   async start(replicaPorts, workers = 1, pem) {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
-    const servers = replicaPorts.map((replica, i) => `  server s${i + 1} 127.0.0.1:${replica}`).join('\n');
-    const tls = pem ? ` ssl crt ${pemOf(folder, pem)} alpn h2,http/1.1` : '';
-    const config = `global
-  nbthread ${workers}
-  maxconn 10100
-  no strict-limits
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 60s
-  timeout server 30s
-  option forwardfor
-frontend f
-  bind 127.0.0.1:${port}${tls}
-  default_backend b
-backend b
-  balance url_param request_id
-  hash-type consistent
-  http-reuse always
-${servers}
-`;
+    const listenWords = pem ? ` ssl crt ${pemOf(folder, pem)} alpn h2,http/1.1` : '';
+    const config = haproxyConfig({ port, replicaPorts, threads: workers, listenWords });
     writeFileSync(join(folder, 'haproxy.cfg'), config);
     const cleanUp = (): void => rmSync(folder, { recursive: true, force: true });
     return launch(

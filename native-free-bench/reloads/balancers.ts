@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '../../test/support/torc.ts';
 import { waitFor } from '../../test/support/wait.ts';
+import { haproxyConfig } from '../harness/haproxy.ts';
 import { onPath } from '../harness/targets.ts';
 
 const run = promisify(execFile);
@@ -117,26 +118,8 @@ const haproxy: BalancerKind = {
   canRun: () => onPath('haproxy'),
   async start(replicaPorts) {
     const { port, child, stop } = await launch('haproxy', (port, folder) => {
-      const servers = replicaPorts.map((replica, i) => `  server s${i + 1} 127.0.0.1:${replica}`).join('\n');
-      const config = `global
-  nbthread 2
-  maxconn 10100
-  no strict-limits
-  stats socket ${folder}/socket mode 600 level admin expose-fd listeners
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 60s
-  timeout server 30s
-frontend f
-  bind 127.0.0.1:${port}
-  default_backend b
-backend b
-  balance url_param request_id
-  hash-type consistent
-  http-reuse always
-${servers}
-`;
+      const global = [`stats socket ${folder}/socket mode 600 level admin expose-fd listeners`];
+      const config = haproxyConfig({ port, replicaPorts, threads: 2, global });
       writeFileSync(join(folder, 'haproxy.cfg'), config);
       return { args: ['-W', '-q', '-db', '-f', join(folder, 'haproxy.cfg')] };
     });

@@ -5,9 +5,10 @@
 // standard input does, after every request has.
 
 import { Agent, type ClientRequest, request } from 'node:http';
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { seededRandom } from '../../src/core/random.ts';
+import { Http2Sessions } from '../../test/support/http2-sessions.ts';
 import type { Loss, Tally } from './accounts.ts';
 
 const [url = '', seed = '1'] = process.argv.slice(2);
@@ -147,19 +148,11 @@ function tunnel(): Promise<End> {
   });
 }
 
-const sessions: ClientHttp2Session[] = [];
-function sessionOf(index: number): ClientHttp2Session {
-  const open = sessions[index];
-  if (open !== undefined && !open.closed && !open.destroyed) return open;
-  const session = connect(url);
-  session.on('error', () => {});
-  sessions[index] = session;
-  return session;
-}
+const sessions = new Http2Sessions(url);
 
 function stream(index: number, method: 'GET' | 'POST'): Promise<End> {
   return new Promise(resolve => {
-    const session = sessionOf(index % SESSIONS);
+    const session = sessions.at(index % SESSIONS);
     const path = `/echo?request_id=${among(1e6)}`;
     const asked = session.request({ ':method': method, ':path': path }, { endStream: method === 'GET' });
     let status = 0;

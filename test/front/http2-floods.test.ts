@@ -6,10 +6,13 @@ import * as assert from 'uvu/assert';
 import {
   ACK,
   block,
+  CANCEL,
   CONTINUATION,
   DATA,
   END_HEADERS,
   END_STREAM,
+  ENHANCE_YOUR_CALM,
+  FLOW_CONTROL_ERROR,
   frame,
   frameClient,
   GET,
@@ -17,8 +20,11 @@ import {
   getFrame,
   HEADERS,
   http2Client,
+  NO_ERROR,
   PING,
   PRIORITY,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
   RST_STREAM,
   SETTINGS,
   setting,
@@ -30,12 +36,6 @@ import { errorCount, startProxy, type TestProxy } from '../support/proxy.ts';
 import { get, rawClient } from '../support/raw.ts';
 import { waitFor } from '../support/wait.ts';
 
-const NO_ERROR = 0;
-const PROTOCOL_ERROR = 1;
-const FLOW_CONTROL_ERROR = 3;
-const REFUSED_STREAM = 7;
-const CANCEL = 8;
-const CALM = 11;
 const INITIAL_WINDOW_SIZE = 4;
 const MOST_MB = 64;
 
@@ -73,7 +73,7 @@ const table: Record<string, Flood> = {
     frames: times(3000, index =>
       Buffer.concat([getFrame(idOf(index)), frame(RST_STREAM, 0, idOf(index), uint32(CANCEL))]),
     ),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
     reach: 200,
   },
   'streams that torc is made to reset (CVE-2025-8671)': {
@@ -87,32 +87,38 @@ const table: Record<string, Flood> = {
       frame(HEADERS, END_STREAM, 1, block(GET)),
       ...times(10_000, () => frame(CONTINUATION, 0, 1, block([['a', 'b']]))),
     ],
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
   'a head of empty pieces': {
     frames: [frame(HEADERS, END_STREAM, 1, block(GET)), ...times(10_000, () => frame(CONTINUATION, 0, 1))],
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
-  'settings (CVE-2019-9515)': { frames: times(5000, () => frame(SETTINGS, 0, 0)), code: CALM },
+  'settings (CVE-2019-9515)': { frames: times(5000, () => frame(SETTINGS, 0, 0)), code: ENHANCE_YOUR_CALM },
   'settings with a thousand entries': {
     frames: times(10, () => frame(SETTINGS, 0, 0, Buffer.concat(times(1000, () => setting(3, 100))))),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
-  'pings (CVE-2019-9512)': { frames: times(5000, () => frame(PING, 0, 0, Buffer.alloc(8))), code: CALM },
+  'pings (CVE-2019-9512)': {
+    frames: times(5000, () => frame(PING, 0, 0, Buffer.alloc(8))),
+    code: ENHANCE_YOUR_CALM,
+  },
   'answers to pings that nobody sent': {
     frames: times(5000, () => frame(PING, ACK, 0, Buffer.alloc(8))),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
   'empty frames of a body (CVE-2019-9518)': {
     frames: [opened, ...times(5000, () => frame(DATA, 0, 1))],
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
     reach: 1,
   },
   'priorities (CVE-2019-9513)': {
     frames: times(100_000, index => frame(PRIORITY, 0, idOf(index % 1000), Buffer.from([0, 0, 0, 0, 1]))),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
-  'frames that nobody knows': { frames: times(50_000, () => frame(77, 0, 0, Buffer.alloc(8))), code: CALM },
+  'frames that nobody knows': {
+    frames: times(50_000, () => frame(77, 0, 0, Buffer.alloc(8))),
+    code: ENHANCE_YOUR_CALM,
+  },
   'windows beyond their bound': {
     frames: times(10, () => frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1))),
     code: FLOW_CONTROL_ERROR,
@@ -121,12 +127,12 @@ const table: Record<string, Flood> = {
     frames: times(1000, index =>
       frame(HEADERS, END_HEADERS | END_STREAM, idOf(index), block(withPath('/hold'))),
     ),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
     reach: 128,
   },
   'heads that are malformed': {
     frames: times(500, index => getFrame(idOf(index), [['Upper-Case', 'x']])),
-    code: CALM,
+    code: ENHANCE_YOUR_CALM,
   },
 };
 
@@ -162,7 +168,7 @@ floods(
     const bomb = Buffer.concat([block(GET), kept, Buffer.alloc(12_000, 0xbe)]);
     client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, bomb), getFrame(3));
     const reset = await client.sees(({ type, id }) => type === RST_STREAM && id === 1, 'a reset');
-    assert.is(reset.payload.readUInt32BE(0), CALM);
+    assert.is(reset.payload.readUInt32BE(0), ENHANCE_YOUR_CALM);
     await client.sees(({ type, id }) => type === HEADERS && id === 3, 'an answer');
     client.close();
     assert.is(origin.requests.length, 1);
@@ -175,7 +181,7 @@ floods('an answer whose window is opened byte by byte (CVE-2019-9511) ends the c
   client.send(getFrame(1));
   await client.sees(({ type }) => type === HEADERS, 'the head of the answer');
   client.send(...times(20_000, () => frame(WINDOW_UPDATE, 0, 1, uint32(1))));
-  assert.is(await client.goaway(), CALM);
+  assert.is(await client.goaway(), ENHANCE_YOUR_CALM);
 });
 
 floods('long heads get a 431, in as many pieces as are taken', async () => {
@@ -212,7 +218,7 @@ floods(
     const slow = await startProxy([origin.port], { HEADER_TIMEOUT_MS: '300' });
     const client = await frameClient(slow.port);
     client.send(getFrame(1), frame(HEADERS, END_STREAM, 3, block(GET).subarray(0, 9)));
-    assert.is(await client.goaway(), CALM);
+    assert.is(await client.goaway(), ENHANCE_YOUR_CALM);
     await slow.close();
   },
 );

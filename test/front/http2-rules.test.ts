@@ -7,10 +7,14 @@ import * as assert from 'uvu/assert';
 import {
   ACK,
   block,
+  CANCEL,
+  COMPRESSION_ERROR,
   CONTINUATION,
   DATA,
   END_HEADERS,
   END_STREAM,
+  FLOW_CONTROL_ERROR,
+  FRAME_SIZE_ERROR,
   type Frame,
   type FrameClient,
   frame,
@@ -19,11 +23,14 @@ import {
   GOAWAY,
   getFrame,
   HEADERS,
+  NO_ERROR,
   PING,
   PREFACE,
   PRIORITY,
+  PROTOCOL_ERROR,
   RST_STREAM,
   SETTINGS,
+  STREAM_CLOSED,
   setting,
   uint32,
   WINDOW_UPDATE,
@@ -32,13 +39,6 @@ import { type Origin, plain, rawOrigin } from '../support/origin.ts';
 import { errorCount, startProxy, type TestProxy } from '../support/proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
-const NO_ERROR = 0;
-const PROTOCOL_ERROR = 1;
-const FLOW_CONTROL_ERROR = 3;
-const STREAM_CLOSED = 5;
-const FRAME_SIZE_ERROR = 6;
-const CANCEL = 8;
-const COMPRESSION_ERROR = 9;
 const PUSH_PROMISE = 5;
 const PADDED = 8;
 const HAS_PRIORITY = 0x20;

@@ -6,7 +6,7 @@
 // with its cause, in the words of torc's own answer where there is one.
 
 import { Agent, request } from 'node:http';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { Http2Sessions } from './http2-sessions.ts';
 import { BUCKET_MS, isBegun, type LoadReport, type Loss, MARK_EVERY } from './load.ts';
 
 const [url = '', connections = '64', protocol = ''] = process.argv.slice(2);
@@ -97,20 +97,11 @@ function askConnection(
 }
 
 const SESSIONS = 4;
-const sessions: ClientHttp2Session[] = [];
-
-function sessionOf(index: number): ClientHttp2Session {
-  const open = sessions[index];
-  if (open !== undefined && !open.closed && !open.destroyed) return open;
-  const session = connect(url);
-  session.on('error', () => {});
-  sessions[index] = session;
-  return session;
-}
+const sessions = new Http2Sessions(url);
 
 function askStream(index: number, headers: Record<string, string>, ended: Ended): void {
   const isPost = headers[':method'] === 'POST';
-  const stream = sessionOf(index).request(headers, { endStream: !isPost });
+  const stream = sessions.at(index).request(headers, { endStream: !isPost });
   let answer: Record<string, unknown> = {};
   let text = '';
   let cause = '';
@@ -161,5 +152,5 @@ process.stdin.on('end', async () => {
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   agent.destroy();
-  for (const session of sessions) session?.destroy();
+  sessions.destroy();
 });

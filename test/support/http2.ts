@@ -88,6 +88,17 @@ export const CONTINUATION = 9;
 export const END_STREAM = 1;
 export const ACK = 1;
 export const END_HEADERS = 4;
+// Codes of errors (RFC 9113 section 7), written anew: what torc has them for is what is tested.
+export const NO_ERROR = 0;
+export const PROTOCOL_ERROR = 1;
+export const INTERNAL_ERROR = 2;
+export const FLOW_CONTROL_ERROR = 3;
+export const STREAM_CLOSED = 5;
+export const FRAME_SIZE_ERROR = 6;
+export const REFUSED_STREAM = 7;
+export const CANCEL = 8;
+export const COMPRESSION_ERROR = 9;
+export const ENHANCE_YOUR_CALM = 11;
 
 export function frame(type: number, flags: number, id: number, payload: Buffer | string = ''): Buffer {
   const body = Buffer.from(payload);

@@ -14,12 +14,15 @@ import {
   whole,
 } from '../support/h2-origin.ts';
 import {
+  CANCEL,
   DATA,
   END_HEADERS,
   END_STREAM,
   frame,
   GOAWAY,
   HEADERS,
+  INTERNAL_ERROR,
+  REFUSED_STREAM,
   RST_STREAM,
   SETTINGS as SETTINGS_FRAME,
   uint32,
@@ -31,9 +34,6 @@ import { isStill, waitFor } from '../support/wait.ts';
 
 const http2 = suite('http2');
 const silent: StreamAnswer = () => {};
-const REFUSED_STREAM = 7;
-const CANCEL = 8;
-const INTERNAL_ERROR = 2;
 
 const SETTINGS = {
   REPLICA_PROTOCOL: 'h2c',
