@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import type { Note, Surroundings } from '../service/sources.ts';
 import { checkTogether, type Meant, meantBy } from './check.ts';
 import { type Config, type FieldKey, fields } from './fields.ts';
-import { type FileSetting, readSettingsFile } from './file.ts';
+import { type FileSetting, readSettingsFile, type SettingsFile } from './file.ts';
 import { linkVariables } from './links.ts';
 import { shown, unknownName } from './names.ts';
 import { type Replica, readReplica } from './replica.ts';
@@ -109,7 +109,7 @@ export function loadConfig(
     if (config[key] !== read[key])
       origins.set(key, { from: 'derived', where: derivedFrom(key, meant, replica), text: `${config[key]}` });
   checkTogether(config as unknown as Config, given, meant, faults);
-  if (faults.length > 0) return { kind: 'faults', faults };
+  if (faults.length > 0) return { kind: 'faults', faults: faults.map(fault => placed(fault, origins, file)) };
   return {
     kind: 'config',
     config: Object.freeze(config) as unknown as Config,
@@ -118,6 +118,14 @@ export function loadConfig(
     notes: replica?.notes ?? [],
     origins,
   };
+}
+
+/** A setting of a file is looked for by its line. */
+function placed(fault: string, origins: Settings['origins'], file: SettingsFile | null): string {
+  const [start, name] = /^([A-Z_]+): /.exec(fault) ?? [];
+  const key = keys.find(each => fields[each].name === name);
+  const where = key !== undefined && origins.get(key)?.from === 'file' && file?.settings.get(key)?.where;
+  return where ? `${where}: ${fault.slice(start!.length)}` : fault;
 }
 
 const DEFAULT: Origin = { from: 'default', where: '', text: null };

@@ -96,13 +96,21 @@ networks: {back: {external: true, name: shop_back}}
   assert.is(without.networks, undefined, 'no network of a project that nobody has');
 });
 
+file('what settings are wrong together is told by the line of the one that a file has', () => {
+  const files = { '/srv/torc.yaml': 'retries: 1\nreturn: gradual' };
+  const fault = ': gradual takes its time from TORC_SLOW_START_MS, which is 0; allowed: set both';
+  assert.equal(faults(files), [`torc.yaml:2: return${fault}`]);
+  assert.equal(faults(files, ['--return', 'gradual']), [`TORC_RETURN${fault}`], 'a flag stands above it');
+  assert.equal(faults({}, [], { TORC_RETURN: 'gradual' }), [`TORC_RETURN${fault}`]);
+});
+
 file('replica: without an image is a child process', () => {
   const { config } = settings({ '/srv/torc.yaml': 'replica: {command: "python3 app.py --port {{port}}"}' });
   assert.is(config.driver, 'process');
   assert.equal(config.service!.service.command, ['/bin/sh', '-c', 'python3 app.py --port {{port}}']);
   assert.match(
     faults({ '/srv/torc.yaml': 'driver: docker\nreplica: {command: x}' })[0]!,
-    /TORC_DRIVER: is docker, and torc.yaml: replica names a command and no image/,
+    /^torc.yaml:1: driver: is docker, and torc.yaml: replica names a command and no image/,
   );
   assert.match(
     faults({ '/srv/torc.yaml': 'replica: {imag: x}' })[0]!,
