@@ -40,8 +40,13 @@ const GIVEN: readonly KeySource[] = [
 /** `target`: of the control request, as it came. A string says what is wrong with the question. */
 export function readQuestion(target: string, sources: Config['key']): AskedKey | string {
   const given = new FoundKey();
-  if (findKey(GIVEN, target, [], '', '', false, given) === FOUND) return askedKey(given, 'key');
   const asked = valuesOf(target);
+  if (findKey(GIVEN, target, [], '', '', false, given) === FOUND) {
+    const beside = PARTS.find(name => asked[name].length > 0);
+    return beside === undefined
+      ? askedKey(given, 'key')
+      : `${beside} is of a request, and a key is asked for alone: ${HOW}`;
+  }
   const path = asked.target[0];
   if (path === undefined) return HOW;
   if (!path.startsWith('/')) return `the target must begin with "/": ${HOW}`;
@@ -94,15 +99,17 @@ function hostIn(rawHeaders: readonly string[]): string {
   return at === -1 ? '' : rawHeaders[at + 1]!;
 }
 
-function valuesOf(target: string): Record<'target' | 'header' | 'ip' | 'body', string[]> {
+const PARTS = ['target', 'header', 'ip', 'body'] as const;
+const isPart = (name: string): name is (typeof PARTS)[number] => (PARTS as readonly string[]).includes(name);
+
+function valuesOf(target: string): Record<(typeof PARTS)[number], string[]> {
   const values = { target: [], header: [], ip: [], body: [] } as ReturnType<typeof valuesOf>;
   const question = target.indexOf('?');
   for (const part of question === -1 ? [] : target.slice(question + 1).split('&')) {
     const equals = part.indexOf('=');
     if (equals === -1) continue;
     const name = part.slice(0, equals);
-    if (name === 'target' || name === 'header' || name === 'ip' || name === 'body')
-      values[name].push(percentDecoded(part.slice(equals + 1)));
+    if (isPart(name)) values[name].push(percentDecoded(part.slice(equals + 1)));
   }
   return values;
 }

@@ -133,6 +133,12 @@ explain('a question that cannot be answered says how to ask', () => {
   assert.match(fault('/admin/explain'), /target=/);
   assert.match(fault('/admin/explain?key='), /target=/);
   assert.match(fault('/admin/explain?target=a'), /must begin with/);
+  for (const part of ['target=/a', 'header=a:1', 'ip=10.0.0.1', 'body=x'])
+    for (const question of [`key=7&${part}`, `${part}&key=7`])
+      assert.match(
+        fault(`/admin/explain?${question}`),
+        `${part.split('=')[0]} is of a request, and a key is asked for alone`,
+      );
   assert.match(fault('/admin/explain?target=/a&header=x'), /name:value/);
   // What torc would not serve is not foretold a slot.
   for (const target of ['/a%20b', '/%C3%A9', '/a%00', '/a%0d%0ab'])

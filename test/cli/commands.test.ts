@@ -61,6 +61,9 @@ tests('explain: a key, and a request', async () => {
   // Of a body nothing is read here: it is told all the same.
   const body = await torcCommand(['explain', '/x', '--body', '{"a&b": "100 %"}'], settings);
   assert.match(body.out, /^key "\/x" \(path\)/);
+  const beside = await torcCommand(['explain', '7', '--body', '{}'], settings);
+  assert.is(beside.code, 1);
+  assert.match(beside.err, 'body is of a request, and a key is asked for alone');
   const wrong = await torcCommand(['explain', 'a b'], settings);
   assert.is(wrong.code, 2);
   assert.match(wrong.err, '%20 for a space');
