@@ -44,6 +44,7 @@ const replicaFields = {
   image: z.string().optional(),
   version: z.string().optional(),
   address: z.string(),
+  machine: z.string().optional().meta({ description: 'that it runs on, where there are several' }),
   lastChange: z.strictObject({ at: time, cause: z.string(), source }),
   failing: z
     .strictObject({

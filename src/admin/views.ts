@@ -35,7 +35,7 @@ export function slotsView(
 }
 
 export function slotView(slot: SlotView) {
-  const { name, state, generation, label, image, version, address, change, failing } = slot;
+  const { name, state, generation, label, image, version, address, machine, change, failing } = slot;
   return {
     name,
     state,
@@ -43,6 +43,7 @@ export function slotView(slot: SlotView) {
     replica: label,
     ...(image === '' ? {} : { image, version }),
     address,
+    ...(machine === '' ? {} : { machine }),
     lastChange: { at: new Date(change.atMs).toISOString(), cause: change.cause, source: change.source },
     ...(failing === null ? {} : { failing }),
   };

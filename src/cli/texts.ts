@@ -22,12 +22,14 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
   ];
   // Where nobody said a weight the column would say nothing; where one is 0, a slot that is ready gets no keys.
   const areWeighted = slots.slots.some(({ weight }) => weight !== 1);
+  const arePlaced = slots.slots.some(({ machine }) => machine !== undefined);
   const rows = slots.slots.map(slot => [
     slot.name,
     slot.state,
     ...(areWeighted ? [slot.weight === 0 ? '0 (drained)' : `${slot.weight}`] : []),
     slot.replica,
     slot.address,
+    ...(arePlaced ? [slot.machine ?? '-'] : []),
     `${slot.inFlight}`,
     `${slot.requests}`,
     `${slot.errors}`,
@@ -41,6 +43,7 @@ export function statusText(status: Status, slots: Slots, url: string, nowMs: num
     ...(areWeighted ? ['weight'] : []),
     'replica',
     'address',
+    ...(arePlaced ? ['machine'] : []),
     'in flight',
     'requests',
     'errors',

@@ -21,6 +21,8 @@ export interface SlotView {
   readonly image: string;
   readonly version: string;
   readonly address: string;
+  /** That it runs on, by name; '' where there is one only. */
+  readonly machine: string;
   readonly change: Change;
   /** Since its replica first answered; null before. */
   readonly readyForMs: number | null;
@@ -50,6 +52,7 @@ export function slotView(slot: Slot, nowMs: number): SlotView {
     image: replica?.image ?? '',
     version: replica?.version ?? '',
     address: replica ? addressInWords(replica) : '',
+    machine: replica?.place?.name ?? '',
     change: slot.change,
     readyForMs: readySinceMs === null ? null : nowMs - readySinceMs,
     failing: isFailing

@@ -27,6 +27,7 @@ const slot = (name: string, state: SlotView['state'] = 'ready'): SlotView => ({
   image: '',
   version: '',
   address: '',
+  machine: '',
   change: { atMs: 0, cause: 'exit code 1', source: 'event' },
   readyForMs: null,
   failing: null,

@@ -51,8 +51,8 @@ export class SlotTable {
     const all = Object.values(stats.slots);
     const found = all
       .filter(
-        ({ name, state, replica }) =>
-          words === '' || [name, state, replica].some(text => text.toLowerCase().includes(words)),
+        ({ name, state, replica, machine = '' }) =>
+          words === '' || [name, state, replica, machine].some(text => text.toLowerCase().includes(words)),
       )
       .sort(orders[this.order]);
     const shown = this.isWhole ? found : found.slice(0, MOST);
@@ -68,7 +68,7 @@ export class SlotTable {
     return html`<section class="slots" aria-labelledby="slots-title">
       <div class="bar">
         <h2 id="slots-title">Slots <small>${found.length === all.length ? whole(all.length) : `${whole(found.length)} of ${whole(all.length)}`}</small></h2>
-        <label>Filter <input type="search" id="slot-filter" .value=${this.filter} placeholder="name, state, replica" @input=${(/** @type {any} */ event) => this.set({ filter: event.target.value })}></label>
+        <label>Filter <input type="search" id="slot-filter" .value=${this.filter} placeholder="name, state, replica, machine" @input=${(/** @type {any} */ event) => this.set({ filter: event.target.value })}></label>
         <label>Order <select id="slot-order" @change=${(/** @type {any} */ event) => this.set({ order: event.target.value })}>
           ${Object.keys(orders).map(name => html`<option value=${name} ?selected=${name === this.order}>${name}</option>`)}
         </select></label>
@@ -113,7 +113,7 @@ export class SlotTable {
     return html`<tr role="row" class="slot ${slot.state} ${isChosen ? 'chosen' : ''}" data-slot=${name}>
         <td role="cell" class="name"><button class="choose" aria-pressed=${isChosen} title="Show its events alone" @click=${() => this.on.choose(name)}>${name}</button>${weighed(slot)}</td>
         <td role="cell" class="condition">${named(slot.state)}</td>
-        <td role="cell" class="replica">${slot.replica || '–'}${what(slot)}</td>
+        <td role="cell" class="replica">${slot.replica || '–'}${where(slot)}${what(slot)}</td>
         <td role="cell" class="age" data-label="age">${slot.readySince === undefined ? '–' : duration(atMs - Date.parse(slot.readySince))}</td>
         <td role="cell" class="number" data-label="req/s">${rate(slot.requestsPerSecond)}</td>
         <td role="cell" class="spark">${spark(values)}</td>
@@ -147,6 +147,10 @@ const weighed = ({ weight }) =>
   weight === undefined
     ? nothing
     : html` <small class="weight">${weight === 0 ? 'weight 0: drained' : `weight ${weight}`}</small>`;
+
+/** @param {Pick<Slot, 'machine'>} slot */
+const where = ({ machine }) =>
+  machine === undefined ? nothing : html` <span class="machine">on ${machine}</span>`;
 
 /** @param {Pick<Slot, 'image' | 'version'>} slot */
 const what = ({ image = '', version = '' }) =>
