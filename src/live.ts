@@ -13,6 +13,7 @@ import type { Supervisor } from './control/supervisor.ts';
 import { systemClock } from './core/clock.ts';
 import type { ProcessLog } from './core/log.ts';
 import type { MadeDriver } from './drivers/create.ts';
+import type { Succession } from './succession.ts';
 
 /** The tokens in force. */
 export class LiveTokens {
@@ -167,9 +168,9 @@ export function livePartsOf(live: LiveParts): Part[] {
 /**
  * SIGHUP: the settings are read again, as other servers do. Where torc runs in a terminal it says that the terminal is gone;
  * then torc ends as it always did. One that comes before torc is ready, or during a reload, is answered by one reload
- * afterwards, however often it came.
+ * afterwards, however often it came. During a replacement it is for whoever is torc afterwards.
  */
-export function onHangUp(reloader: Reloader): { ready(): void } {
+export function onHangUp(reloader: Reloader, succession: Succession): { ready(): void } {
   if (isatty(0)) return { ready: () => {} };
   let isDue = false;
   let isReady = false;
@@ -179,8 +180,10 @@ export function onHangUp(reloader: Reloader): { ready(): void } {
     isRunning = true;
     while (isDue) {
       await reloader.settled();
+      const successor = await succession.settled();
       isDue = false;
-      await reloader.reload('SIGHUP');
+      if (successor === null) await reloader.reload('SIGHUP');
+      else successor.process.kill('SIGHUP');
     }
     isRunning = false;
   };

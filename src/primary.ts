@@ -13,19 +13,21 @@ import { announce, readyLine } from './banner.ts';
 import { AdminListener } from './cluster/admin-listener.ts';
 import { claimAddress } from './cluster/claim.ts';
 import { Https } from './cluster/https.ts';
+import { keptSockets } from './cluster/kept-sockets.ts';
 import { passSignalsOn, watchLine } from './cluster/launcher.ts';
 import type { Predecessor } from './cluster/predecessor.ts';
 import { ListeningSockets, placeOf } from './cluster/sockets.ts';
 import type { Successor } from './cluster/successor.ts';
 import { Workers } from './cluster/workers.ts';
+import { collectRegularly } from './collecting.ts';
 import { addressesOf } from './config/addresses.ts';
 import { adminAddressOf } from './config/admin-address.ts';
 import type { Loaded, Settings } from './config/load.ts';
 import { type Part, Reloader } from './config/reload.ts';
 import { EventFile } from './control/event-file.ts';
+import { canaryFile, weightFile } from './control/slot-file.ts';
 import { Supervisor } from './control/supervisor.ts';
-import { WeightFile } from './control/weight-file.ts';
-import { systemClock, type Timer } from './core/clock.ts';
+import { systemClock } from './core/clock.ts';
 import { StartError } from './core/errors.ts';
 import { isSocketPath } from './core/host-port.ts';
 import { isAmong, parsePeers } from './core/ip-ranges.ts';
@@ -37,6 +39,7 @@ import { lendable } from './drivers/lendable.ts';
 import { keptProbe } from './drivers/probe-kept.ts';
 import { stateRoot } from './drivers/state.ts';
 import { readUpstreams } from './drivers/static/file.ts';
+import { inherit } from './inheritance.ts';
 import { LiveAutoscaler, LiveTokens, livePartsOf, makeAutoscaler, onHangUp } from './live.ts';
 import { Orphans } from './orphans.ts';
 import { type CountersDelta, emptyTotals, keepOnly, mergeDelta } from './routing/counters.ts';
@@ -47,7 +50,6 @@ import { stopSignal } from './stop-signal.ts';
 import { noneLeaving, readyAgain, Succession } from './succession.ts';
 import { ownVersion } from './version.ts';
 
-const COLLECT_EVERY_MS = 5_000;
 /** A disk that hangs does not keep torc from its exit. */
 const EVENTS_WAIT_MS = 2_000;
 /** An engine that is away does not either. */
@@ -79,18 +81,24 @@ export async function runPrimary(
   const orphans = new Orphans(join(root, `workers-${scope}.json`), log);
   if (predecessor === null) await orphans.find();
   await predecessor?.gotSockets();
+  const adminAddress = adminAddressOf(config);
+  const kept = predecessor?.kept ?? keptSockets(process.env, process.pid);
+  const inheritance = await inherit(addresses, adminAddress, predecessor, kept);
+  const clientsWait = orphans.count > 0 || kept.length > 0;
+  for (const { keeper } of kept) log.info({ ...keeper }, `${keeper.name}: a socket that is kept for torc`);
   const claims: (() => void)[] = [];
   for (const address of addresses) {
-    const isOurs = predecessor?.sockets.has(placeOf(address)) === true;
-    const before = predecessor === null ? null : { pid: predecessor.pid, isOurs };
-    claims.push(await claimAddress(address, orphans.count > 0 ? { pid: 0, isOurs: true } : before));
+    const isOurs = orphans.count > 0 || inheritance.sockets.has(placeOf(address));
+    claims.push(await claimAddress(address, { pid: predecessor?.pid ?? 0, isOurs }));
   }
   const totals = emptyTotals();
   const recent = new RecentLatencies();
-  const https = config.httpsPort === null ? null : new Https(config, log, message => workers.tell(message));
+  const tlsBefore = predecessor?.tls ?? null;
+  const https =
+    config.httpsPort === null ? null : new Https(config, log, tlsBefore, message => workers.tell(message));
   await https?.open();
   const workerCount = config.workers === 0 ? availableParallelism() : config.workers;
-  const sockets = new ListeningSockets(addresses, workerCount, predecessor?.sockets);
+  const sockets = new ListeningSockets(addresses, workerCount, inheritance.sockets);
   const made = await createDriver(config, {
     meant,
     stateRoot: root,
@@ -108,7 +116,8 @@ export async function runPrimary(
   const past = (await predecessor?.take()) ?? null;
   if (past !== null) fromPlain(totals, past.totals);
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
-  const weightStore = new WeightFile(join(root, `weights-${scope}.json`), log);
+  const weightStore = weightFile(join(root, `weights-${scope}.json`), log);
+  const canaryStore = canaryFile(join(root, `canaries-${scope}.json`), log);
   let stopCollecting = (): void => {};
   /** What is counted is another torc's to tell. */
   let tellHeir: Successor['tell'] | null = null;
@@ -122,7 +131,7 @@ export async function runPrimary(
     settings,
     load,
     driver: () => driver.name,
-    refusal: () => phase,
+    refusal: () => succession.underWay ?? (phase === null ? null : { status: 503, message: phase }),
     parts,
     began: () => manager.reloading(),
     announce: (text, level) => {
@@ -156,7 +165,7 @@ export async function runPrimary(
     dataPlane: workers,
     settings: () => reloader.settings.config,
     eventStore: eventFile,
-    weightStore,
+    ...{ weightStore, canaryStore },
     ...(past !== null && past.replicas === config.replicas ? { slotNames: past.slots } : {}),
   });
   const admin = new Admin({
@@ -201,7 +210,6 @@ export async function runPrimary(
       isTrustedProxy: address => isAmong(address, false, parsePeers(trustedProxies)),
     };
   };
-  const adminAddress = adminAddressOf(config);
   const adminListener =
     adminAddress &&
     new AdminListener(adminAddress, {
@@ -221,15 +229,17 @@ export async function runPrimary(
     workers.kill();
     process.exit(1);
   });
-  const hangUp = onHangUp(reloader);
   const succession = new Succession({
     clock: systemClock,
     env: () => ({ ...process.env, ...manager.taken }),
     lifeline: () => (predecessor !== null ? LIFELINE_FD : manager.isThere ? 'ignore' : 'pipe'),
     sockets: () => [
-      ...sockets.all.map(({ address, handle }) => ({ place: placeOf(address), isAdmin: false, handle })),
+      ...sockets.all.map(({ address, handle, keeper }) => ({
+        ...{ place: placeOf(address), isAdmin: false, handle, keeper },
+      })),
       ...(adminListener === null ? [] : [{ ...adminListener.socket, isAdmin: true }]),
     ],
+    tls: () => https?.past ?? null,
     refusal: () => (phase === null ? supervisor.changeRefusal() : { status: 503, message: phase }),
     giveUp: async tell => {
       phase = 'another torc takes over: ask it in a moment';
@@ -265,6 +275,7 @@ export async function runPrimary(
     },
     failed: text => supervisor.announce('replace', text, 'warn'),
   });
+  const hangUp = onHangUp(reloader, succession);
   process.on(
     'SIGUSR2',
     () => void succession.replace('SIGUSR2').then(outcome => log.info({}, outcome.message)),
@@ -300,16 +311,16 @@ export async function runPrimary(
   };
   try {
     const started = (async () => {
-      await adminListener?.listen(predecessor?.adminSocket);
+      await adminListener?.listen(inheritance.admin);
       await sockets.open();
-      // Where others serve, this torc does not before it has replicas to route to.
+      // Where others serve, or clients wait already, this torc does not before it has replicas to route to.
       if (past !== null) await Promise.race([supervisor.start(), readyAgain(supervisor, past.ready)]);
-      else if (orphans.count > 0) await supervisor.start();
+      else if (clientsWait) await supervisor.start();
       // Before clients can come to workers of ours.
       if (past !== null && past.ready > 0 && !supervisor.slots().some(({ state }) => state === 'ready'))
         throw new StartError('no replica answers its heartbeats');
       await workers.start();
-      if (past === null && orphans.count === 0) await supervisor.start();
+      if (past === null && !clientsWait) await supervisor.start();
       // Messages keep their order: a worker that answers has applied what was published before.
       await workers.collect();
       if (past === null) return;
@@ -379,20 +390,4 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
   const timer = systemClock.after(ms, resolve);
   await Promise.race([work, promise]);
   timer.cancel();
-}
-
-/** Counters reach the primary at least this often, so that a worker's crash loses little of them. The result ends it. */
-function collectRegularly(workers: Workers, afterwards: () => void): () => void {
-  let isOver = false;
-  let timer: Timer | null = null;
-  const again = (): void => {
-    if (isOver) return;
-    afterwards();
-    timer = systemClock.after(COLLECT_EVERY_MS, () => void workers.collect().then(again));
-  };
-  again();
-  return () => {
-    isOver = true;
-    timer?.cancel();
-  };
 }

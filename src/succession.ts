@@ -7,9 +7,14 @@ import type { Replaced } from './admin/settings.ts';
 import { type HandedSocket, type Successor, startSuccessor } from './cluster/successor.ts';
 import type { Supervisor } from './control/supervisor.ts';
 import { type Clock, systemClock } from './core/clock.ts';
-import type { Past } from './core/succession.ts';
+import type { Past, TlsPast } from './core/succession.ts';
 
 const POLL_MS = 20;
+
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
 
 export interface SuccessionOptions {
   readonly clock: Clock;
@@ -17,8 +22,9 @@ export interface SuccessionOptions {
   readonly env: () => NodeJS.ProcessEnv;
   readonly lifeline: () => 'pipe' | 'ignore' | number;
   readonly sockets: () => readonly HandedSocket[];
+  readonly tls: () => TlsPast | null;
   /** Why it cannot begin now, null where it can. */
-  readonly refusal: () => { readonly status: number; readonly message: string } | null;
+  readonly refusal: () => Refusal | null;
   /** `tell`: what comes after that, while it is not known how it ends. */
   readonly giveUp: (tell: Successor['tell']) => Promise<Past>;
   readonly takeBack: () => Promise<void>;
@@ -57,16 +63,24 @@ export class Succession {
     await this.#last;
   }
 
-  /** Who has a connection from before is answered by the old one. */
-  #underWay(): { readonly status: number; readonly message: string } {
+  /** Resolves when none is under way, with who is torc by then; null: this one still. */
+  async settled(): Promise<Successor | null> {
+    while (this.#isUnderWay && !this.#isOver) await this.#last;
+    return this.#successor;
+  }
+
+  /** Why nothing is changed here now: another torc has read its settings. Null: none has. */
+  get underWay(): Refusal | null {
+    if (!this.#isUnderWay) return null;
+    // Who has a connection from before is answered by the old one.
     return this.#isOver
       ? { status: 503, message: 'another torc has taken over: ask it, over a new connection' }
-      : { status: 409, message: 'torc is being replaced already' };
+      : { status: 409, message: 'torc is being replaced: ask again when that is over' };
   }
 
   /** `by`: who asks, for the announcement. Never rejects. */
   replace(by: string): Promise<Replaced> {
-    const refused = this.#isUnderWay ? this.#underWay() : this.#options.refusal();
+    const refused = this.underWay ?? this.#options.refusal();
     if (refused !== null) return Promise.resolve({ ok: false, ...refused });
     this.#isUnderWay = true;
     const replaced = this.#replace(by);
@@ -75,16 +89,18 @@ export class Succession {
   }
 
   async #replace(by: string): Promise<Replaced> {
-    const { clock, env, lifeline, sockets, refusal, giveUp, takeBack, handOver, failed } = this.#options;
+    const { clock, env, lifeline, sockets, tls, refusal, giveUp, takeBack, handOver, failed } = this.#options;
     let given: Promise<Past> | null = null;
+    let late: Refusal | null = null;
     const successor = await startSuccessor({
       clock,
       env: env(),
       lifeline: lifeline(),
       sockets: sockets(),
+      tls: tls(),
       calledOff: this.#calledOff.promise,
       giveUp: async tell => {
-        const late = refusal();
+        late = refusal();
         if (late !== null) throw new Error(late.message);
         given = giveUp(tell);
         return given;
@@ -97,9 +113,13 @@ export class Succession {
         await takeBack();
       }
       this.#isUnderWay = false;
-      const message = `torc goes on as it was, the new one does not start: ${successor}`;
+      const { status, message: why } = (late as Refusal | null) ?? {
+        status: 500,
+        message: `the new one does not start: ${successor}`,
+      };
+      const message = `torc goes on as it was, ${why}`;
       failed(`not replaced (${by}): ${message}`);
-      return { ok: false, status: 500, message };
+      return { ok: false, status, message };
     }
     const { version, node } = successor;
     const pid = successor.process.pid!;

@@ -19,13 +19,14 @@ import type { Clock } from '../core/clock.ts';
 import { type ProxyErrorCode, StartError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { RareLine } from '../core/rare-line.ts';
+import type { Keeper } from '../core/succession.ts';
 import { rawError } from '../exchange/reply.ts';
 import { give, holdBack, isAhead, MOST_OWED, packetsOf } from '../front/lane.ts';
 import { type AdminHandler, AdminHub } from './hub.ts';
 import { listenFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
 import { checkSocket } from './socket-file.ts';
-import { bindTo, type Handle, placeOf } from './sockets.ts';
+import { bindTo, type Handle, type Inherited, placeOf } from './sockets.ts';
 
 export interface AdminListenerOptions {
   readonly clock: Clock;
@@ -59,6 +60,8 @@ export class AdminListener {
   readonly #parked = new Map<Socket, readonly Buffer[]>();
   readonly #address: AdminAddress;
   #handle: Handle | null = null;
+  /** Who keeps the socket; null: torc made it. */
+  #keeper: Keeper | null = null;
   /** The file of its socket is another torc's. */
   keepsFile = false;
 
@@ -174,8 +177,8 @@ export class AdminListener {
   }
 
   /** For a successor: its listening socket. */
-  get socket(): { readonly place: string; readonly handle: SendHandle } {
-    return { place: this.#place, handle: this.#handle! };
+  get socket(): { readonly place: string; readonly handle: SendHandle; readonly keeper: Keeper | null } {
+    return { place: this.#place, handle: this.#handle!, keeper: this.#keeper };
   }
 
   get #place(): string {
@@ -183,8 +186,8 @@ export class AdminListener {
     return 'path' in address ? address.path : placeOf(address);
   }
 
-  /** Rejects with StartError when the address cannot be had. `inherited`: a listening socket of the torc before this one. */
-  async listen(inherited: { readonly place: string; readonly handle: object } | null = null): Promise<void> {
+  /** Rejects with StartError when the address cannot be had. `inherited`: a listening socket that somebody else has made. */
+  async listen(inherited: (Inherited & { readonly place: string }) | null = null): Promise<void> {
     const address = this.#address;
     const isOurs = inherited?.place === this.#place;
     if (!isOurs) (inherited?.handle as Handle | undefined)?.close();
@@ -194,6 +197,7 @@ export class AdminListener {
     }
     try {
       this.#handle = isOurs ? (inherited.handle as Handle) : await this.#bind();
+      this.#keeper = isOurs ? inherited.keeper : null;
       await new Promise<void>((resolve, reject) => {
         this.#server.once('error', reject);
         this.#server.listen(this.#handle, resolve);
@@ -233,7 +237,8 @@ export class AdminListener {
   }
 
   close(): void {
-    if (!this.keepsFile && 'path' in this.#address) rmSync(this.#address.path, { force: true });
+    if (!this.keepsFile && this.#keeper === null && 'path' in this.#address)
+      rmSync(this.#address.path, { force: true });
     this.#hub.close();
     this.#server.close();
     this.#server.closeAllConnections();

@@ -4,13 +4,14 @@
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import type { Config } from '../config/fields.ts';
 import type { Clock } from '../core/clock.ts';
 import { StartError } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import type { CertificateExpiry, TlsMaterial } from '../core/tls-material.ts';
+import type { CertificateExpiry, ServerCertificate, TlsMaterial } from '../core/tls-material.ts';
 import { PROFILE } from '../front/tls-profile.ts';
 import { type Checked, checkCertificate, isIssuedBy } from './certificate.ts';
 import { makeSelfSigned } from './self-signed.ts';
@@ -28,6 +29,8 @@ export interface CertificateStoreOptions {
   readonly log: Log;
   /** There is something else to serve with. */
   readonly changed: (material: TlsMaterial) => void;
+  /** What the torc before this one has made for itself; null: nothing. */
+  readonly selfSigned: ServerCertificate | null;
 }
 
 export class CertificateStore {
@@ -38,6 +41,8 @@ export class CertificateStore {
   #seen = '';
   #warnedMs = Number.NEGATIVE_INFINITY;
   #timer: { cancel(): void } | null = null;
+  /** Null where certificates are files. */
+  selfSigned: ServerCertificate | null = null;
 
   constructor(options: CertificateStoreOptions) {
     this.#options = options;
@@ -55,12 +60,16 @@ export class CertificateStore {
   async open(): Promise<void> {
     const { config, clock, log } = this.#options;
     if (config.tls === 'self-signed') {
-      const made = await makeSelfSigned(namesFor(config.host), clock.wallMs());
+      const names = namesFor(config.host);
+      const before = this.#options.selfSigned;
+      const isKept = before !== null && isFor(before, names) && lastsOn(before, clock.wallMs());
+      const made = isKept ? before : await makeSelfSigned(names, clock.wallMs());
+      this.selfSigned = made;
       const { fingerprint256, validToDate } = new X509Certificate(made.cert);
       this.#take([{ ...made, file: 'self-signed', expiresMs: validToDate.getTime() }], null);
       log.warn(
         { fingerprint: fingerprint256 },
-        `HTTPS has a self-signed certificate, made at this start, for trying; its SHA-256 is ${fingerprint256}`,
+        `HTTPS has a self-signed certificate, ${isKept ? 'that of the torc before this one' : 'made at this start'}, for trying; its SHA-256 is ${fingerprint256}`,
       );
     }
     const faults = this.reload();
@@ -191,7 +200,7 @@ export function lookAtCertificates(
   clock: Clock,
 ): { faults: readonly string[]; notes: Note[] } {
   if (config.httpsPort === null) return { faults: [], notes: [] };
-  const store = new CertificateStore({ config, clock, log: silentLog, changed: () => {} });
+  const store = new CertificateStore({ config, clock, log: silentLog, changed: () => {}, selfSigned: null });
   const faults = store.reload();
   const ends = store.expiries.map(({ file, expiresMs }) => endOf(file, expiresMs, clock.wallMs()));
   return { faults, notes: ends.filter(note => note !== null) };
@@ -233,6 +242,14 @@ function isKnownHere(last: X509Certificate): boolean {
   );
   return known.some(({ subject }, index) => subject === last.issuer && isIssuedBy(last, known![index]!));
 }
+
+function isFor({ cert }: ServerCertificate, names: readonly string[]): boolean {
+  const read = new X509Certificate(cert);
+  return names.every(name => (isIP(name) === 0 ? read.checkHost(name) : read.checkIP(name)) !== undefined);
+}
+
+const lastsOn = ({ cert }: ServerCertificate, nowMs: number): boolean =>
+  new X509Certificate(cert).validToDate.getTime() - nowMs > WARN_MS;
 
 /** Where somebody may look for it who tries. */
 const namesFor = (host: string): string[] => [

@@ -29,14 +29,14 @@ type Where = Pick<Address, 'host' | 'port' | 'setting'>;
 
 /**
  * Takes the address for this process's life, or until the result is called; StartError when another program, or another torc,
- * has it. `before`: the torc that this one takes over from, and whether its sockets of the address are ours.
+ * has it. `before`: the torc that this one takes over from (0: none), and whether there are sockets of the address for us.
  */
 export async function claimAddress(
   where: Where,
-  before: { readonly pid: number; readonly isOurs: boolean } | null = null,
+  before: { readonly pid: number; readonly isOurs: boolean } = { pid: 0, isOurs: false },
 ): Promise<() => void> {
   if (process.platform !== 'linux') {
-    if (before?.isOurs !== true) await checkAddress(where);
+    if (!before.isOurs) await checkAddress(where);
     return () => {};
   }
   const { host, port } = where;
@@ -51,10 +51,10 @@ export async function claimAddress(
   try {
     const pid = String(process.pid);
     const holder = holdersOf(readNames(), user, place).find(
-      other => other.pid !== pid && other.pid !== String(before?.pid) && overlap(other.address, address),
+      other => other.pid !== pid && other.pid !== String(before.pid) && overlap(other.address, address),
     );
     if (holder !== undefined) throw new StartError(heldBy(where, holder));
-    if (before?.isOurs !== true) await checkAddress(where);
+    if (!before.isOurs) await checkAddress(where);
     const name = await listen(nameOf(user, place, { address, pid, sinceMs: Date.now() }));
     name.unref();
     return () => name.close();

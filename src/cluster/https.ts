@@ -5,17 +5,19 @@ import type { Config } from '../config/fields.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ToWorker } from '../core/messages.ts';
+import type { TlsPast } from '../core/succession.ts';
 import { CertificateStore } from './certificates.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
 export class Https {
   readonly store: CertificateStore;
-  readonly #tickets = new TicketKeys();
+  readonly #tickets: TicketKeys;
   readonly #rotationMs: number;
   readonly #tell: (message: ToWorker) => void;
 
-  /** `tell`: says it to all workers that there are. */
-  constructor(config: Config, log: Log, tell: (message: ToWorker) => void) {
+  /** `before`: of the torc that this one takes over from. `tell`: says it to all workers that there are. */
+  constructor(config: Config, log: Log, before: TlsPast | null, tell: (message: ToWorker) => void) {
+    this.#tickets = new TicketKeys(systemClock.wallMs(), before);
     this.#rotationMs = config.tlsTicketRotationMs;
     this.#tell = tell;
     this.store = new CertificateStore({
@@ -23,6 +25,7 @@ export class Https {
       clock: systemClock,
       log,
       changed: material => tell({ type: 'tls', material }),
+      selfSigned: before?.selfSigned ?? null,
     });
   }
 
@@ -35,6 +38,12 @@ export class Https {
   /** What a new worker has to know. */
   greeting(): readonly ToWorker[] {
     return [{ type: 'tls', material: this.store.material }, this.#keys];
+  }
+
+  /** For a successor: clients meet the same certificate, and resume. */
+  get past(): TlsPast {
+    const { keys: ticketKeys, rotatedMs } = this.#tickets;
+    return { ticketKeys, rotatedMs, selfSigned: this.store.selfSigned };
   }
 
   get #keys(): ToWorker {

@@ -8,19 +8,23 @@ import {
   LIFELINE_FD,
   type Past,
   SUCCESSOR,
+  type TlsPast,
   type ToPredecessor,
   type ToSuccessor,
 } from '../core/succession.ts';
-
-/** A listening socket that nobody accepts from in this process. */
-export type Inherited = object;
+import type { KeptSocket } from './kept-sockets.ts';
+import type { Inherited } from './sockets.ts';
 
 export class Predecessor {
   /** Its process; the names that it holds are ours (claim.ts). */
   readonly pid = process.ppid;
-  /** By place. */
+  /** By place; nobody accepts from them in this process. */
   readonly sockets = new Map<string, Inherited[]>();
-  adminSocket: { readonly place: string; readonly handle: Inherited } | null = null;
+  adminSocket: (Inherited & { readonly place: string }) | null = null;
+  /** A service manager's: their places are by the settings of now. */
+  readonly kept: KeptSocket[] = [];
+  /** Null where it served no HTTPS. */
+  tls: TlsPast | null = null;
   /** Counts of workers that drain there. */
   onDelta: (delta: object) => void = () => {};
   /** It has ended without handing over to the end. */
@@ -32,9 +36,7 @@ export class Predecessor {
   #isOver = false;
 
   private constructor() {
-    process.on('message', (message: ToSuccessor, handle: unknown) =>
-      this.#hear(message, handle as Inherited),
-    );
+    process.on('message', (message: ToSuccessor, handle: unknown) => this.#hear(message, handle as object));
     process.on('disconnect', () => {
       this.isGone = !this.#isOver;
       const gone = new StartError('the torc that this one was to take over from has ended');
@@ -52,6 +54,7 @@ export class Predecessor {
     return isOne ? new Predecessor() : null;
   }
 
+  /** All that is there before its successor's settings are proven. */
   gotSockets(): Promise<void> {
     return this.#gotSockets.promise;
   }
@@ -78,13 +81,17 @@ export class Predecessor {
     if (process.connected) process.send?.(message);
   }
 
-  #hear(message: ToSuccessor, handle: Inherited): void {
+  #hear(message: ToSuccessor, handle: object): void {
     switch (message.type) {
-      case 'socket':
-        if (message.isAdmin) this.adminSocket = { place: message.place, handle };
-        else this.sockets.set(message.place, [...(this.sockets.get(message.place) ?? []), handle]);
+      case 'socket': {
+        const { place, isAdmin, keeper } = message;
+        if (keeper !== null) this.kept.push({ handle, keeper });
+        else if (isAdmin) this.adminSocket = { place, handle, keeper };
+        else this.sockets.set(place, [...(this.sockets.get(place) ?? []), { handle, keeper }]);
         return;
-      case 'all sockets':
+      }
+      case 'settings may be read':
+        this.tls = message.tls;
         this.#gotSockets.resolve();
         return;
       case 'given':

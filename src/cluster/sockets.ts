@@ -12,6 +12,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Address } from '../core/address.ts';
 import { StartError } from '../core/errors.ts';
 import { hostPort, isSocketPath } from '../core/host-port.ts';
+import type { Keeper } from '../core/succession.ts';
 import { publicFault } from './listen.ts';
 import { birthplaceOf, SocketFiles } from './socket-file.ts';
 
@@ -20,19 +21,30 @@ const CAN_REUSE_PORT = process.platform === 'linux';
 /** libuv's UV_TCP_REUSEPORT. */
 const REUSE_PORT = 2;
 
-export type Handle = SendHandle & { close(): void; getsockname(out: object): number };
+export type Handle = SendHandle & {
+  close(): void;
+  /** Of TCP alone; as libuv answers: below 0 is a fault. */
+  getsockname?(out: object): number;
+  getpeername?(out: object): number;
+};
 
 const createHandle = (
   net as unknown as {
     _createServerHandle(
-      address: string,
-      port: number,
-      addressType: number,
+      address: string | null,
+      port: number | null,
+      addressType: number | null,
       fd?: number,
       flags?: number,
     ): Handle | number;
   }
 )._createServerHandle;
+
+/** A listening socket that another process made: the torc before this one, or a service manager, who keeps it then. */
+export interface Inherited {
+  readonly handle: object;
+  readonly keeper: Keeper | null;
+}
 
 export interface ListeningSocket {
   readonly id: number;
@@ -40,13 +52,15 @@ export interface ListeningSocket {
   /** Whose worker accepts from it; null: all do. */
   readonly seat: number | null;
   readonly handle: SendHandle;
+  /** Null: torc made it. */
+  readonly keeper: Keeper | null;
 }
 
 export class ListeningSockets {
   readonly #addresses: readonly Address[];
   readonly #seats: number;
-  /** By place, from the torc before this one. */
-  readonly #inherited: ReadonlyMap<string, readonly object[]>;
+  /** By place. */
+  readonly #inherited: ReadonlyMap<string, readonly Inherited[]>;
   readonly #files: SocketFiles;
   #sockets: (ListeningSocket & { readonly handle: Handle })[] = [];
   /** The files of unix sockets are another torc's: of the one before this one, or of the one after it. */
@@ -55,13 +69,15 @@ export class ListeningSockets {
   constructor(
     addresses: readonly Address[],
     seats: number,
-    inherited: ReadonlyMap<string, readonly object[]> = new Map(),
+    inherited: ReadonlyMap<string, readonly Inherited[]> = new Map(),
   ) {
     this.#addresses = addresses;
     this.#seats = seats;
     this.#inherited = inherited;
-    this.keepsFiles = inherited.size > 0;
-    this.#files = new SocketFiles(addresses, host => inherited.has(host));
+    const isKept = (address: Address): boolean => inherited.get(placeOf(address))?.[0]?.keeper != null;
+    const own = addresses.filter(address => !isKept(address));
+    this.keepsFiles = own.some(address => inherited.has(placeOf(address)));
+    this.#files = new SocketFiles(own, host => inherited.has(host));
   }
 
   get all(): readonly ListeningSocket[] {
@@ -72,19 +88,22 @@ export class ListeningSockets {
   async open(): Promise<void> {
     this.#files.prepare();
     for (const address of this.#addresses) {
-      const isShared = !CAN_REUSE_PORT || isSocketPath(address.host);
-      const handles = [...(this.#inherited.get(placeOf(address)) ?? [])] as Handle[];
-      while (handles.length < (isShared ? 1 : this.#seats)) handles.push(await bind(address));
+      const wanted = !CAN_REUSE_PORT || isSocketPath(address.host) ? 1 : this.#seats;
+      const found = [...(this.#inherited.get(placeOf(address)) ?? [])];
+      // Beside a service manager's own no more can be bound: they are as many as it made.
+      const isKept = found.some(({ keeper }) => keeper !== null);
+      while (!isKept && found.length < wanted) found.push({ handle: await bind(address), keeper: null });
+      const isShared = found.length < this.#seats;
       // Of a torc with more workers some seats have two: what waits in each is served.
-      for (const [index, handle] of handles.entries())
+      for (const [index, { handle, keeper }] of found.entries())
         this.#sockets.push({
-          ...{ id: this.#sockets.length, address, handle },
+          ...{ id: this.#sockets.length, address, handle: handle as Handle, keeper },
           seat: isShared ? null : index % this.#seats,
         });
     }
     const places = this.#addresses.map(placeOf);
-    for (const [place, handles] of this.#inherited)
-      if (!places.includes(place)) for (const handle of handles) (handle as Handle).close();
+    for (const [place, sockets] of this.#inherited)
+      if (!places.includes(place)) for (const { handle } of sockets) (handle as Handle).close();
   }
 
   /** A worker listens: the files of unix sockets are put where clients look for them. */
@@ -121,7 +140,13 @@ export async function bindTo(host: string, port: number, isShared = false): Prom
     ? createHandle(address, -1, -1)
     : createHandle(address, port, isIPv6(address) ? 6 : 4, undefined, isShared ? REUSE_PORT : 0);
   // libuv tells a port that is taken only to the next question.
-  const code = typeof made === 'number' ? made : isPath ? 0 : made.getsockname({});
+  const code = typeof made === 'number' ? made : (made.getsockname?.({}) ?? 0);
   if (code !== 0) throw Object.assign(new Error('cannot bind'), { code: getSystemErrorName(code) });
   return made as Handle;
+}
+
+/** A descriptor that this process was started with, as it is; null where it is no socket of TCP and no unix socket. */
+export function openHandle(fd: number): Handle | null {
+  const made = createHandle(null, null, null, fd);
+  return typeof made === 'number' ? null : made;
 }

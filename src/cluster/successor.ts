@@ -6,9 +6,11 @@
 import { type ChildProcess, type SendHandle, type StdioOptions, spawn } from 'node:child_process';
 import type { Clock } from '../core/clock.ts';
 import {
+  type Keeper,
   LIFELINE_FD,
   type Past,
   SUCCESSOR,
+  type TlsPast,
   type ToPredecessor,
   type ToSuccessor,
 } from '../core/succession.ts';
@@ -21,6 +23,7 @@ export interface HandedSocket {
   readonly place: string;
   readonly isAdmin: boolean;
   readonly handle: SendHandle;
+  readonly keeper: Keeper | null;
 }
 
 export interface SuccessorOptions {
@@ -29,6 +32,7 @@ export interface SuccessorOptions {
   /** What is handed to its descriptor LIFELINE_FD. */
   readonly lifeline: 'pipe' | 'ignore' | number;
   readonly sockets: readonly HandedSocket[];
+  readonly tls: TlsPast | null;
   /** Why it is to be ended. */
   readonly calledOff: Promise<string>;
   /** Gives up what only one may have. */
@@ -47,7 +51,7 @@ export interface Successor {
 
 /** Resolves with a successor that serves, or with why there is none, which is ended then. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor | string> {
-  const { env, clock, lifeline, sockets, calledOff, giveUp } = options;
+  const { env, clock, lifeline, sockets, tls, calledOff, giveUp } = options;
   const stdio: StdioOptions = ['ignore', 1, 2, 'ipc'];
   stdio[LIFELINE_FD] = lifeline;
   const child = spawn(process.argv0, [...process.execArgv, ...process.argv.slice(1)], {
@@ -79,8 +83,8 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
         );
     });
   });
-  for (const { place, isAdmin, handle } of sockets) tell({ type: 'socket', place, isAdmin }, handle);
-  tell({ type: 'all sockets' });
+  for (const { handle, ...socket } of sockets) tell({ type: 'socket', ...socket }, handle);
+  tell({ type: 'settings may be read', tls });
   const late = Promise.withResolvers<string>();
   const timer = clock.after(READY_TIMEOUT_MS, () =>
     late.resolve(`it is not ready after ${READY_TIMEOUT_MS / 1000} s`),

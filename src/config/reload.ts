@@ -47,7 +47,7 @@ export interface ReloaderOptions {
   /** In the order in which they take the settings. */
   readonly parts: readonly Part[];
   /** Why nothing can be reloaded now, null where it can. */
-  readonly refusal: () => string | null;
+  readonly refusal: () => { readonly status: number; readonly message: string } | null;
   /** One begins; `announce` is its end. */
   readonly began: () => void;
   /** Tells everybody. */
@@ -83,7 +83,7 @@ export class Reloader {
   /** One at a time. `by`: who asks, for the announcement. Never rejects. */
   async reload(by: string): Promise<ReloadOutcome> {
     const refusal = this.#options.refusal();
-    if (refusal !== null) return { ok: false, status: 503, faults: [refusal] };
+    if (refusal !== null) return { ok: false, status: refusal.status, faults: [refusal.message] };
     if (this.#current !== null)
       return { ok: false, status: 409, faults: ['a reload is under way: ask again when it is over'] };
     this.#options.began();
@@ -114,9 +114,7 @@ export class Reloader {
     }
     for (const part of parts) faults.push(...part.faults);
     if (faults.length > 0) return { ok: false, status: 400, faults: [...new Set(faults)] };
-    const late = this.#options.refusal();
-    if (late !== null) return { ok: false, status: 503, faults: [late] };
-    const refusal = parts.find(part => part.refusal)?.refusal;
+    const refusal = this.#options.refusal() ?? parts.find(part => part.refusal)?.refusal;
     if (refusal) return { ok: false, status: refusal.status, faults: [refusal.message] };
     this.#settings = comparison.settings;
     this.#waiting = comparison.waiting;

@@ -72,6 +72,8 @@ export interface Driver {
   readonly givenBy?: string;
   /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */
   readonly lingerMs?: number;
+  /** Another torc has it for now (drivers/lendable.ts): what it refuses is no outage. */
+  readonly isLent?: boolean;
   /** How often it is listed at least, where its events do not tell of replicas; absent: every 5 s. */
   readonly observeEveryMs?: number;
   /** Whoever makes the given replicas can be told what there shall be. */

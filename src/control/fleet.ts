@@ -5,6 +5,7 @@
 import { StartError } from '../core/errors.ts';
 import type { ReplicaState } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
+import { Canaries } from './canaries.ts';
 import type { Place, Replica } from './driver.ts';
 import { Health } from './health.ts';
 import type { Dirty, Signal, Source } from './inbox.ts';
@@ -37,6 +38,7 @@ export interface FleetEvents {
 
 export class Fleet {
   readonly slots: Slots;
+  readonly canaries: Canaries;
   readonly journal: Journal;
   readonly replacer: Replacer;
   readonly #health: Health;
@@ -49,6 +51,7 @@ export class Fleet {
     this.#options = options;
     this.#events = events;
     this.slots = new Slots(options.weightStore?.read());
+    this.canaries = new Canaries(options.canaryStore);
     this.journal = new Journal(clock, log, options.eventStore ?? null);
     this.#health = new Health({
       ...options,
@@ -79,7 +82,7 @@ export class Fleet {
       throw new StartError(`TORC_REPLICAS: ${replicas} is too many; ${fault}`, { exitCode: 2 });
     }
     const names = this.#options.slotNames ?? Array.from({ length: replicas }, (_, index) => `${index + 1}`);
-    for (const name of names) this.slots.add(name, this.change('torc started', 'supervisor'), false);
+    for (const name of names) this.canaries.add(this.slots, name, this.change('torc started', 'supervisor'));
     for (let i = 1; i <= spares; i++) this.slots.addSpare(this.change('torc started', 'supervisor'));
   }
 
@@ -129,10 +132,11 @@ export class Fleet {
     for (const replica of left) this.retireStray(replica, 'left by an earlier run');
     log.info({ adopted: adopted.size, cleared: left.length }, 'replicas of an earlier run');
     const serving = this.slots.serving().length;
-    if (serving > settings.replicas)
+    const wanted = this.#options.slotNames?.length ?? settings.replicas;
+    if (serving > wanted)
       log.warn(
-        { slots: serving, replicas: settings.replicas },
-        `${serving} slots are kept from an earlier run, and TORC_REPLICAS says ${settings.replicas}: DELETE /rm takes out what is too many`,
+        { slots: serving, replicas: wanted },
+        `${serving} slots are kept from an earlier run, and TORC_REPLICAS says ${wanted}: DELETE /rm takes out what is too many`,
       );
   }
 
@@ -140,7 +144,7 @@ export class Fleet {
     const slot = this.slots.get(name);
     if (slot !== undefined) return slot.member === null ? slot : undefined;
     if (slotsFault(this.#options.settings().ring, this.slots.serving().length + 1) !== null) return undefined;
-    return this.slots.add(name, this.change('found', 'supervisor'), false);
+    return this.canaries.add(this.slots, name, this.change('found', 'supervisor'));
   }
 
   #emptySpare(): Slot | undefined {

@@ -1,6 +1,7 @@
 // Reads the driver's list: on demand, every 5 s anyway (any event may have been lost; more often where there are none), and with backoff while the
 // driver does not answer. Lists never overlap; one that is asked for while another is under way follows it, because the
-// one under way may be older than the reason for asking. An outage is told once, not once for each slot.
+// one under way may be older than the reason for asking. An outage is told once, not once for each slot; that another torc has the
+// driver for a while is none.
 
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
@@ -35,6 +36,7 @@ export class Observer {
   #again = false;
   #isClosed = false;
   #failuresInRow = 0;
+  #isTold = false;
   #state: DriverState;
   /** When the next list is due; Infinity while one is under way. */
   dueMs = Number.POSITIVE_INFINITY;
@@ -86,7 +88,9 @@ export class Observer {
     const isReturn = this.isAway;
     if (isReturn) this.#state = { reachable: true, sinceMs: this.#options.clock.wallMs(), cause: null };
     this.#failuresInRow = 0;
-    if (isReturn) this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
+    if (this.#isTold)
+      this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
+    this.#isTold = false;
     this.#options.onListed(before, listed, isReturn);
     return this.#everyMs;
   }
@@ -95,7 +99,8 @@ export class Observer {
     const { driver, clock, log } = this.#options;
     const sinceMs = this.isAway ? this.#state.sinceMs : clock.wallMs();
     this.#state = { reachable: false, sinceMs, cause };
-    if (!this.isAway) {
+    if (!this.#isTold && driver.isLent !== true) {
+      this.#isTold = true;
       log.warn(
         { driver: driver.name, cause },
         'the driver does not answer; routing goes on, nothing is replaced',

@@ -17,9 +17,9 @@ import type { SupervisorSettings } from './options.ts';
 import { Ordered, OrderedRollout } from './ordered.ts';
 import { inWords, type RetireHow } from './replace.ts';
 import { Rollout, type RolloutRun, SEAT_TIMEOUT_MS } from './rollout.ts';
+import type { SlotStore } from './slot-file.ts';
 import { isReady, type Slot, type Version, weightOf } from './slots.ts';
 import type { Waiters } from './waiters.ts';
-import type { WeightStore } from './weight-file.ts';
 import { weightInWords, weightRefusal } from './weights.ts';
 
 /** /add and a replacement: for the whole call, and more for each replica, because starts are bounded. */
@@ -40,7 +40,7 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly settings: () => SupervisorSettings;
   readonly waiters: Waiters;
-  readonly weightStore: WeightStore | undefined;
+  readonly weightStore: SlotStore<number> | undefined;
   /** Why the driver does not answer; null: it does. */
   readonly awayWhy: () => string | null;
   /** Whether its first list was read. */
@@ -319,6 +319,7 @@ export class Operations {
       this.#fleet.slots.remove(slot);
       if (slot.member) this.#fleet.release(slot, slot.member, how, cause, 'operator');
     }
+    if (this.#rollout?.state !== 'running') this.#fleet.canaries.remember(this.#fleet.slots);
     this.#options.tick();
     const isVacant = (slot: Slot): boolean => slot.starting === null && !this.#fleet.replacer.holds(slot);
     await this.#options.waiters.until(

@@ -9,7 +9,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { Driver, Probe } from './driver.ts';
 import type { EventStore } from './journal.ts';
 import type { QuestionSettings } from './questions.ts';
-import type { WeightStore } from './weight-file.ts';
+import type { SlotStore } from './slot-file.ts';
 
 /** What the supervisor reads of the settings; a Config fits. */
 export interface SupervisorSettings extends QuestionSettings {
@@ -43,5 +43,7 @@ export interface SupervisorOptions {
   /** Absent: events are in memory only. */
   readonly eventStore?: EventStore;
   /** Absent: weights that an operator set are in memory only. */
-  readonly weightStore?: WeightStore;
+  readonly weightStore?: SlotStore<number>;
+  /** Absent: so are the versions that slots have alone. */
+  readonly canaryStore?: SlotStore<string>;
 }

@@ -208,7 +208,8 @@ export class Rollout implements RolloutRun {
   stop(why: string): void {
     this.why = why;
     this.#dropSeat();
-    this.#setVersions(this.#before);
+    if (this.#only === null) this.#setVersions(this.#before);
+    else for (const slot of this.#done) slot.version = this.#before;
     this.#end('stopped', `the roll-out of ${this.#label} stopped: ${why}`);
   }
 
@@ -221,6 +222,7 @@ export class Rollout implements RolloutRun {
   #end(state: RolloutState, text: string): void {
     this.#state = state;
     this.#endedMs = this.#clock.wallMs();
+    this.#fleet.canaries.remember(this.#fleet.slots);
     this.#announce(text);
   }
 

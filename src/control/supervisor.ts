@@ -115,6 +115,7 @@ export class Supervisor {
     if (this.#stopped) return;
     this.#opening = this.#driver.open(event => this.#onEvent(event));
     await this.#opening;
+    await this.#fleet.canaries.prepare(this.#fleet.slots, this.#driver, this.#log);
     if (this.#stopped) return;
     this.#isOpen = true;
     void this.#observer.observe();

@@ -1,10 +1,31 @@
 // What two torcs say to each other while one takes over from the other: the old one (the predecessor) has started the new one
 // (the successor) as its child. Plain data, like messages.ts.
 
+import type { ServerCertificate } from './tls-material.ts';
+
 /** The variable that makes a start a succession. */
 export const SUCCESSOR = 'TORC_SUCCESSOR';
 /** Where a successor finds what ties it to the process that somebody started (cluster/launcher.ts). */
 export const LIFELINE_FD = 4;
+
+/** Who keeps a listening socket that no torc made, and where it listens as the kernel says (cluster/kept-sockets.ts). */
+export interface Keeper {
+  /** What the service manager calls it. */
+  readonly name: string;
+  /** The path of a unix socket, and port 0. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What clients of HTTPS have seen, and go on with. */
+export interface TlsPast {
+  /** Of session tickets, newest first. */
+  readonly ticketKeys: readonly Uint8Array[];
+  /** Since 1970: when the newest was made. */
+  readonly rotatedMs: number;
+  /** Null where certificates are files. */
+  readonly selfSigned: ServerCertificate | null;
+}
 
 /** What the successor goes on with. */
 export interface Past {
@@ -18,9 +39,15 @@ export interface Past {
 }
 
 export type ToSuccessor =
-  /** A listening socket of `place` comes with it; `isAdmin`: that of the control endpoints alone. */
-  | { readonly type: 'socket'; readonly place: string; readonly isAdmin: boolean }
-  | { readonly type: 'all sockets' }
+  /** A listening socket of `place` comes with it; `isAdmin`: that of the control endpoints alone. `keeper`: null where torc made it. */
+  | {
+      readonly type: 'socket';
+      readonly place: string;
+      readonly isAdmin: boolean;
+      readonly keeper: Keeper | null;
+    }
+  /** Behind the last socket. */
+  | { readonly type: 'settings may be read'; readonly tls: TlsPast | null }
   | { readonly type: 'given'; readonly past: Past }
   /** From now on the successor is torc. */
   | { readonly type: 'yours' }

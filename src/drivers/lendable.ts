@@ -42,6 +42,7 @@ export function lendable(real: Driver, { atFirst, clock, onRefused }: LendableOp
     get(_, name) {
       if (name === 'open') return open;
       if (name === 'close') return close;
+      if (name === 'isLent') return hold === 'lent';
       if (hold !== 'ours' && (CHANGES.has(name) || (hold === 'lent' && ASKS.has(name)))) return refuse;
       const value: unknown = Reflect.get(real, name, real);
       return typeof value === 'function' ? value.bind(real) : value;

@@ -15,8 +15,9 @@ function setup() {
   const lines: string[] = [];
   let listedCount = 0;
   let returnCount = 0;
-  const driver: Driver = {
+  const driver: Driver & { isLent: boolean } = {
     name: 'docker',
+    isLent: false,
     creates: true,
     open: async () => {},
     list: () => new Promise((answer, fail) => waiting.push({ answer, fail })),
@@ -38,7 +39,7 @@ function setup() {
     },
     onDone: () => {},
   });
-  return { observer, waiting, lines, counts: () => ({ listedCount, returnCount }) };
+  return { observer, driver, waiting, lines, counts: () => ({ listedCount, returnCount }) };
 }
 
 test('what is asked for during a list follows it, once, and waits for it', async () => {
@@ -81,6 +82,28 @@ test('failures back off up to the usual interval, and are told once', async () =
   assert.not(observer.isAway);
   assert.is(counts().returnCount, 1);
   assert.is(lines.length, 2);
+});
+
+test('what another torc has for a while is no outage, and one that follows it is told', async () => {
+  const { observer, driver, waiting, lines } = setup();
+  const refuse = async (why: string): Promise<void> => {
+    void observer.observe();
+    waiting.at(-1)?.fail(new Error(why));
+    await flush();
+  };
+  driver.isLent = true;
+  await refuse('lent');
+  assert.ok(observer.isAway);
+  driver.isLent = false;
+  void observer.observe();
+  waiting.at(-1)?.answer([]);
+  await flush();
+  assert.equal(lines, []);
+  driver.isLent = true;
+  await refuse('lent');
+  driver.isLent = false;
+  await refuse('no engine');
+  assert.is(lines.length, 1);
 });
 
 test('a list that ends after the close changes nothing', async () => {

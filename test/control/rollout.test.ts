@@ -1,11 +1,15 @@
 // Roll-outs: the next step by tables, and what holds on the calm machine while one runs, after it and after it stopped.
 
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Replica } from '../../src/control/driver.ts';
 import { STABLE_MS } from '../../src/control/reconcile.ts';
 import { nextStep, type Standing } from '../../src/control/rollout.ts';
+import { canaryFile } from '../../src/control/slot-file.ts';
 import { newMember, type Slot, Slots } from '../../src/control/slots.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { temporaryState } from '../support/state.ts';
 import { Bench } from './setup.ts';
 
 const test = suite('roll-out');
@@ -150,6 +154,55 @@ test('of some slots alone: they keep it when they die, the others what they had;
   await bench.pass(60_000);
   assert.ok((await all).ok);
   assert.equal(versionsOf(bench), ['app:3', 'app:3', 'app:3']);
+});
+
+test('of one slot alone: also the next torc heals it with that version, until a roll-out of all', async () => {
+  const bench = new Bench();
+  const file = canaryFile(join(temporaryState(), 'canaries.json'), silentLog);
+  bench.canaryStore = file;
+  const restarted = async (): Promise<void> => {
+    void bench.torc.stop({ remove: false });
+    await bench.pass(2_000);
+    bench.newTorc();
+    await bench.ready();
+  };
+  const healed = async (): Promise<string[]> => {
+    for (const slot of ['1', '2', '3']) bench.world.kill(bench.of(slot));
+    await bench.pass(20_000);
+    return versionsOf(bench);
+  };
+  bench.newTorc();
+  await bench.ready();
+  for (const version of ['app:2', 'missing:1'])
+    await Promise.all([bench.torc.rollout(version, undefined, ['2']), bench.pass(40_000)]);
+  await restarted();
+  assert.equal(await healed(), ['', 'app:2', '']);
+  const removed = bench.torc.remove({ count: 1, names: ['2'] });
+  await bench.pass(60_000);
+  assert.ok((await removed).ok);
+  assert.is(file.read().size, 0);
+  const added = bench.torc.add({ count: 1, names: ['2'] });
+  await bench.pass(20_000);
+  assert.ok((await added).ok);
+  await Promise.all([bench.torc.rollout('app:2', undefined, ['2']), bench.pass(40_000)]);
+  file.write(new Map([['2', 'missing:2']]));
+  await restarted();
+  assert.ok(bench.lines.some(line => line.startsWith('slot 2 kept a version of its own, which cannot')));
+  assert.equal((await healed()).sort(), ['', '', '']);
+  await Promise.all([bench.torc.rollout('app:3'), bench.pass(60_000)]);
+  assert.is(file.read().size, 0);
+});
+
+test('of one slot alone, stopped: the version that another slot has alone stays', async () => {
+  const bench = new Bench();
+  await bench.ready();
+  await Promise.all([bench.torc.rollout('app:2', undefined, ['1']), bench.pass(40_000)]);
+  const second = bench.torc.rollout('short-1', undefined, ['2']);
+  await bench.pass(120_000);
+  assert.not((await second).ok);
+  bench.world.kill(bench.of('1'));
+  await bench.pass(20_000);
+  assert.equal(versionsOf(bench), ['app:2', '', '']);
 });
 
 test('one that stopped half-way: what dies afterwards comes back as it was before', async () => {

@@ -1,7 +1,7 @@
 // A supervisor on the simulation's calm machine, for tests of one behaviour at a time.
 
+import type { SlotStore } from '../../src/control/slot-file.ts';
 import { Supervisor, type SupervisorSettings } from '../../src/control/supervisor.ts';
-import type { WeightStore } from '../../src/control/weight-file.ts';
 import type { Log } from '../../src/core/log.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { advance, FakeClock } from '../sim/clock.ts';
@@ -37,7 +37,8 @@ export class Bench {
   readonly lines: string[] = [];
   readonly settings: Partial<SupervisorSettings>;
   torc: Supervisor;
-  weightStore: WeightStore | null = null;
+  weightStore: SlotStore<number> | null = null;
+  canaryStore: SlotStore<string> | null = null;
 
   constructor(settings: Partial<SupervisorSettings> = {}) {
     this.settings = settings;
@@ -55,6 +56,7 @@ export class Bench {
       random,
       log,
       ...(this.weightStore === null ? {} : { weightStore: this.weightStore }),
+      ...(this.canaryStore === null ? {} : { canaryStore: this.canaryStore }),
       settings: () => ({ ...SETTINGS, ...this.settings, ...settings }),
     });
     return this.torc;

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { WeightFile, type WeightStore } from '../../src/control/weight-file.ts';
+import { type SlotStore, weightFile } from '../../src/control/slot-file.ts';
 import type { Log } from '../../src/core/log.ts';
 import { CHOICES } from '../../src/ring/table.ts';
 import { temporaryState } from '../support/state.ts';
@@ -15,7 +15,7 @@ const test = suite('control/weights');
 
 const message = (outcome: { ok: boolean; message?: string }): string => outcome.message ?? 'ok';
 
-class Memory implements WeightStore {
+class Memory implements SlotStore<number> {
   kept = new Map<string, number>();
   read = () => new Map(this.kept);
   write = (weights: ReadonlyMap<string, number>): void => {
@@ -118,16 +118,16 @@ test('the file: what it cannot read is nothing, what it cannot write is told', (
   const lines: string[] = [];
   const log = { warn: (_: object, text: string) => lines.push(text) } as unknown as Log;
   const path = join(temporaryState(), 'weights.json');
-  const file = new WeightFile(path, log);
+  const file = weightFile(path, log);
   assert.is(file.read().size, 0);
   file.write(new Map([['[::1]:80', 0.5]]));
-  assert.equal([...new WeightFile(path, log).read()], [['[::1]:80', 0.5]]);
+  assert.equal([...weightFile(path, log).read()], [['[::1]:80', 0.5]]);
   assert.match(readFileSync(path, 'utf8'), /^\{"weights":/);
   for (const bad of ['{', '{"weights":{"1":-1}}', '{"weights":{"1":"2"}}', '[]']) {
     writeFileSync(path, bad);
     assert.is(file.read().size, 0, bad);
   }
-  new WeightFile(join(path, 'no'), log).write(new Map());
+  weightFile(join(path, 'no'), log).write(new Map());
   assert.equal(lines, ['weights cannot be remembered for the next start (ENOTDIR)']);
 });
 

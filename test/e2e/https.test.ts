@@ -166,6 +166,32 @@ https(
 );
 
 https(
+  'a torc that takes over has the certificate that was made for trying, and resumes what was begun before it',
+  async () => {
+    await withTorc({ TORC_TLS: 'self-signed', TORC_REPLICAS: '1', TORC_WORKERS: '1' }, async (torc, port) => {
+      const certificate = async (): Promise<string> => {
+        const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+        await once(socket, 'secureConnect');
+        const { fingerprint256 } = socket.getPeerX509Certificate()!;
+        socket.destroy();
+        return fingerprint256;
+      };
+      const before = await certificate();
+      const tickets = ['-tls1_2', '-tls1_3'].map(version => [version, at(`replaced${version}`)] as const);
+      for (const [version, ticket] of tickets)
+        assert.match(await sClient(port, [version, '-sess_out', ticket]), /^New, /m);
+      for (let count = 0; count < 2; count++) {
+        const replaced = await torc.send('POST', '/admin/replace', '', { connection: 'close' });
+        assert.is(replaced.status, 200, replaced.text);
+        for (const [version, ticket] of tickets)
+          assert.match(await sClient(port, [version, '-sess_in', ticket]), /^Reused, /m);
+      }
+      assert.is(await certificate(), before);
+    });
+  },
+);
+
+https(
   'certificates that are replaced under load: no request fails, the new one is served, a bad one is told',
   async () => {
     put('live', authority.issue(['IP:127.0.0.1'], 1, { subject: '/CN=before' }));

@@ -2,8 +2,10 @@
 // serves, and nothing is lost; where torc was to end, nothing is left. Each at several moments, which the log tells.
 
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startFresh } from '../support/fresh.ts';
@@ -94,10 +96,66 @@ test('during a roll-out there is none; a change of slots during one is refused, 
       if (added.startsWith('200')) count++;
       else assert.match(added, /^503 .*another torc/s);
       // One that began while the new one read its settings hinders it.
-      assert.match(replaced, /^200 |^500 .*slots are being changed/s);
+      assert.match(replaced, /^200 |^409 .*slots are being changed/s);
       const now = JSON.parse((await torc.get('/rep', asked)).text) as { message: { N: number } };
       assert.is(now.message.N, count);
     }
+  } finally {
+    await torc.close();
+  }
+});
+
+test('a roll-out that begins meanwhile hinders it, in words; settings that are read again meanwhile are not lost', async () => {
+  const folder = temporaryState();
+  const config = join(folder, 'torc.yaml');
+  const write = (retries: number): void =>
+    writeFileSync(config, `workers: 1\nreplicas: 1\nretries: ${retries}\n`);
+  const token = 'a-token-of-thirty-two-characters-or-more';
+  write(1);
+  const torc = await startTorc({ TORC_CONFIG: config, TORC_ADMIN_TOKEN: token });
+  const asked = { authorization: `Bearer ${token}`, connection: 'close' };
+  const ask = (method: string, path: string, payload: object = {}): Promise<string> =>
+    torc.send(method, path, payload, asked).then(({ status, text }) => `${status} ${text}`);
+  const retries = async (): Promise<string | undefined> =>
+    /"TORC_RETRIES"[^}]*?"value": "?(\d+)/.exec((await torc.get('/admin/status', asked)).text)?.[1];
+  /** One that has read its settings and is stopped there, unless it was quicker. */
+  const stopped = async (): Promise<{ go: () => Promise<string> }> => {
+    const { pid, outcome } = await replacing(torc, MOMENTS[0]!, asked);
+    process.kill(pid, 'SIGSTOP');
+    const go = (): Promise<string> => {
+      process.kill(pid, 'SIGCONT');
+      return outcome;
+    };
+    return { go };
+  };
+  const isRunning = async (): Promise<boolean> =>
+    /"state": "running"/.test((await torc.get('/admin/rollout', asked)).text);
+  try {
+    let seen = '';
+    for (let tries = 0; tries < 10 && !seen.startsWith('409'); tries++) {
+      const { go } = await stopped();
+      const rollout = ask('POST', '/admin/rollout', { command: 'exec sleep 600' });
+      const begun = Promise.race([rollout, waitFor(isRunning, { ...LONG, what: 'a roll-out' })]);
+      if ((await begun) === undefined) seen = await go();
+      else assert.match(await go(), /^200 /);
+      await ask('DELETE', '/admin/rollout');
+      await rollout;
+    }
+    assert.match(seen, /^409 .*torc goes on as it was, a roll-out of exec sleep 600 is under way/s);
+    seen = '';
+    for (let tries = 0; tries < 10 && !seen.startsWith('409'); tries++) {
+      const { go } = await stopped();
+      write(3 + tries);
+      seen = await ask('POST', '/admin/reload');
+      torc.process.kill('SIGHUP');
+      assert.match(await go(), /^200 /);
+      await waitFor(async () => (await retries()) === `${3 + tries}`, {
+        ...LONG,
+        what: 'the settings of now',
+      });
+    }
+    assert.match(seen, /^409 .*torc is being replaced: ask again/s);
+    assert.not.match(torc.output(), /the driver does not answer|slots are kept from an earlier run/);
   } finally {
     await torc.close();
   }

@@ -13,11 +13,14 @@ export interface ClientProcess<Report> {
   stop(): Promise<Report>;
 }
 
-/** `program` is a file of this folder. */
-export function startClients<Report>(program: string, ...settings: string[]): ClientProcess<Report> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, program), ...settings], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+/** `program` is a file of this folder. `within`: the words of another command, that runs it elsewhere. */
+export function startClients<Report>(
+  program: string,
+  settings: readonly string[],
+  within: readonly string[] = [],
+): ClientProcess<Report> {
+  const words = [...within, process.execPath, join(import.meta.dirname, program), ...settings];
+  const child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();

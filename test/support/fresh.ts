@@ -16,8 +16,11 @@ export const MARK_EVERY = 50;
 
 export type FreshLoad = ClientProcess<FreshReport>;
 
-export const startFresh = (where: number | string, parallel: number): FreshLoad =>
-  startClients('fresh-clients.ts', String(where), String(parallel));
+export const startFresh = (
+  where: number | string,
+  parallel: number,
+  within: readonly string[] = [],
+): FreshLoad => startClients('fresh-clients.ts', [String(where), String(parallel)], within);
 
 export const sumOf = (counts: Record<string, number>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -30,7 +30,7 @@ export const MARK_EVERY = 200;
 export type Load = ClientProcess<LoadReport>;
 
 export const startLoad = (url: string, connections: number, protocol: '' | 'h2' = ''): Load =>
-  startClients('clients.ts', url, String(connections), protocol);
+  startClients('clients.ts', [url, String(connections), protocol]);
 
 /** What torc answers to a POST whose sending had begun when its replica was lost. */
 const BEGUN = '502 the replica closed the connection before it answered';
