@@ -1,7 +1,7 @@
 // What slots cost: one torc of four workers over 100 and over 1,000 given replicas (listeners on real sockets, in processes of
 // their own), asked for their heartbeats once a second as by default. At rest, while a hundredth of them goes and comes each
 // second, when a tenth is killed at once, when the list grows by a tenth; what a publish weighs, and what the control endpoints
-// answer. CPU is the operating system's accounting, so a loaded machine makes spans longer, not figures larger; times are of
+// answer; then the same slots filled by a swarm's tasks (scale/swarm.ts). CPU is the operating system's accounting, so a loaded machine makes spans longer, not figures larger; times are of
 // this machine as it was. Heartbeats are spans with them less spans without, of two torcs.
 
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,15 +14,13 @@ import { newMember, Slots } from '../src/control/slots.ts';
 import { cpuUs, median, residentKiB } from './harness/cpu.ts';
 import { type BenchOptions, Origin } from './harness/rounds.ts';
 import { torcWith } from './harness/targets.ts';
+import { cpuShare, type Figures, percent, rounded, untilReady } from './scale/figures.ts';
+import { swarmFigures } from './scale/swarm.ts';
 
 const SIZES = [100, 1_000];
 const WORKERS = 4;
 const FULL = { spans: 5, seconds: 10 };
 const SHORT = { spans: 1, seconds: 5 };
-const POLL_MS = 20;
-const LONGEST_WAIT_MS = 60_000;
-
-type Figures = Record<string, number>;
 
 export async function scale({ full, progress }: BenchOptions): Promise<object[]> {
   const { spans, seconds } = full ? FULL : SHORT;
@@ -34,7 +32,9 @@ export async function scale({ full, progress }: BenchOptions): Promise<object[]>
       ...asked,
       'heartbeats, % of a core': rounded(asked[AT_REST]! - without[AT_REST]!),
       ...publishFigures(slots),
+      ...(await swarmFigures(slots, seconds)),
     });
+    progress(`${slots} slots: ${JSON.stringify(columns.at(-1))}`);
   }
   return Object.keys(columns[0]!).map(what => ({
     what,
@@ -125,31 +125,6 @@ async function figuresOf(
   }
 }
 
-/** CPU seconds per second; `each` is done at the begin of each second. */
-async function cpuShare(
-  pids: readonly number[],
-  seconds: number,
-  each: (second: number) => Promise<void> = async () => {},
-): Promise<number> {
-  const startMs = performance.now();
-  const before = cpuUs(pids);
-  for (let second = 0; second < seconds; second++) {
-    await each(second);
-    await pause(1_000);
-  }
-  return (cpuUs(pids) - before) / 1_000 / (performance.now() - startMs);
-}
-
-async function untilReady(url: string, count: number): Promise<void> {
-  const untilMs = performance.now() + LONGEST_WAIT_MS;
-  for (;;) {
-    const { ready } = (await (await fetch(`${url}/admin/ready`)).json()) as { ready: number };
-    if (ready === count) return;
-    if (performance.now() > untilMs) throw new Error(`${ready} slots are ready, not ${count}`);
-    await pause(POLL_MS);
-  }
-}
-
 const epochOf = async (url: string): Promise<number> =>
   ((await (await fetch(`${url}/admin/status`)).json()) as { epoch: number }).epoch;
 
@@ -203,6 +178,3 @@ function publishFigures(count: number): Figures {
     [`... serialized for ${WORKERS} workers, ms`]: Number(median(sent).toFixed(2)),
   };
 }
-
-const rounded = (value: number): number => Number(value.toPrecision(3));
-const percent = (share: number): number => rounded(share * 100);

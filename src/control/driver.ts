@@ -74,7 +74,7 @@ export interface Driver {
   readonly lingerMs?: number;
   /** Another torc has it for now (drivers/lendable.ts): what it refuses is no outage. */
   readonly isLent?: boolean;
-  /** How often it is listed at least, where its events do not tell of replicas; absent: every 5 s. */
+  /** How long after a list the next one is due, where its events do not tell of replicas; absent: 5 s. Read after each list. */
   readonly observeEveryMs?: number;
   /** Whoever makes the given replicas can be told what there shall be. */
   readonly orders?: Orders;
@@ -124,8 +124,8 @@ export interface Orders {
   undo(): Promise<void>;
   /** How far the last update is, as of the last list; null: there was none. */
   updateState(): UpdateState | null;
-  /** Does the machine itself give no answer either? */
-  isSilent(place: Place): Promise<boolean>;
+  /** Does the machine itself give no answer either, within this time? */
+  isSilent(place: Place, withinMs: number): Promise<boolean>;
   /** Has everything that runs there made elsewhere. Null: it is done, by whomever; else why not now. Absent: not wanted. */
   evacuate?(place: Place): Promise<string | null>;
 }

@@ -41,7 +41,7 @@ export class Fleet {
   readonly canaries: Canaries;
   readonly journal: Journal;
   readonly replacer: Replacer;
-  readonly #health: Health;
+  readonly health: Health;
   readonly #options: SupervisorOptions;
   readonly #events: FleetEvents;
   #isClosed = false;
@@ -53,11 +53,12 @@ export class Fleet {
     this.slots = new Slots(options.weightStore?.read());
     this.canaries = new Canaries(options.canaryStore);
     this.journal = new Journal(clock, log, options.eventStore ?? null);
-    this.#health = new Health({
+    this.health = new Health({
       ...options,
       slots: this.slots,
       onSignal: events.onSignal,
       onWell: (slot, member, cause) => this.#becomeReady(slot, member, cause, 'heartbeat'),
+      onMissed: ({ place }) => place && events.onChange(),
       change: (cause, source) => this.change(cause, source),
     });
     this.replacer = new Replacer({
@@ -89,7 +90,7 @@ export class Fleet {
   /** Other settings are in force than `before`. */
   reconfigure(before: SupervisorSettings): void {
     const { settings, driver } = this.#options;
-    this.#health.configure(before);
+    this.health.configure(before);
     if (settings().slowStartMs === 0) for (const slot of this.slots.all()) slot.warmUp = null;
     if (driver.creates) this.#keepSpares(settings().spares);
   }
@@ -107,7 +108,7 @@ export class Fleet {
   /** From now on no heartbeats, and what a start still brings is only noted, for `releaseAll` or the next torc. */
   close(): void {
     this.#isClosed = true;
-    this.#health.close();
+    this.health.close();
   }
 
   // Into a slot.
@@ -160,7 +161,7 @@ export class Fleet {
   #fill(slot: Slot, replica: Replica, answerWithinMs: number, version: Version | null): void {
     const member = newMember(replica, this.#nowMs(), answerWithinMs, version);
     slot.member = member;
-    if (this.#health.isAsked) this.#health.watch(replica);
+    if (this.health.isAsked) this.health.watch(replica);
     else this.#becomeReady(slot, member, 'taken without probes', 'supervisor');
   }
 
@@ -255,9 +256,9 @@ export class Fleet {
     const isLast = !slot.spare && this.slots.listed().every(other => other === slot || !isReady(other));
     if (isReady(slot) && (certain || !(isLast || (isHeartbeats && this.#isPanic(slot))))) {
       this.#move(slot, member, 'suspect', cause, source);
-      if (!this.#health.isAsked && member.ejectedUntilMs === 0) this.eject(slot, member, cause);
+      if (!this.health.isAsked && member.ejectedUntilMs === 0) this.eject(slot, member, cause);
     }
-    if (!certain && !isHeartbeats && member.state !== 'starting') this.#health.confirm(member);
+    if (!certain && !isHeartbeats && member.state !== 'starting') this.health.confirm(member);
   }
 
   /** The driver's list says that it answers nothing now. */
@@ -284,13 +285,13 @@ export class Fleet {
       if (member?.state !== 'suspect' || member.ejectedUntilMs === 0) continue;
       if (this.#nowMs() < member.ejectedUntilMs) continue;
       member.ejectedUntilMs = 0;
-      if (this.#health.isAsked) this.#health.confirm(member);
+      if (this.health.isAsked) this.health.confirm(member);
       else this.#becomeReady(slot, member, 'its ejection is over', 'supervisor');
     }
   }
 
   #becomeReady(slot: Slot, member: Member, cause: string, source: Source): void {
-    this.#health.steady(member);
+    this.health.steady(member);
     this.#warmUp(slot, member.readySinceMs === null);
     this.#move(slot, member, 'ready', cause, source);
     slot.trouble = null;
@@ -317,7 +318,7 @@ export class Fleet {
   ): void {
     this.#move(slot, member, how === 'drain' || how === 'going' ? 'draining' : 'dead', cause, source);
     slot.member = null;
-    this.#health.unwatch(member);
+    this.health.unwatch(member);
     this.replacer.retire(member, slot, how, failure);
   }
 

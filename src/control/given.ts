@@ -147,7 +147,9 @@ const movedInWords = ({ name }: Slot, { slot, host, port }: Replica): string =>
 export interface FollowerOptions {
   readonly driver: Pick<Driver, 'lingerMs' | 'orders'>;
   readonly fleet: Fleet;
-  readonly settings: () => Pick<SupervisorSettings, 'ring' | 'heartbeatFall'>;
+  readonly settings: () => Pick<SupervisorSettings, 'ring' | 'heartbeatFall' | 'heartbeatTimeoutMs'>;
+  /** Time for a tick. */
+  readonly onChange: () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -173,9 +175,10 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#fleet = options.fleet;
-    const { driver, fleet, clock, settings } = options;
-    const fall = (): number => settings().heartbeatFall;
-    this.#machines = driver.orders ? new Machines({ orders: driver.orders, fleet, clock, fall }) : null;
+    const { driver, settings } = options;
+    this.#machines = driver.orders
+      ? new Machines({ ...options, orders: driver.orders, pace: settings })
+      : null;
   }
 
   /** How long a slot outlives its last replica. */

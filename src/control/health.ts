@@ -23,6 +23,8 @@ export interface HealthOptions extends SupervisorOptions {
   readonly onSignal: (signal: Signal) => void;
   /** It may get requests, and did not until now. */
   readonly onWell: (slot: Slot, member: Member, cause: string) => void;
+  /** It has missed a heartbeat, which alone says nothing of it yet. */
+  readonly onMissed: (replica: Replica) => void;
   readonly change: (cause: string, source: 'heartbeat') => Change;
 }
 
@@ -100,6 +102,11 @@ export class Health {
     this.#heartbeats.confirm(member.replica.id);
   }
 
+  /** Does it answer now? Nobody doubts it itself. */
+  askSoon({ replica }: Member): void {
+    this.#heartbeats.askSoon(replica.id);
+  }
+
   unwatch({ replica }: Member): void {
     this.#heartbeats.unwatch(replica.id);
   }
@@ -150,6 +157,7 @@ export class Health {
     else if (verdict === 'refused') this.#signal(member, 'failing', cause);
     else if (before === 'ready' || before === 'suspect') {
       if (verdict === 'leave') this.#signal(member, 'suspect', cause);
+      else this.#options.onMissed(member.replica);
       void this.#askWorkers(slot, member, result.got, cause);
     }
   }

@@ -129,6 +129,12 @@ export class Heartbeats {
     else this.#after(watch, 0);
   }
 
+  /** Asks now, where no question is out: the next one would come later. */
+  askSoon(replicaId: string): void {
+    const watch = this.#watches.get(replicaId);
+    if (watch !== undefined && !watch.asking) this.#after(watch, 0);
+  }
+
   unwatch(replicaId: string): void {
     this.#watches.get(replicaId)?.timer?.cancel();
     this.#watches.delete(replicaId);

@@ -84,7 +84,10 @@ export class Supervisor {
       onListed: (...list) => this.#asOne(() => this.#onListed(...list)),
       onDone: () => this.#tick(),
     });
-    this.#follower = options.driver.creates ? null : new Follower({ ...options, fleet: this.#fleet });
+    const onChange = (): void => this.#tick();
+    this.#follower = options.driver.creates
+      ? null
+      : new Follower({ ...options, fleet: this.#fleet, onChange });
     this.#waiters = new Waiters(options.clock);
     this.#operations = new Operations({
       driver: options.driver,

@@ -119,7 +119,7 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
   const driver = new SwarmDriver({
     service: config.swarmService!,
     definition: image === null ? null : { owner: instanceId(stateRoot), image, replicas, project },
-    managers: new Managers(others.length > 0 ? others : [engine]),
+    managers: new Managers(others.length > 0 ? others : [engine], systemClock),
     engine,
     port: config.replicaPort,
     reach: config.dockerReach,

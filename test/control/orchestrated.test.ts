@@ -4,7 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Driver, DriverEvent, Orders, Replica, UpdateState } from '../../src/control/driver.ts';
-import { silentPlace } from '../../src/control/machines.ts';
+import { judge } from '../../src/control/machines.ts';
 import { newMember, type Slot, Slots } from '../../src/control/slots.ts';
 import { isNotice, Supervisor } from '../../src/control/supervisor.ts';
 import type { SnapshotMessage } from '../../src/core/types.ts';
@@ -27,7 +27,7 @@ const replica = (slot: string, id: string, place: string, image = 'app:1'): Repl
 
 // The pure decision.
 
-/** "n1 3": a ready replica at n1 that has missed 3; "refused" as often; "new": never ready. */
+/** "n1 3": a ready replica at n1 that has missed 3; "refused" as often; "new": never ready; "old": no answer since the others' first miss. */
 function slotsOf(texts: readonly string[]): Slot[] {
   const slots = new Slots();
   texts.forEach((text, index) => {
@@ -39,7 +39,8 @@ function slotsOf(texts: readonly string[]): Slot[] {
     member.readySinceMs = how === 'new' ? null : 0;
     member.missesInRow = Number(misses);
     member.refusalsInRow = how === 'refused' ? Number(misses) : 0;
-    member.silentSinceMs = Number(misses) > 0 ? 0 : null;
+    member.silentSinceMs = Number(misses) > 0 ? 1_000 : null;
+    member.aliveMs = how === 'old' ? 999 : 1_000;
   });
   return slots.serving();
 }
@@ -48,7 +49,10 @@ const table: [name: string, slots: string[], lost: string | null][] = [
   ['all are well', ['n1 0', 'n2 0'], null],
   ['all of one machine are silent', ['n1 2', 'n1 3', 'n2 0', 'n3 0'], 'n1'],
   ['one of its replicas answers', ['n1 2', 'n1 0', 'n2 0', 'n3 0'], null],
-  ['one miss is none', ['n1 2', 'n1 1', 'n2 0'], null],
+  ['one has missed enough, the others have missed too', ['n1 2', 'n1 1', 'n2 0'], 'n1'],
+  ['one miss each is not enough', ['n1 1', 'n1 1', 'n2 0'], null],
+  ['nobody else has answered since', ['n1 2', 'n1 1', 'n2 0 old', 'n3 0 old'], null],
+  ['only one of three others has answered since', ['n1 2', 'n2 0', 'n3 0 old', 'n4 0 old'], null],
   ['who refuses is there', ['n1 2', 'n1 2 refused', 'n2 0'], null],
   ['one that was never ready says nothing', ['n1 2', 'n1 0 new', 'n2 0'], 'n1'],
   ['nor do those alone', ['n1 9 new', 'n2 0'], null],
@@ -59,7 +63,7 @@ const table: [name: string, slots: string[], lost: string | null][] = [
 ];
 for (const [name, slots, lost] of table)
   test(`a lost machine: ${name}`, () => {
-    assert.is(silentPlace(slotsOf(slots), 2)?.id ?? null, lost);
+    assert.is(judge(slotsOf(slots), 2).silent?.id ?? null, lost);
   });
 
 // The whole.
@@ -72,6 +76,9 @@ class Swarm {
   readonly notices: string[] = [];
   readonly published: SnapshotMessage[] = [];
   readonly evacuated: string[] = [];
+  /** No machine is reached at its own port. */
+  isBarred = false;
+  askedCount = 0;
   /** What the orchestrator answers to an evacuation. */
   evacuation: () => string | null = () => null;
   update: UpdateState | null = null;
@@ -97,7 +104,12 @@ class Swarm {
         this.undoCount++;
       },
       updateState: () => this.update,
-      isSilent: async ({ id }) => this.offMachines.has(id),
+      isSilent: async ({ id }, withinMs) => {
+        this.askedCount++;
+        const isSilent = this.isBarred || this.offMachines.has(id);
+        if (isSilent) await new Promise<void>(resolve => clock.after(withinMs, resolve));
+        return isSilent;
+      },
       evacuate: async ({ id }) => {
         this.evacuated.push(id);
         const refusal = this.evacuation();
@@ -216,6 +228,29 @@ test('a machine is lost: what waits there is tried elsewhere, its tasks are made
   assert.equal(swarm.routed(), ['1 a', '2 made-1', '3 made-2', '4 d']);
   assert.is(swarm.evacuated.length, 1);
   assert.equal(swarm.torc.names(), names);
+});
+
+test('however its heartbeats fall: the first miss, and one more for what is left to know', async () => {
+  for (let phaseMs = 0; phaseMs < 1_000; phaseMs += 125) {
+    const swarm = await Swarm.of(...three());
+    await swarm.pass(phaseMs);
+    swarm.offMachines.add('n2');
+    const { heartbeatIntervalMs, heartbeatTimeoutMs } = SETTINGS;
+    // At worst it has just been asked.
+    await swarm.pass(heartbeatIntervalMs + 2 * heartbeatTimeoutMs + 50);
+    assert.equal(swarm.evacuated, ['n2'], `${phaseMs} ms into the interval`);
+  }
+});
+
+test('a machine that is asked in vain is not asked all the time', async () => {
+  const swarm = await Swarm.of(...three());
+  // Torc may not reach that port, and a program hangs.
+  swarm.hung.add('b');
+  swarm.isBarred = true;
+  await swarm.pass(30_000);
+  assert.ok(swarm.askedCount > 3 && swarm.askedCount < 15, `${swarm.askedCount} times`);
+  assert.equal(swarm.evacuated, []);
+  assert.equal(swarm.routed(), ['1 a', '3 c', '4 d']);
 });
 
 test('one replica hangs, its machine answers: it is out, and nothing is lost or moved', async () => {

@@ -3,6 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SwarmDriver } from '../../src/drivers/swarm/driver.ts';
 import { Managers } from '../../src/drivers/swarm/managers.ts';
@@ -119,7 +120,10 @@ async function withSwarm(
     const driver = new SwarmDriver({
       service: 'web',
       definition: null,
-      managers: new Managers(own.map(({ engine }) => engine)),
+      managers: new Managers(
+        own.map(({ engine }) => engine),
+        systemClock,
+      ),
       engine: own[0]!.engine,
       port: null,
       reach: 'auto',

@@ -4,6 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Replica } from '../../src/control/driver.ts';
+import { systemClock } from '../../src/core/clock.ts';
 import { SwarmDriver, type SwarmDriverOptions } from '../../src/drivers/swarm/driver.ts';
 import { Memory, namedBy } from '../../src/drivers/swarm/gossip.ts';
 import { madeFaults, madeSpec } from '../../src/drivers/swarm/made.ts';
@@ -299,7 +300,14 @@ async function withManagers(
   const swarm = new FakeSwarm(SPEC);
   const fakes = await Promise.all(Array.from({ length: count }, () => fakeManager(swarm)));
   try {
-    await use(new Managers(fakes.map(({ engine }) => engine)), swarm, fakes);
+    await use(
+      new Managers(
+        fakes.map(({ engine }) => engine),
+        systemClock,
+      ),
+      swarm,
+      fakes,
+    );
   } finally {
     for (const fake of fakes) fake.close();
   }
@@ -481,7 +489,7 @@ test('the last task stays; a rollout waits for a move', async () => {
 test('of several that see a node lost one writes, and the others find it done', async () => {
   await withManagers(3, async (_managers, swarm, fakes) => {
     swarm.nodes = [...NODES.values()];
-    const torcs = fakes.map(fake => driverOf(new Managers([fake.engine]), fake));
+    const torcs = fakes.map(fake => driverOf(new Managers([fake.engine], systemClock), fake));
     const results = await Promise.all(
       torcs.map(({ orders }) => orders.evacuate!({ id: 'n2', name: 'host-n2' })),
     );

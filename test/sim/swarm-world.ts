@@ -22,6 +22,8 @@ import type { Shared } from '../../src/drivers/swarm/store.ts';
 import type { FakeClock } from './clock.ts';
 
 const TICK_MS = 100;
+/** Of a list: to write and read a task of it. */
+const TASK_MS = 0.1;
 const STALE_MS = 16_500;
 const HANG_MS = 20_000;
 
@@ -360,7 +362,8 @@ export class SwarmWorld {
       call: (docker: unknown) => Promise<unknown>,
       timeoutMs: number,
     ): Promise<unknown> => {
-      await after(this.between(1, 8));
+      const isLong = what === 'cannot list the tasks';
+      await after(this.between(1, 8) + (isLong ? this.tasks.length * TASK_MS : 0));
       const nowMs = this.#nowMs();
       const hang = async (): Promise<never> => {
         await after(timeoutMs);
@@ -380,6 +383,7 @@ export class SwarmWorld {
     };
     return {
       ask,
+      stream: () => Promise.reject(new Error('no events: polls alone')),
       inspect: async () => Promise.reject(new EngineError('none', 404, undefined)),
     } as unknown as Engine;
   }
@@ -418,7 +422,7 @@ export class SwarmWorld {
     const driver = new SwarmDriver({
       service: 'web',
       definition: null,
-      managers: new Managers(engines),
+      managers: new Managers(engines, this.clock),
       engine: engines[0]!,
       port: null,
       reach: 'auto',
@@ -430,10 +434,10 @@ export class SwarmWorld {
     });
     // Whether a machine is there is asked of sockets, which there are none of here.
     Object.assign(driver.orders as { -readonly [key in keyof Orders]: Orders[key] }, {
-      isSilent: async ({ id }: { id: string }) => {
+      isSilent: async ({ id }: { id: string }, withinMs: number) => {
         const machine = this.machines.find(each => each.id === id)!;
         const isReached = this.reaches(at, machine);
-        await new Promise<void>(resolve => this.clock.after(isReached ? 3 : 1_000, resolve));
+        await new Promise<void>(resolve => this.clock.after(isReached ? 3 : withinMs, resolve));
         return !this.reaches(at, machine);
       },
     });

@@ -26,6 +26,10 @@ export class FakeSwarm {
   writeCount = 0;
   /** Before each write: somebody else's. */
   beforeWrite: () => void = () => {};
+  /** After it: what Swarm makes of it. */
+  onWrite: (spec: SwarmServiceSpec) => void = () => {};
+  /** Who listens to events. */
+  readonly listeners = new Set<ServerResponse>();
 
   constructor(spec: SwarmServiceSpec) {
     this.service = { ID: 'service-1', Version: { Index: 1 }, Spec: spec };
@@ -34,6 +38,11 @@ export class FakeSwarm {
   write(spec: SwarmServiceSpec): void {
     this.writeCount++;
     this.service = { ...this.service, Version: { Index: this.service.Version.Index + 1 }, Spec: spec };
+    this.onWrite(spec);
+    for (const listener of this.listeners)
+      listener.write(
+        `${JSON.stringify({ Type: 'service', Action: 'update', Actor: { ID: 'service-1' } })}\n`,
+      );
   }
 }
 
@@ -74,6 +83,13 @@ export async function fakeManager(swarm: FakeSwarm): Promise<FakeManager> {
       swarm.write(JSON.parse(body) as SwarmServiceSpec);
       swarm.isRemoved = false;
       return answer(response, 201, { ID: swarm.service.ID });
+    }
+    if (method === 'GET' && pathname === '/events') {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.flushHeaders();
+      swarm.listeners.add(response);
+      response.on('close', () => swarm.listeners.delete(response));
+      return;
     }
     if (method === 'GET' && pathname === '/tasks') return answer(response, 200, swarm.tasks);
     if (method === 'GET' && pathname === '/nodes') return answer(response, 200, swarm.nodes);

@@ -1,5 +1,6 @@
 // Several Docker machines on this one, in one swarm: by a script (TORC_TEST_SWARM_LAB) that gives each a network namespace and an
-// engine of its own, pulls their cables and switches them off. Torc and its clients meet on unix sockets, which need no
+// engine of its own (another one than this machine's: its programs are in the folder TORC_TEST_SWARM_ENGINE), pulls their cables
+// and switches them off. Torc and its clients meet on unix sockets, which need no
 // network, so a test stands outside of all namespaces while torc stands in the clients'.
 
 import { execFile, spawn } from 'node:child_process';
@@ -15,10 +16,12 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const COMMAND_TIMEOUT_MS = 120_000;
 
 export const labScript = process.env.TORC_TEST_SWARM_LAB ?? '';
+const { TORC_TEST_SWARM_ENGINE: engine, PATH = '' } = process.env;
+const labPath = engine === undefined ? PATH : `${engine}:${PATH}`;
 
 /** One command of the lab's; what it printed. */
 export async function lab(...args: string[]): Promise<string> {
-  const env = { ...process.env, MANAGERS: process.env.MANAGERS ?? '3' };
+  const env = { ...process.env, MANAGERS: process.env.MANAGERS ?? '3', PATH: labPath };
   const { stdout } = await run(labScript, args, { timeout: COMMAND_TIMEOUT_MS, env });
   return stdout.trim();
 }
@@ -69,6 +72,8 @@ export interface SlotLine {
 
 export interface LabTorc {
   readonly socket: string;
+  /** The control endpoints'. */
+  readonly admin: string;
   output(): string;
   /** Its log's lines. */
   lines(): Record<string, unknown>[];
@@ -104,6 +109,7 @@ export async function startLabTorc(settings: Record<string, string>): Promise<La
   const exit = new Promise<void>(resolve => child.on('close', () => resolve()));
   const torc: LabTorc = {
     socket,
+    admin,
     output: () => output,
     lines: () =>
       output
@@ -148,7 +154,11 @@ export interface LoadReport {
   readonly slowestMs: number;
   /** What the lost ones heard, and how often. */
   readonly causes: ReadonlyMap<string, number>;
+  /** Those that ended within each BUCKET_MS since the begin. */
+  readonly buckets: readonly { count: number; lost: number; slowestMs: number }[];
 }
+
+export const BUCKET_MS = 250;
 
 /** Requests that may be repeated, over many keys, until it is told to end. */
 export function startLabLoad(socket: string, connections = 8): { end(): Promise<LoadReport> } {
@@ -158,6 +168,16 @@ export function startLabLoad(socket: string, connections = 8): { end(): Promise<
   let lost = 0;
   let slowestMs = 0;
   let isOver = false;
+  const buckets: { count: number; lost: number; slowestMs: number }[] = [];
+  const beganMs = performance.now();
+  const note = (isLost: boolean, tookMs: number): void => {
+    const at = Math.floor((performance.now() - beganMs) / BUCKET_MS);
+    while (buckets.length <= at) buckets.push({ count: 0, lost: 0, slowestMs: 0 });
+    const bucket = buckets[at]!;
+    bucket.count++;
+    if (isLost) bucket.lost++;
+    bucket.slowestMs = Math.max(bucket.slowestMs, tookMs);
+  };
   const client = async (number: number): Promise<void> => {
     for (let key = number; !isOver; key += connections) {
       const startedMs = performance.now();
@@ -167,7 +187,9 @@ export function startLabLoad(socket: string, connections = 8): { end(): Promise<
         (error: Error) => error.message,
       );
       count++;
-      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      const tookMs = performance.now() - startedMs;
+      note(outcome !== '', tookMs);
+      slowestMs = Math.max(slowestMs, tookMs);
       if (outcome !== '') {
         lost++;
         causes.set(outcome, (causes.get(outcome) ?? 0) + 1);
@@ -181,7 +203,7 @@ export function startLabLoad(socket: string, connections = 8): { end(): Promise<
       isOver = true;
       await Promise.all(clients);
       agent.destroy();
-      return { count, lost, slowestMs: Math.round(slowestMs), causes };
+      return { count, lost, slowestMs: Math.round(slowestMs), causes, buckets };
     },
   };
 }

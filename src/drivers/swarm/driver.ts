@@ -1,6 +1,6 @@
 // The swarm driver: one replicated service is the set of slots. Swarm makes, restarts and moves the tasks, because it offers
 // no way to start or end one; torc routes, decides who is out, and proves who is in. So the list is what is wanted (given.ts),
-// read every half second, for Swarm tells of services and nodes but never of tasks. What torc asks of Swarm is written into
+// read every half second and oftener, for Swarm tells of services and nodes but never of tasks. What torc asks of Swarm is written into
 // the service, with the version of what was read: among several torcs that version decides, and no leader is needed.
 // On a node that is no manager, and knows none, the engine's gossip is what there is (gossip.ts).
 
@@ -13,12 +13,14 @@ import { atStart, type Engine, EngineError } from '../docker/engine.ts';
 import { portOf as dockerPortOf } from '../docker/ports.ts';
 import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
 import { Agreement } from './agreement.ts';
+import { ServiceEvents } from './events.ts';
 import { Gossip } from './gossip.ts';
 import { answersAt, GOSSIP_PORT } from './machine.ts';
 import { madeFaults, madeSpec, OWNER_LABEL } from './made.ts';
 import type { Change, Managers } from './managers.ts';
 import { Nodes } from './nodes.ts';
 import type { SwarmService } from './objects.ts';
+import { Polling } from './polling.ts';
 import { type Shared, weightsIn } from './store.ts';
 import { type Here, hostPortOf, portOf, replicasOf, withoutDigest } from './task.ts';
 import {
@@ -34,9 +36,9 @@ import {
 } from './write.ts';
 
 const NOT_A_MANAGER = 503;
-const OBSERVE_EVERY_MS = 500;
 const EVACUATION_EVERY_MS = 60_000;
 const SLOW_MS = 1_000;
+const SILENT_WITHIN_MS = 1_000;
 /** After a write failed: the next one is another torc's, or a minute's. */
 const PUT_BACK_RETRY_MS = 5_000;
 
@@ -71,12 +73,13 @@ export class SwarmDriver implements Driver {
   readonly name = 'swarm';
   readonly creates = false;
   readonly givenBy = 'TORC_SERVICE';
-  readonly observeEveryMs = OBSERVE_EVERY_MS;
   readonly orders: Orders;
   readonly #options: SwarmDriverOptions;
   readonly #agreement: Agreement;
   readonly #nodes: Nodes;
   readonly #gossip: Gossip;
+  readonly #polling = new Polling();
+  readonly #events: ServiceEvents;
   #onEvent: (event: DriverEvent) => void = () => {};
   /** Of torc's container; null on a host. */
   #networks: ReadonlySet<string> | null = null;
@@ -94,12 +97,16 @@ export class SwarmDriver implements Driver {
     this.#agreement = new Agreement(options.shared, options);
     this.#nodes = new Nodes(options.managers, options.nowMs);
     this.#gossip = new Gossip(options.engine, options.service, options.nowMs);
+    this.#events = new ServiceEvents({
+      ...options,
+      onChanged: () => this.#changed('the service was changed'),
+    });
     this.orders = {
       scale: by => this.#scale(by),
       update: version => this.#update(version),
       undo: () => this.#undo(),
       updateState: () => updateStateOf(this.#service),
-      isSilent: place => this.#isSilent(place),
+      isSilent: (place, withinMs) => this.#isSilent(place, withinMs),
       ...(options.evacuates ? { evacuate: place => this.#evacuate(place) } : {}),
     };
   }
@@ -118,6 +125,10 @@ export class SwarmDriver implements Driver {
   get isOwn(): boolean {
     const owner = this.#service?.Spec.Labels?.[OWNER_LABEL];
     return owner !== undefined && owner === this.#options.definition?.owner;
+  }
+
+  get observeEveryMs(): number {
+    return this.#polling.everyMs;
   }
 
   get difference(): string {
@@ -151,11 +162,13 @@ export class SwarmDriver implements Driver {
   }
 
   async list(): Promise<readonly Replica[]> {
-    const { managers, service: name } = this.#options;
+    const { managers, service: name, nowMs } = this.#options;
     if (this.#isByGossip) return this.#gossip.list(this.#networks, this.#options.port!);
+    const startedMs = nowMs();
     const service = await managers.service(name);
     if (service === null) throw new Error(`there is no service ${name} any more`);
     const tasks = await managers.tasks(service.ID);
+    this.#events.listenTo(managers.current);
     this.#service = service;
     const nodes = await this.#nodes.of(tasks.flatMap(({ NodeID }) => NodeID || []));
     const port = portOf(service.Spec, this.#options.port);
@@ -176,6 +189,8 @@ export class SwarmDriver implements Driver {
     this.#known = new Map(
       replicas.flatMap(({ id, host, port, status }) => (status === 'running' ? [[id, { host, port }]] : [])),
     );
+    const isUnderWay = isUpdating(service) || replicas.some(({ status }) => status !== 'running');
+    this.#polling.listed(isUnderWay, nowMs(), nowMs() - startedMs);
     this.#say(replicas);
     this.#putBack(service);
     this.#agreement.look(service);
@@ -191,6 +206,7 @@ export class SwarmDriver implements Driver {
   /** What an earlier run made stays where this one did not come to serve: other torcs may. */
   async close({ remove, hasServed = true }: { remove: boolean; hasServed?: boolean }): Promise<void> {
     const { managers, service, log } = this.#options;
+    this.#events.close();
     if (!remove || !this.isOwn || (!hasServed && !this.#isMadeNow)) return;
     await managers.remove(service);
     log.info({ service }, `the service ${service}, which torc made, is removed`);
@@ -281,15 +297,20 @@ export class SwarmDriver implements Driver {
   async #change(change: Change, query?: Readonly<Record<string, string>>): Promise<SwarmService> {
     if (this.#isByGossip) throw new Error('no manager of the swarm can be asked: set TORC_SWARM_MANAGERS');
     const service = await this.#options.managers.change(this.#options.service, change, query);
-    this.#onEvent({ kind: 'changed', cause: 'torc changed the service' });
+    this.#changed('torc changed the service');
     return service;
+  }
+
+  #changed(cause: string): void {
+    this.#polling.changed(this.#options.nowMs());
+    this.#onEvent({ kind: 'changed', cause });
   }
 
   // A lost node.
 
-  async #isSilent({ id }: Place): Promise<boolean> {
+  async #isSilent({ id }: Place, withinMs: number): Promise<boolean> {
     const addr = this.#nodes.known.get(id)?.Status.Addr;
-    return addr === undefined || !(await answersAt(addr, GOSSIP_PORT));
+    return addr === undefined || !(await answersAt(addr, GOSSIP_PORT, withinMs));
   }
 
   async #evacuate(place: Place): Promise<string | null> {
@@ -298,7 +319,7 @@ export class SwarmDriver implements Driver {
     const startedMs = nowMs();
     const nodes = await this.#nodes.read();
     // Managers that were long in answering: perhaps it was this torc that was cut off, and is no longer.
-    if (nowMs() - startedMs > SLOW_MS && !(await this.orders.isSilent(place)))
+    if (nowMs() - startedMs > SLOW_MS && !(await this.orders.isSilent(place, SILENT_WITHIN_MS)))
       return `the tasks of node ${name} are not moved: it answers again`;
     let refusal: string | null = null;
     await this.#change(service => {

@@ -5,10 +5,9 @@ import { connect } from 'node:net';
 
 /** TCP 7946: fixed by Docker, and open between all nodes of a swarm. */
 export const GOSSIP_PORT = 7946;
-const TIMEOUT_MS = 1_000;
 
 /** Never rejects. */
-export function answersAt(host: string, port: number, timeoutMs = TIMEOUT_MS): Promise<boolean> {
+export function answersAt(host: string, port: number, timeoutMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host, port, timeout: timeoutMs });
   const end = (answers: boolean): void => {

@@ -1,14 +1,17 @@
 // The swarm's managers, asked one after the other: any of them answers for all. A manager that has lost its leader hangs
-// for 20 s before it says so, while a new call to the next one answers in milliseconds, so each call has 2 s, and whoever
-// answered last is asked first. A read goes on to the next manager; a write does not, because one that failed may have
+// for 20 s before it says so, and goes on hanging when there is a new one, while a new call is answered in milliseconds; so
+// each call has 2 s, the next manager is asked beside one that has not answered for half a second, and whoever answered last
+// is asked first. A read goes on to the next manager; a write does not, because one that failed may have
 // happened all the same: it is followed by reading anew, never by the same write. Writes carry the version of what was read,
 // so of several torcs one writes, and the others are refused as out of sequence and read what it wrote.
 
 import type Docker from 'dockerode';
+import type { Clock, Timer } from '../../core/clock.ts';
 import { type Engine, EngineError } from '../docker/engine.ts';
 import type { SwarmNode, SwarmService, SwarmServiceSpec, SwarmTask } from './objects.ts';
 
 const CALL_TIMEOUT_MS = 2_000;
+const NEXT_AFTER_MS = 500;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
 const SERVER_ERROR = 500;
@@ -25,11 +28,18 @@ export type Change = (service: SwarmService, unsure: SwarmServiceSpec | null) =>
 
 export class Managers {
   readonly #engines: readonly Engine[];
+  readonly #clock: Pick<Clock, 'after'>;
   /** Which answered last. */
   #first = 0;
 
-  constructor(engines: readonly Engine[]) {
+  constructor(engines: readonly Engine[], clock: Pick<Clock, 'after'>) {
     this.#engines = engines;
+    this.#clock = clock;
+  }
+
+  /** Who answered last. */
+  get current(): Engine {
+    return this.#engines[this.#first]!;
   }
 
   /** Null: there is no such service. By name or id. */
@@ -100,7 +110,7 @@ export class Managers {
   ): Promise<void> {
     const options = { _query: { version: Version.Index, ...query }, _body: spec };
     try {
-      await this.#engines[this.#first]!.ask(
+      await this.current.ask(
         'cannot change the service',
         docker => docker.getService(ID).update(options),
         CALL_TIMEOUT_MS,
@@ -137,21 +147,44 @@ export class Managers {
     }
   }
 
+  /** The first answer counts, also one that says no; of failures that of the one asked first. */
   async #ask<T>(what: string, call: (docker: Docker) => Promise<T>): Promise<T> {
-    let failure: unknown;
-    for (let i = 0; i < this.#engines.length; i++) {
-      const index = (this.#first + i) % this.#engines.length;
-      try {
-        const answer = await this.#engines[index]!.ask(what, call, CALL_TIMEOUT_MS);
-        this.#first = index;
-        return answer;
-      } catch (error) {
-        if (!isForNext(error)) throw error;
-        failure ??= error;
-      }
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const count = this.#engines.length;
+    const from = this.#first;
+    const failures: unknown[] = [];
+    let [asked, failed] = [0, 0];
+    let isOver = false;
+    let timer: Timer | undefined;
+    const next = (): void => {
+      timer?.cancel();
+      if (isOver || asked === count) return;
+      const turn = asked++;
+      const index = (from + turn) % count;
+      timer = this.#clock.after(NEXT_AFTER_MS, next);
+      this.#engines[index]!.ask(what, call, CALL_TIMEOUT_MS).then(
+        answer => {
+          if (!isOver) this.#first = index;
+          resolve(answer);
+        },
+        (error: unknown) => {
+          failures[turn] = error;
+          if (!isForNext(error)) reject(error);
+          else if (++failed < count) next();
+          else reject(failures[0]);
+        },
+      );
+    };
+    next();
+    try {
+      return await promise;
+    } catch (error) {
+      if (isForNext(error)) this.#skip();
+      throw error;
+    } finally {
+      isOver = true;
+      timer?.cancel();
     }
-    this.#skip();
-    throw failure;
   }
 
   #skip(): void {
