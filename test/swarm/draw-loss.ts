@@ -125,7 +125,7 @@ export function lossSvg(loss: Loss): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 44}" role="img" aria-label="What a lost leader does to slots, leadership and answers">
 <style>${STYLE}
 </style>
-<text class="title" x="${LEFT}" y="22">The machine that leads the swarm, ${name}, is switched off at 0 s: which machine answers for each slot</text>
+<text class="title" x="${LEFT}" y="22">${name}, which leads the swarm, is switched off at 0 s: which machine answers for each slot</text>
 ${legend()}
 ${rows.join('\n')}
 <text x="${LEFT - 8}" y="${rateTop + 11}" text-anchor="end">${rate} /s</text>
@@ -133,9 +133,7 @@ ${bars.join('')}
 <line class="axis" x1="${LEFT}" x2="${LEFT + PLOT}" y1="${bottom}" y2="${bottom}"/>
 ${ticks.join('')}
 <text x="${LEFT}" y="${bottom + 36}">answers per second; requests lost in all of the run: ${lost} of ${count.toLocaleString('en')}</text>
-${marksOf(loss)
-  .map(({ ms, text }, index) => drawMark(text, index, x(faultMs + ms), bottom))
-  .join('\n')}
+${drawMarks(loss, x, bottom)}
 </svg>
 `;
 }
@@ -163,13 +161,15 @@ function spansOf(slot: string, { entries, placed, before, faultMs }: Loss, endMs
 }
 
 function ledBy({ name, leaders, faultMs }: Loss, endMs: number): Span[] {
-  const spans: Span[] = [{ fromMs: Number.NEGATIVE_INFINITY, toMs: faultMs, at: name }];
-  leaders
-    .filter(({ atMs, by }) => atMs > faultMs && by !== name)
-    .forEach(({ atMs, by }, index, all) => {
-      const nextMs = all[index + 1]?.atMs ?? endMs;
-      spans.push({ fromMs: atMs, toMs: nextMs - atMs > UNHEARD_MS ? atMs : nextMs, at: by });
-    });
+  const spans: { fromMs: number; toMs: number; at: string }[] = [
+    { fromMs: Number.NEGATIVE_INFINITY, toMs: faultMs, at: name },
+  ];
+  for (const { atMs, by } of leaders) {
+    const last = spans.at(-1)!;
+    if (atMs <= faultMs || by === name || atMs > endMs) continue;
+    if (last.at === by && atMs - last.toMs <= UNHEARD_MS) last.toMs = atMs;
+    else spans.push({ fromMs: atMs, toMs: atMs, at: by });
+  }
   return spans;
 }
 
@@ -178,12 +178,21 @@ function marksOf({ name, course, leaders, faultMs }: Loss): { ms: number; text: 
   const marks: [number | null, string][] = [
     [course.lost, 'torc takes the machine for lost'],
     [led === undefined ? null : led.atMs - faultMs, 'managers answer again'],
-    [course.written, "torc's write is taken: its tasks are made elsewhere"],
+    [course.written, "torc's write is taken"],
     [course.answer, 'all slots answer'],
   ];
   return marks.flatMap(([ms, what]) =>
     ms === null ? [] : [{ ms, text: `${what}, ${(ms / 1_000).toFixed(1)} s` }],
   );
+}
+
+/** In the right half words stand to the left of their lines; in this order none crosses another's line. */
+function drawMarks(loss: Loss, x: (ms: number) => number, bottom: number): string {
+  const middle = LEFT + PLOT / 2;
+  const marks = marksOf(loss).map(({ ms, text }) => ({ at: x(loss.faultMs + ms), text }));
+  const left = marks.filter(({ at }) => at <= middle).sort((a, b) => a.at - b.at);
+  const right = marks.filter(({ at }) => at > middle).sort((a, b) => b.at - a.at);
+  return [...left, ...right].map(({ at, text }, index) => drawMark(text, index, at, bottom)).join('\n');
 }
 
 function drawMark(text: string, index: number, at: number, bottom: number): string {
