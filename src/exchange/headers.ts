@@ -28,7 +28,8 @@ export class RequestHead {
   requestId = '';
 }
 
-const TARGET = /^[!-~]+$/;
+/** A fragment is the client's own (RFC 9110 section 7.1): replicas that read one find another path than who looked before them. */
+const TARGET = /^[!"$-~]+$/;
 /** What may be told further, quoted in JSON and searched for in logs without a thought: no space, quote or comma. */
 const REQUEST_ID = /^[A-Za-z0-9._~:;=@+/-]{1,200}$/;
 /** A host, and a port that is digits or nothing (RFC 9110 section 7.2, RFC 3986 section 3.2). */

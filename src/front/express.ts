@@ -26,7 +26,7 @@ const CR = 13;
 const LF = 10;
 const VERSION = ' HTTP/1.1';
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
-/** Everything but a fragment, which is node:http's to judge. */
+/** Everything but a fragment, which nobody may send. */
 const TARGET = /^\/[!"$-~]*$/;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NOTHING: readonly string[] = [];

@@ -223,6 +223,57 @@ floods(
   },
 );
 
+floods(
+  'so does a frame that is never complete, but for one of a body, which has other time-outs',
+  async () => {
+    origin.answer = () => {};
+    const slow = await startProxy([origin.port], { HEADER_TIMEOUT_MS: '300' });
+    const head = getFrame(3);
+    for (const length of [1, 5, 9, head.length - 1]) {
+      const client = await frameClient(slow.port);
+      client.send(getFrame(1), head.subarray(0, length));
+      assert.is(await client.goaway(), ENHANCE_YOUR_CALM, `${length} bytes`);
+    }
+    const client = await frameClient(slow.port);
+    client.send(opened, frame(DATA, 0, 1, 'abc').subarray(0, 10));
+    const other = await frameClient(slow.port);
+    other.send(getFrame(1), head.subarray(0, 1));
+    // Whoever came later has been waited for in vain.
+    assert.is(await other.goaway(), ENHANCE_YOUR_CALM);
+    assert.not.ok(client.closed);
+    client.close();
+    await slow.close();
+  },
+);
+
+floods('interim answers without end to a reader that takes nothing are not kept for it', async () => {
+  const streams = 100;
+  const one = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(1000)}>\r\n\r\n`;
+  const many = one.repeat(240);
+  origin.answer = (_request, socket) =>
+    void socket.write(`${many}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+  const client = await frameClient(torc.port);
+  client.socket.pause();
+  client.send(...times(streams, index => getFrame(idOf(index))));
+  let answered = 0;
+  const areAnswered = (): boolean => {
+    answered += torc.counters.collect(false, null).requests;
+    return answered === streams;
+  };
+  await waitFor(areAnswered, { timeoutMs: 20_000, what: 'all answers' });
+  client.socket.resume();
+  const isEnd = ({ type, flags }: { type: number; flags: number }): boolean =>
+    type === DATA && (flags & END_STREAM) !== 0;
+  await waitFor(() => client.frames.filter(isEnd).length === streams, {
+    timeoutMs: 20_000,
+    what: 'the ends',
+  });
+  // What the sockets between the two have, some megabytes, and of the rest a few hundred KiB.
+  const bytes = client.frames.reduce((sum, { payload }) => sum + payload.length, 0);
+  assert.ok(bytes < (streams * many.length) / 2, `${bytes} of ${streams * many.length} bytes`);
+  client.close();
+});
+
 floods('streams above the number are refused so that they may be sent again', async () => {
   origin.answer = () => {};
   const client = await frameClient(torc.port);

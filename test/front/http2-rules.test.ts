@@ -86,6 +86,10 @@ async function say(client: FrameClient, frames: readonly Buffer[]): Promise<void
 
 const ofConnection: Record<string, readonly [number, ...Buffer[]]> = {
   'a frame that is longer than any may be': [FRAME_SIZE_ERROR, frame(DATA, 0, 1, Buffer.alloc(16_385))],
+  'a head that is longer than a frame may be': [
+    FRAME_SIZE_ERROR,
+    frame(HEADERS, END_HEADERS | END_STREAM, 1, Buffer.alloc(16_385)),
+  ],
   'DATA on no stream': [PROTOCOL_ERROR, data(0, 'a')],
   'DATA on a stream that was never opened': [PROTOCOL_ERROR, data(1, 'a')],
   'DATA on a stream that both sides have ended': [STREAM_CLOSED, getFrame(1), ANSWERED, data(1, 'a')],
@@ -152,11 +156,29 @@ const ofConnection: Record<string, readonly [number, ...Buffer[]]> = {
     frame(HEADERS, END_STREAM, 1, block(GET)),
     frame(CONTINUATION, END_HEADERS, 3),
   ],
-  'another frame between the pieces of a head': [
+  'CONTINUATION of a stream that is over': [
     PROTOCOL_ERROR,
-    frame(HEADERS, END_STREAM, 1, block(GET)),
-    frame(PING, 0, 0, Buffer.alloc(8)),
+    getFrame(1),
+    ANSWERED,
+    frame(CONTINUATION, END_HEADERS, 1),
   ],
+  'CONTINUATION behind a body': [
+    PROTOCOL_ERROR,
+    opened(1, heldPost),
+    data(1, 'a'),
+    frame(CONTINUATION, END_HEADERS, 1),
+  ],
+  ...Object.fromEntries(
+    Object.entries({
+      'a frame of the connection': frame(PING, 0, 0, Buffer.alloc(8)),
+      'a priority': frame(PRIORITY, 0, 1, Buffer.alloc(5)),
+      'another head': getFrame(3),
+      'a frame that nobody knows': frame(77, 0, 0, 'abc'),
+    }).map(([name, between]) => [
+      `between the pieces of a head: ${name}`,
+      [PROTOCOL_ERROR, frame(HEADERS, END_STREAM, 1, block(GET)), between] as const,
+    ]),
+  ),
 };
 
 for (const [name, [code, ...frames]] of Object.entries(ofConnection))
@@ -186,6 +208,7 @@ const malformed: Record<string, Fields> = {
   'a star for another method': asking([[':path', '*']]),
   'a method twice': [...GET, [':method', 'GET']],
   'a path twice': [[':path', '/'], ...GET],
+  'a scheme twice': [[':scheme', 'http'], ...GET],
   'a method that is no token': asking([[':method', 'G T']]),
   'a pseudo-field behind a field': [...without(':path'), ['a', 'b'], [':path', '/']],
   'a pseudo-field that nobody knows': [[':a', 'b'], ...GET],
@@ -218,6 +241,12 @@ const ofStream: Record<string, readonly [number, ...Buffer[]]> = {
     PROTOCOL_ERROR,
     opened(1, [...heldPost, ['content-length', '3']]),
     data(1, 'ab', END_STREAM),
+  ],
+  'the same in several frames': [
+    PROTOCOL_ERROR,
+    opened(1, [...heldPost, ['content-length', '3']]),
+    data(1, 'a'),
+    data(1, 'b', END_STREAM),
   ],
   'the same with trailers': [
     PROTOCOL_ERROR,
@@ -254,6 +283,18 @@ const harmless: Record<string, readonly Buffer[]> = {
   'settings that nobody knows': [frame(SETTINGS, 0, 0, setting(77, 1)), getFrame(1)],
   'frames that nobody knows': [frame(77, 255, 1, 'abc'), getFrame(1)],
   priorities: [frame(PRIORITY, 0, 1, Buffer.alloc(5)), getFrame(1), frame(PRIORITY, 0, 99, Buffer.alloc(5))],
+  // RFC 9113 section 5.3.2: what RFC 7540 said about them is no rule any more.
+  'priorities that depend on themselves': [
+    frame(
+      HEADERS,
+      END_HEADERS | END_STREAM | HAS_PRIORITY,
+      1,
+      Buffer.concat([uint32(1), uint32(255).subarray(3), block(GET)]),
+    ),
+    frame(PRIORITY, 0, 3, Buffer.concat([uint32(3), uint32(255).subarray(3)])),
+  ],
+  'error codes that nobody knows': [ended(1, held), frame(RST_STREAM, 0, 1, uint32(255)), getFrame(3)],
+  'flags that nobody knows': [frame(HEADERS, END_HEADERS | END_STREAM | 0xd2, 1, block(GET))],
   'a bit without a meaning': [frame(HEADERS, END_HEADERS | END_STREAM, 2 ** 31 + 1, block(GET))],
   'padding, and a priority within a head': [
     frame(
@@ -324,6 +365,17 @@ rules('GOAWAY of a client: what it has asked is answered, and the connection end
   client.send(getFrame(1), frame(GOAWAY, 0, 0, Buffer.concat([uint32(0), uint32(NO_ERROR)])));
   assert.is(await client.goaway(), NO_ERROR);
   assert.ok(client.frames.some(({ type, id }) => type === DATA && id === 1));
+});
+
+rules('of one setting that is said twice the last word counts', async () => {
+  const client = await frameClient(torc.port, { settings: [setting(4, 100), setting(4, 1)] });
+  client.send(getFrame(1));
+  await client.sees(({ type }) => type === DATA, 'the first bytes');
+  client.send(frame(PING, 0, 0, Buffer.alloc(8)));
+  await client.sees(({ type }) => type === PING, 'the answer to a ping');
+  const lengths = client.frames.filter(({ type }) => type === DATA).map(({ payload }) => payload.length);
+  assert.equal(lengths, [1]);
+  client.close();
 });
 
 rules('an answer keeps to the windows of its stream and its connection, also when they shrink', async () => {

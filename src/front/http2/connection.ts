@@ -30,7 +30,6 @@ const LEAST_OPENED = 256;
 const NEVER = Number.POSITIVE_INFINITY;
 
 const SETTINGS = ownSettings(MOST_STREAMS, STREAM_WINDOW_BYTES, MAX_HEAD_BYTES);
-const NOTHING = Buffer.alloc(0);
 
 /** Makes streams of heads. */
 export interface StreamSource {
@@ -84,7 +83,7 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
   // ---- what the socket tells
 
   received(chunk: Buffer): void {
-    this.#reader.read(chunk);
+    this.#reader.read(chunk, this.#source.nowMs);
     this.#source.lookedAtAll();
     // Whoever takes no answers is asked for no more questions.
     if (this.#outbox.isStuffed) this.#socket.pause();
@@ -137,7 +136,8 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
       // What it has not read yet may take it as long as an answer.
       const isLate = this.isOver && this.#overSinceMs <= nowMs - LINGER_MS;
       if (isLate || this.#overSinceMs <= idleSinceMs) this.#socket.destroy();
-    } else if (this.#pieces.isLate(silentSinceMs)) this.#end(wire.ENHANCE_YOUR_CALM);
+    } else if (this.#pieces.isLate(silentSinceMs) || this.#reader.isLate(silentSinceMs))
+      this.#end(wire.ENHANCE_YOUR_CALM);
     else if (this.#streams.count === 0) {
       if (client.isIdle(idleSinceMs, nowMs) || client.isSilent(silentSinceMs)) this.#end(wire.NO_ERROR);
     } else if (nowMs >= this.#nextLookMs) {
@@ -359,7 +359,7 @@ export class Http2Connection implements Http2Lane, RawLane, FrameSink {
     else if (this.#spend(this.#budgets.settings) && !isAck) {
       this.#hasSettings = true;
       const window = initialWindowOf(bytes, start, end, this.#streams.initialWindow);
-      this.#outbox.putBytes(wire.SETTINGS, wire.ACK, NOTHING);
+      this.#outbox.putBytes(wire.SETTINGS, wire.ACK);
       if (window < 0) this.#end(-window);
       else if (!this.#streams.begin(window)) this.#end(wire.FLOW_CONTROL_ERROR);
     }

@@ -3,8 +3,9 @@
 // handed on where it stands; one that is cut is put together in a buffer of its own size, so whatever the cuts are, a byte
 // is copied once. Nothing is judged here but the length.
 
-import { FRAME_HEAD_BYTES, MAX_FRAME_BYTES, uint24At, uint31At } from './frames.ts';
+import { DATA, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, uint24At, uint31At } from './frames.ts';
 
+const TYPE_AT = 3;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 export interface FrameSink {
@@ -23,12 +24,20 @@ export class FrameReader {
   /** Of what was cut, `#length` bytes; null where nothing was. */
   #cut: Buffer | null = null;
   #length = 0;
+  #cutMs = 0;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
   }
 
-  read(chunk: Buffer): void {
+  /** A frame that was cut before then is not whole yet. Not of a body: whoever waits for one has a time-out of its own. */
+  isLate(sinceMs: number): boolean {
+    const cut = this.#cut;
+    if (cut === null || this.#cutMs > sinceMs) return false;
+    return !this.#isPrefaced || this.#length <= TYPE_AT || cut[TYPE_AT] !== DATA;
+  }
+
+  read(chunk: Buffer, nowMs: number): void {
     let at = 0;
     while (this.#cut !== null && at < chunk.length) {
       at = this.#fill(this.#cut, chunk, at);
@@ -48,6 +57,7 @@ export class FrameReader {
       if (at + needed > chunk.length) {
         this.#cut = Buffer.allocUnsafe(needed);
         this.#length = 0;
+        this.#cutMs = nowMs;
         this.#fill(this.#cut, chunk, at);
         return;
       }
@@ -70,7 +80,14 @@ export class FrameReader {
     if (this.#isPrefaced) {
       const start = at + FRAME_HEAD_BYTES;
       const end = start + uint24At(bytes, at);
-      return this.#sink.frame(bytes[at + 3]!, bytes[at + 4]!, uint31At(bytes, at + 5), bytes, start, end);
+      return this.#sink.frame(
+        bytes[at + TYPE_AT]!,
+        bytes[at + 4]!,
+        uint31At(bytes, at + 5),
+        bytes,
+        start,
+        end,
+      );
     }
     this.#isPrefaced = true;
     if (bytes.compare(PREFACE, 0, PREFACE.length, at, at + PREFACE.length) === 0) return true;

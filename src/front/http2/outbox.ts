@@ -78,7 +78,7 @@ export class Outbox {
   }
 
   /** A whole frame of the connection. */
-  putBytes(type: number, flags: number, payload: Uint8Array): void {
+  putBytes(type: number, flags: number, payload: Uint8Array = NONE): void {
     const out = this.room(FRAME_HEAD_BYTES + payload.length);
     const from = putFrameHead(out, this.at, payload.length, type, flags, 0);
     out.set(payload, from);

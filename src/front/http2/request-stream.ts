@@ -19,6 +19,8 @@ import { StreamTunnel } from './stream-tunnel.ts';
 /** What is left of a chunk and is larger than this keeps the chunk, and all of the replica's read, instead of being copied. */
 const SMALL_REST_BYTES = 16 * 1024;
 
+const CONTINUE = 'HTTP/1.1 100\r\n';
+
 /** Begins the exchange with what came of its body, a character per byte. */
 export type Beginning = (body: string) => void;
 
@@ -123,11 +125,15 @@ export class RequestStream extends Stream implements Downstream, Running {
   // ---- the answer
 
   putContinue(): void {
+    const isAwaited = this.#expectsContinue;
     this.#expectsContinue = false;
-    this.putInterim(100, '');
+    if (isAwaited) this.sendHead(CONTINUE, '', false);
+    else this.putInterim(100, '');
   }
 
+  /** A reader that takes nothing misses it: each of its streams has a replica that may say 256 KiB of them. */
   putInterim(status: number, fields: string): void {
+    if (this.port.outbox.isStuffed) return;
     this.sendHead(`HTTP/1.1 ${status}\r\n${fields}`, '', false);
   }
 
