@@ -1,5 +1,5 @@
 // What torc tells systemd, received as systemd receives it: a datagram socket (Python's, because Node has none) under the
-// real systemd-notify. Under a real systemd the unit was tried by hand: docs/decisions/0022-package.md.
+// real systemd-notify. Under a real systemd: systemd.test.ts.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
