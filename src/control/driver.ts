@@ -126,8 +126,11 @@ export interface Orders {
   updateState(): UpdateState | null;
   /** Does the machine itself give no answer either, within this time? */
   isSilent(place: Place, withinMs: number): Promise<boolean>;
-  /** Has everything that runs there made elsewhere. Null: it is done, by whomever; else why not now. Absent: not wanted. */
-  evacuate?(place: Place): Promise<string | null>;
+  /**
+   * Has everything that runs there made elsewhere. Null: it is done, by whomever; else why not now. Absent: not wanted.
+   * `silentAtMs`: when it was known to be silent (monotonic); it is asked again where that is long ago by then.
+   */
+  evacuate?(place: Place, silentAtMs: number): Promise<string | null>;
 }
 
 export interface UpdateState {

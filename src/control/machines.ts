@@ -83,6 +83,7 @@ interface Machine {
   /** It did not answer. */
   silentUntilMs: number;
   isLost: boolean;
+  lostAtMs: number;
   /** Of a lost one: its replicas are not known to be made elsewhere yet: when that is tried next; Infinity: they are. */
   evacuateAtMs: number;
 }
@@ -171,6 +172,7 @@ export class Machines {
     const { place } = machine;
     const nowMs = clock.nowMs();
     machine.isLost = true;
+    machine.lostAtMs = nowMs;
     machine.askAtMs = nowMs + ASK_EVERY_MS;
     if (orders.evacuate) machine.evacuateAtMs = nowMs;
     const names = fleet.lose(place, `its machine ${place.name} is lost: nothing on it answers`);
@@ -182,7 +184,7 @@ export class Machines {
     const { name } = lost.place;
     this.#isWriting = true;
     try {
-      const refusal = await orders.evacuate!(lost.place);
+      const refusal = await orders.evacuate!(lost.place, lost.lostAtMs);
       lost.evacuateAtMs = refusal === null ? Number.POSITIVE_INFINITY : clock.nowMs() + RETRY_REFUSED_MS;
       this.#tell(refusal ?? `what ran on machine ${name} is made elsewhere`, 'info');
     } catch (error) {
@@ -207,5 +209,6 @@ const newMachine = (place: Place): Machine => ({
   askAtMs: 0,
   silentUntilMs: 0,
   isLost: false,
+  lostAtMs: 0,
   evacuateAtMs: Number.POSITIVE_INFINITY,
 });

@@ -83,6 +83,34 @@ test('beside one that hangs the next is asked after half a second, and is first 
   assert.equal(asked, ['a', 'b', 'c', 'c'], 'nobody is asked when it is over');
 });
 
+test('while all hang they are asked anew, in turns: what hangs does not notice that there is a leader again', async () => {
+  const clock = new FakeClock();
+  const asked: string[] = [];
+  let isOver = false;
+  const hanging = (name: string): Engine =>
+    ({
+      ask: (_what: string, _call: unknown, timeoutMs: number) => {
+        asked.push(`${name} ${clock.nowMs()}`);
+        return new Promise((_, reject) =>
+          clock.after(timeoutMs, () => reject(new EngineError(`${name}: no answer`, 0, undefined))),
+        );
+      },
+    }) as unknown as Engine;
+  const failure = new Managers([hanging('a'), hanging('b')], clock).nodes().catch(error => {
+    isOver = true;
+    return error as Error;
+  });
+  await advance(clock, 3_400);
+  assert.equal(asked, ['a 0', 'b 500', 'a 1000', 'b 1500']);
+  assert.not(isOver);
+  await advance(clock, 100);
+  assert.is(((await failure) as Error).message, 'a: no answer');
+  asked.length = 0;
+  void new Managers([hanging('a')], clock).nodes().catch(() => {});
+  await advance(clock, 5_000);
+  assert.equal(asked, ['a 3500', 'a 4500'], 'an only one seldom: it may be slow with work');
+});
+
 test('one that says that it knows nothing is passed over at once; of failures the first is told', async () => {
   const clock = new FakeClock();
   const asked: string[] = [];

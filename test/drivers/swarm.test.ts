@@ -491,16 +491,35 @@ test('of several that see a node lost one writes, and the others find it done', 
     swarm.nodes = [...NODES.values()];
     const torcs = fakes.map(fake => driverOf(new Managers([fake.engine], systemClock), fake));
     const results = await Promise.all(
-      torcs.map(({ orders }) => orders.evacuate!({ id: 'n2', name: 'host-n2' })),
+      torcs.map(({ orders }) => orders.evacuate!({ id: 'n2', name: 'host-n2' }, performance.now())),
     );
     assert.equal(results, [null, null, null]);
     assert.is(swarm.writeCount, 1);
     assert.ok(swarm.service.Spec.Labels?.[`${EVACUATED}n2`]);
-    const second = await torcs[1]!.orders.evacuate!({ id: 'n3', name: 'host-n3' });
+    const second = await torcs[1]!.orders.evacuate!({ id: 'n3', name: 'host-n3' }, performance.now());
     assert.is(
       second,
       'the tasks of node host-n3 are not moved: another node was evacuated within this minute',
     );
+  });
+});
+
+test('a silence of long ago is asked about again before its node is evacuated', async () => {
+  await withManagers(1, async (managers, swarm, [fake]) => {
+    // It refuses connections: somebody is there.
+    swarm.nodes = [{ ...node('n1'), Status: { State: 'ready', Addr: '127.0.0.1' } }, node('n2')];
+    swarm.tasks = [task('1 t1 n1'), task('2 t2 n2')];
+    const driver = driverOf(managers, fake!);
+    await driver.open(() => {});
+    await driver.list();
+    const before = swarm.writeCount;
+    const place = { id: 'n1', name: 'host-n1' };
+    const refusal = await driver.orders.evacuate!(place, performance.now() - 5_000);
+    assert.is(refusal, 'the tasks of node host-n1 are not moved: it answers again');
+    assert.is(swarm.writeCount, before);
+    assert.is(await driver.orders.evacuate!(place, performance.now()), null);
+    assert.ok(swarm.writeCount > before);
+    await driver.close({ remove: false });
   });
 });
 

@@ -37,8 +37,9 @@ import {
 
 const NOT_A_MANAGER = 503;
 const EVACUATION_EVERY_MS = 60_000;
-const SLOW_MS = 1_000;
-const SILENT_WITHIN_MS = 1_000;
+/** That a machine was silent, before a write. */
+const SILENCE_HOLDS_MS = 1_000;
+const SILENT_WITHIN_MS = 500;
 /** After a write failed: the next one is another torc's, or a minute's. */
 const PUT_BACK_RETRY_MS = 5_000;
 
@@ -107,7 +108,7 @@ export class SwarmDriver implements Driver {
       undo: () => this.#undo(),
       updateState: () => updateStateOf(this.#service),
       isSilent: (place, withinMs) => this.#isSilent(place, withinMs),
-      ...(options.evacuates ? { evacuate: place => this.#evacuate(place) } : {}),
+      ...(options.evacuates ? { evacuate: (place, silentAtMs) => this.#evacuate(place, silentAtMs) } : {}),
     };
   }
 
@@ -313,13 +314,13 @@ export class SwarmDriver implements Driver {
     return addr === undefined || !(await answersAt(addr, GOSSIP_PORT, withinMs));
   }
 
-  async #evacuate(place: Place): Promise<string | null> {
+  async #evacuate(place: Place, silentAtMs: number): Promise<string | null> {
     const { id, name } = place;
     const { wallMs, nowMs } = this.#options;
-    const startedMs = nowMs();
     const nodes = await this.#nodes.read();
-    // Managers that were long in answering: perhaps it was this torc that was cut off, and is no longer.
-    if (nowMs() - startedMs > SLOW_MS && !(await this.orders.isSilent(place, SILENT_WITHIN_MS)))
+    // Managers were not to be had for long: perhaps it was this torc that was cut off, and is no longer.
+    const isOld = nowMs() - silentAtMs > SILENCE_HOLDS_MS;
+    if (isOld && !(await this.orders.isSilent(place, SILENT_WITHIN_MS)))
       return `the tasks of node ${name} are not moved: it answers again`;
     let refusal: string | null = null;
     await this.#change(service => {

@@ -1,7 +1,7 @@
 // The swarm's managers, asked one after the other: any of them answers for all. A manager that has lost its leader hangs
 // for 20 s before it says so, and goes on hanging when there is a new one, while a new call is answered in milliseconds; so
-// each call has 2 s, the next manager is asked beside one that has not answered for half a second, and whoever answered last
-// is asked first. A read goes on to the next manager; a write does not, because one that failed may have
+// each call has 2 s, the next manager is asked beside one that has not answered for half a second, and so on, round and round,
+// for as long; whoever answered last is asked first. A read goes on to the next manager; a write does not, because one that failed may have
 // happened all the same: it is followed by reading anew, never by the same write. Writes carry the version of what was read,
 // so of several torcs one writes, and the others are refused as out of sequence and read what it wrote.
 
@@ -12,6 +12,8 @@ import type { SwarmNode, SwarmService, SwarmServiceSpec, SwarmTask } from './obj
 
 const CALL_TIMEOUT_MS = 2_000;
 const NEXT_AFTER_MS = 500;
+/** The same one is asked anew. */
+const AGAIN_AFTER_MS = 1_000;
 const NOT_FOUND = 404;
 const CONFLICT = 409;
 const SERVER_ERROR = 500;
@@ -152,16 +154,18 @@ export class Managers {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const count = this.#engines.length;
     const from = this.#first;
+    const everyMs = Math.max(NEXT_AFTER_MS, AGAIN_AFTER_MS / count);
+    const most = Math.max(count, CALL_TIMEOUT_MS / everyMs);
     const failures: unknown[] = [];
     let [asked, failed] = [0, 0];
     let isOver = false;
     let timer: Timer | undefined;
     const next = (): void => {
       timer?.cancel();
-      if (isOver || asked === count) return;
+      if (isOver || asked === most) return;
       const turn = asked++;
       const index = (from + turn) % count;
-      timer = this.#clock.after(NEXT_AFTER_MS, next);
+      timer = this.#clock.after(everyMs, next);
       this.#engines[index]!.ask(what, call, CALL_TIMEOUT_MS).then(
         answer => {
           if (!isOver) this.#first = index;
@@ -170,8 +174,8 @@ export class Managers {
         (error: unknown) => {
           failures[turn] = error;
           if (!isForNext(error)) reject(error);
-          else if (++failed < count) next();
-          else reject(failures[0]);
+          else if (++failed === asked && asked >= count) reject(failures[0]);
+          else if (asked < count) next();
         },
       );
     };
