@@ -58,7 +58,7 @@ export class Fleet {
       slots: this.slots,
       onSignal: events.onSignal,
       onWell: (slot, member, cause) => this.#becomeReady(slot, member, cause, 'heartbeat'),
-      onMissed: ({ place }) => place && events.onChange(),
+      onMissed: events.onChange,
       change: (cause, source) => this.change(cause, source),
     });
     this.replacer = new Replacer({

@@ -12,6 +12,7 @@ import { addressOf, inWords, questionsOf } from './questions.ts';
 import type { Change, Member, Slot, Slots } from './slots.ts';
 import { adviceFor } from './start-advice.ts';
 import { illnessOf, judgeBeat, moreTime, noteReads, noteVoid } from './vitality.ts';
+import { Wake } from './wake.ts';
 
 const NOT_FOUND = 404;
 /** Different ones remembered: programs that die one after the other may each have a trouble of their own. */
@@ -23,8 +24,8 @@ export interface HealthOptions extends SupervisorOptions {
   readonly onSignal: (signal: Signal) => void;
   /** It may get requests, and did not until now. */
   readonly onWell: (slot: Slot, member: Member, cause: string) => void;
-  /** It has missed a heartbeat, which alone says nothing of it yet. */
-  readonly onMissed: (replica: Replica) => void;
+  /** Some on machines have missed a heartbeat, which alone says nothing of them yet; once for all of one moment. */
+  readonly onMissed: () => void;
   readonly change: (cause: string, source: 'heartbeat') => Change;
 }
 
@@ -32,6 +33,7 @@ export class Health {
   readonly #options: HealthOptions;
   #questions: readonly Question[];
   readonly #heartbeats: Heartbeats;
+  readonly #missed: Wake;
   /** The question that was answered well last, once the log has said so. */
   #found: Question | null = null;
   /** What was told of starts that do not answer, since the last that did. */
@@ -46,6 +48,7 @@ export class Health {
     const fault = healthFault(settings, driver);
     if (fault !== null) throw new StartError(fault, { exitCode: 2 });
     this.#questions = questionsOf(settings, driver.health !== undefined);
+    this.#missed = new Wake(clock, options.onMissed);
     this.#heartbeats = new Heartbeats({
       ask: (replica, question, ...how) => this.#ask(replica, question, ...how),
       questions: this.#questions,
@@ -112,6 +115,7 @@ export class Health {
   }
 
   close(): void {
+    this.#missed.cancel();
     this.#heartbeats.close();
   }
 
@@ -157,7 +161,7 @@ export class Health {
     else if (verdict === 'refused') this.#signal(member, 'failing', cause);
     else if (before === 'ready' || before === 'suspect') {
       if (verdict === 'leave') this.#signal(member, 'suspect', cause);
-      else this.#options.onMissed(member.replica);
+      else if (member.replica.place) this.#missed.at(clock.nowMs());
       void this.#askWorkers(slot, member, result.got, cause);
     }
   }
