@@ -18,11 +18,12 @@ const SAID = 'HTTP/1.1 200 OK\r\nX-Id: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\
 const GIVEN =
   'HTTP/1.1 200 OK\r\nX-Id: 1\r\nx-served-by: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n';
 
-const seen = (bytes: string, sent = SAID, ended: Seen['ended'] = 'no'): Seen => ({
-  request: readRequest(bytes, 0, 'proxy'),
-  sent,
-  ended,
-});
+const seen = (bytes: string, sent = SAID, ended: Seen['ended'] = 'no', first?: Seen): Seen => {
+  const together = first === undefined ? [] : [first];
+  const one: Seen = { request: readRequest(bytes, 0, 'proxy'), sent, ended, together, before: [] };
+  together.push(one);
+  return one;
+};
 const evidence = (change: Partial<Evidence> & { bytes?: string }): Evidence => ({
   stream: { bytes: change.bytes ?? ASKED, ending: 'wait' },
   seen: [seen(ASKED)],
@@ -47,6 +48,19 @@ canary('the oracle finds nothing wrong where nothing is', () => {
 const NEVER = 'a request that the client never made';
 const BEHIND = 'a request behind the end of a connection';
 const NOT_ITS = "an answer that is not the replica's answer to this request";
+
+canary('of requests that came together, each has the answer that stands at its place', () => {
+  const [get, first] = ['GET /a HTTP/1.1\r\nHost: h\r\n\r\n', 'GET /first HTTP/1.1\r\nHost: h\r\n\r\n'];
+  const of = (said: string, sent: string): string[] =>
+    rules({ bytes: get, seen: [seen(get, sent, 'no', seen(first, said))] });
+  assert.equal(of(SAID, SAID), []);
+  assert.equal(of(SAID + SAID, ''), [], "an answer too much is the next one's");
+  assert.equal(rules({ bytes: get, seen: [seen(get, '')] }), [NOT_ITS], 'but not of one that came later');
+  assert.equal(of(SAID, ''), [NOT_ITS]);
+  assert.equal(of(SAID.replace('X-Id', 'Connection: close\r\nX-Id'), SAID), [NOT_ITS]);
+  assert.equal(of(SAID.slice(0, -5), SAID), [NOT_ITS]);
+});
+
 for (const [what, change, rule] of [
   [
     'an inner request that came out',

@@ -28,6 +28,8 @@ export interface Totals {
   /** Whole requests that got no answer at all: behind an error, or the client was gone. */
   unanswered: number;
   overtaken: number;
+  /** Requests that came to a replica behind another, before that was answered. */
+  shared: number;
   own: Record<number, number>;
 }
 
@@ -54,6 +56,7 @@ export class Fuzzer {
     cut: 0,
     unanswered: 0,
     overtaken: 0,
+    shared: 0,
     own: {},
   };
   /** By the rule that was broken. */
@@ -112,6 +115,7 @@ export class Fuzzer {
     this.#count(run, verdict);
     for (const { rule } of verdict.violations)
       this.#fail(rule, run.stream.bytes.length, describe(this.#seed, run, verdict));
+    for (const one of run.seen) one.before = [];
   }
 
   #fail(rule: string, bytes: number, text: string): void {
@@ -131,6 +135,7 @@ export class Fuzzer {
     totals.cut += verdict.cut;
     totals.unanswered += verdict.unanswered;
     totals.overtaken += verdict.overtaken;
+    totals.shared += seen.filter(one => one.together[0] !== one).length;
     for (const status of verdict.own) totals.own[status] = (totals.own[status] ?? 0) + 1;
   }
 }
@@ -187,19 +192,31 @@ function send(port: number, localAddress: string, run: Run): Promise<void> {
   });
 }
 
+/** Set by test/run.ts: what is seen in one lane is rarely seen in the other. */
+const LANE = ['TORC_TEST_EXPRESS', 'TORC_TEST_PIPELINING']
+  .filter(name => process.env[name] !== undefined)
+  .map(name => `${name}=${process.env[name]} `)
+  .join('');
+
 /** All that is needed to see a failure and to make it again. */
 function describe(seed: number, { stream, seen, received, outcome }: Run, verdict: Verdict): string {
   return [
-    `stream ${stream.number}: TORC_TEST_FUZZ_SEED=${seed} TORC_TEST_FUZZ_STREAM=${stream.number} (${outcome})`,
+    `stream ${stream.number}: ${LANE}TORC_TEST_FUZZ_SEED=${seed} TORC_TEST_FUZZ_STREAM=${stream.number} (${outcome})`,
     ...verdict.violations.map(({ rule, shown: text }) => `  ${rule}: ${ascii(text)}`),
     `  client (${stream.ending}, cut at ${stream.cuts.join(' ') || 'nothing'}): ${shown(stream.bytes)}`,
     `  received: ${shown(received)}`,
-    ...seen.map(
-      one =>
-        `  replica got ${one.request.head?.method} ${one.request.head?.target} (${one.request.kind}), said ${shown(one.sent)} and ${one.ended === 'no' ? 'stayed' : one.ended}`,
-    ),
+    ...seen.flatMap(one => [
+      `  replica ${exchangeOf(one)}`,
+      ...one.before.map(
+        other =>
+          `    on that connection, ${one.together.includes(other) ? 'together with it' : 'before'}: ${exchangeOf(other)}`,
+      ),
+    ]),
   ].join('\n');
 }
+
+const exchangeOf = ({ request: { head, kind }, sent, ended }: Seen): string =>
+  `got ${head?.method} ${head?.target} (${kind}), said ${shown(sent)} and ${ended === 'no' ? 'stayed' : ended}`;
 
 /** As a JavaScript string, so that it can be pasted into a test. */
 const shown = (text: string): string =>

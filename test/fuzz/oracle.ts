@@ -195,12 +195,29 @@ function judgeAnswer(
     return head.status < 400 && !isLastHop ? 'an answer of nobody that is no error' : '';
   }
   if (request === undefined || asked === null) return "a replica's answer to no request";
-  const fits = seen.some(one => isSame(one.request, request) && isAnswer(answer, one, asked));
+  const fits = seen.some(one => isSame(one.request, request) && isAnswer(answer, placeOf(one), asked));
   return fits ? '' : "an answer that is not the replica's answer to this request";
 }
 
+/**
+ * What the replica said at the place of its answer. Those of requests that came together are told apart by their order alone (RFC
+ * 9112 section 9.3.2): whoever says too much or too little for one has answered the next one so.
+ */
+function placeOf(one: Seen): Said {
+  const sent = one.together.map(other => other.sent).join('');
+  const ended = one.together.find(other => other.ended !== 'no')?.ended ?? 'no';
+  let at = 0;
+  for (const { request } of one.together.slice(0, one.together.indexOf(one))) {
+    const answer = readResponse(sent, at, request.head!.method === 'HEAD', false);
+    if (answer.kind !== 'whole' || !persists(answer.head!)) return { sent: '', ended };
+    at = answer.end;
+  }
+  return { sent: sent.slice(at), ended };
+}
+type Said = Pick<Seen, 'sent' | 'ended'>;
+
 /** True where the client's answer is the replica's: whole only if that was whole, and with nothing that it did not say. */
-function isAnswer(answer: Message, one: Seen, request: Head): boolean {
+function isAnswer(answer: Message, one: Said, request: Head): boolean {
   const said = readResponse(one.sent, 0, request.method === 'HEAD', one.ended === 'end');
   if (said.head === null || said.head.status !== answer.head!.status) return false;
   if (!isWithin(answer.head!.fields, said.head.fields, SET_DOWNSTREAM)) return false;

@@ -1,4 +1,4 @@
-// A replica that writes down all it was sent, reads it with the strict reader alone, and answers as mutate.ts says.
+// A replica that writes down all it was sent, reads it with the strict reader alone, and answers in order as mutate.ts says.
 // Which stream a request belongs to is told by torc's own X-Forwarded-For: every stream comes from an address of its own
 // (127.0.0.0/8 is all loopback on Linux), so no byte of the client's has to be believed for it.
 
@@ -12,7 +12,14 @@ export interface Seen {
   request: Message;
   sent: string;
   ended: 'no' | 'end' | 'reset';
+  /** Those that came in one piece, itself among them: with TORC_PIPELINING torc lets requests share a connection. */
+  together: readonly Seen[];
+  /** The last ones of its connection before it, until it is judged: an answer too much is seen by the next one's client. */
+  before: readonly Seen[];
 }
+
+/** The last ones of a connection that are remembered. */
+const MOST_BEFORE = 16;
 
 export interface RecordingOrigin {
   readonly port: number;
@@ -58,6 +65,12 @@ function record(
 ): void {
   let pending = '';
   let current: { seen: Seen; reply: Reply } | null = null;
+  let before: readonly Seen[] = [];
+  let together: Seen[] = [];
+  let answers = Promise.resolve();
+  const answerInTurn = ({ seen, reply }: { seen: Seen; reply: Reply }): void => {
+    answers = answers.then(() => answer(socket, seen, reply));
+  };
   socket.on('end', () => {
     if (pending !== '' && current === null) fault('a head at the replica that ends half-way', pending);
     socket.end();
@@ -75,16 +88,19 @@ function record(
         const attempt = owner.seen.filter(({ request: { head } }) => head!.target === target).length;
         const id = `id-${owner.stream.number}-${owner.seen.length}`;
         current = {
-          seen: { request, sent: '', ended: 'no' },
+          seen: { request, sent: '', ended: 'no', together, before },
           reply: makeReply(seed, owner.stream, request.head, attempt, id),
         };
         owner.seen.push(current.seen);
-        if (current.reply.early) void answer(socket, current.seen, current.reply);
+        together.push(current.seen);
+        before = [...before.slice(1 - MOST_BEFORE), current.seen];
+        if (current.reply.early) answerInTurn(current);
       }
       current.seen.request = request;
       if (request.kind === 'cut') return;
       pending = pending.slice(request.end);
-      if (!current.reply.early) void answer(socket, current.seen, current.reply);
+      if (!current.reply.early) answerInTurn(current);
+      if (pending === '') together = [];
       current = null;
     }
   });

@@ -71,6 +71,7 @@ async function fuzzed(): Promise<void> {
       print(`\n${rule} (${times} times), for example\n${examples.map(({ text }) => text).join('\n')}`);
     }
     assert.equal([...fuzzer.failures.keys()], []);
+    if (process.env.TORC_TEST_PIPELINING !== 'auto') assert.is(fuzzer.totals.shared, 0);
     assert.is(await workerOf(torc), worker, `the worker died:\n${torc.output()}`);
     assert.is(torc.errors(), '');
     assert.ok(rss.at(-1)! - rss.at(-2)! < MAX_GROWTH_MIB, `worker RSS ${rss.join(' -> ')} MiB`);
