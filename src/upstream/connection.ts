@@ -34,6 +34,8 @@ export interface Owner {
   freed(connection: Connection): void;
   /** It ended, or has to, while requests waited on it behind another. */
   distrust(): void;
+  /** What came over it is no answer, or nobody's. */
+  broken(): void;
 }
 
 export class Connection extends PoolMember implements Carrier, SocketUser, TurnMember {
@@ -276,13 +278,9 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
   }
 
   received(chunk: Buffer): void {
-    if (this.#attempt !== null && this.#sent) {
-      this.#read(chunk);
-      return;
-    }
+    if (this.#attempt !== null && this.#sent) this.#read(chunk);
     // Nobody asked: such a connection would hand the next client somebody else's answer.
-    if (this.#attempt !== null) this.#fail('BAD_RESPONSE', 'bytes before the request');
-    this.dropSocket();
+    else this.#fail('BAD_RESPONSE', 'bytes before the request');
   }
 
   #read(chunk: Buffer): void {
@@ -370,6 +368,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     const stale = this.#uses > 1 && this.#parser.silent && code === 'RESET' && !this.destroyed;
     const sent = this.#sent;
     this.dropSocket();
+    if (code === 'BAD_RESPONSE') this.#owner.broken();
     if (attempt === null) return;
     const behind = this.#behind;
     this.#behind = [];

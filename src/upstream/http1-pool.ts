@@ -22,7 +22,7 @@ export class Http1Pool implements Transport, Owner {
   /** Those without an attempt; the last one was used last. */
   readonly #free: Connection[] = [];
   /** null where it is off. */
-  readonly #pipelining: Pipelining | null;
+  #pipelining: Pipelining | null;
   /** What this turn's requests leave on together. */
   #batch: Connection | null = null;
   #isLooking = false;
@@ -82,6 +82,11 @@ export class Http1Pool implements Transport, Owner {
 
   distrust(): void {
     this.#pipelining?.distrust();
+  }
+
+  /** Answers are told apart by their order alone: of who says too much or too little once, the next may be somebody else's. */
+  broken(): void {
+    this.#pipelining = null;
   }
 
   took(ms: number, nowMs: number): void {

@@ -57,6 +57,7 @@ async function idleConnection(origin: Origin): Promise<Connection> {
     unqueued: () => {},
     freed: () => {},
     distrust: () => {},
+    broken: () => {},
   });
   const told: Told = { ended: false, fault: null };
   const first = attempt(told);

@@ -2,6 +2,7 @@
 // answer moves those behind it elsewhere. An Upstream over real sockets, its attempts made by hand, so that what is ready
 // in one turn is known; and the decision when to share, by a clock that stands still.
 
+import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
@@ -283,6 +284,45 @@ pipelining(
     }
   },
 );
+
+pipelining('who once says what answers nobody is sent nothing together any more', async () => {
+  const broken: Answer[] = [
+    // As far as anybody can tell, the second is the answer to the next request.
+    ({ target }, socket) =>
+      void socket.write(answering(target) + (target === '/0' ? answering('extra') : '')),
+    ({ target }, socket) => void socket.write(answering(target).replace('Length: ', 'Length: x')),
+  ];
+  for (const [number, answer] of broken.entries()) {
+    let shared: Socket | null = null;
+    const clock = new FakeClock();
+    await busy((request, socket) => {
+      shared ??= socket;
+      answer(request, socket);
+    }, clock);
+    sendAll(targets(8));
+    const isClosed = (): boolean => shared !== null && !origin.sockets.has(shared);
+    await waitFor(isClosed, { timeoutMs: 20_000, what: 'the connection to be closed' });
+    // Longer than any distrust lasts, and than a connection may be idle: they are opened anew.
+    clock.stall(60_000);
+    while (clock.runNext(clock.nowMs())) {}
+    origin.answer = echo;
+    for (let round = 0; round < 2; round++) {
+      const alone = Array.from({ length: 12 }, () => attempt('/alone', { mayPipeline: false }));
+      sendAll(alone);
+      await answered(alone);
+      await turn();
+    }
+    origin.requests.length = 0;
+    const later = targets(8);
+    sendAll(later);
+    await answered(later);
+    eachItsOwn(later);
+    assert.is(new Set(origin.requests.map(({ connection }) => connection)).size, 8, `answer ${number}`);
+    if (number === broken.length - 1) break;
+    upstream.destroy();
+    await origin.close();
+  }
+});
 
 pipelining('when the first is late, those behind it are moved and it is still answered', async () => {
   let release = (): void => {};
