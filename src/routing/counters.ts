@@ -1,10 +1,9 @@
 // What a worker counts, per slot and in all. Counts belong to the slot, not to the replica, so they survive its
-// replacement. Recording is hot (increments, one histogram cell, one reference to the request's own target text); the
+// replacement. Recording is hot (increments, one histogram cell, the bytes of one key); the
 // rest happens at `collect`, which hands the primary what is new since the last time as plain data.
 //
-// Recent keys are kept as (text, start, end), and cut out and handed in only when somebody asks for them or their slot is
-// idle: cutting 20,000 strings a second for a page that is read once an hour would cost more than all other counting, and
-// to hand in 30,000 of them at once was a stall of 20 ms every five seconds. Latencies are microseconds in cells of 7 bits and
+// Recent keys (recent-keys.ts) are handed in only when somebody asks for them or their slot is idle: to hand in 30,000 of them
+// was a stall of 20 ms every five seconds. Latencies are microseconds in cells of 7 bits and
 // a power of two, which are those of an HdrHistogram with 2 digits: 13 KiB a slot, error below 1 %. The primary's sum is
 // an HdrHistogram; its own recording takes two logarithms and 1.3 % of a request, ours a shift (docs/benchmarks.md).
 
@@ -12,6 +11,7 @@
 import int32 from 'hdr-histogram-js/dist/Int32Histogram.js';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import type { HotKeys, HotKeysReport } from './hot-keys.ts';
+import { RecentKeys } from './recent-keys.ts';
 import {
   add,
   emptyTally,
@@ -26,8 +26,6 @@ import {
 /** Recent keys: at most so many per slot, and so many of all slots together. */
 const MAX_KEYS_PER_SLOT = 10_000;
 const MAX_KEYS = 65_536;
-/** A longer target is not kept alive for its key: the key is copied, and cut at this length. */
-const MAX_KEY_LENGTH = 512;
 const MAX_LATENCY_US = 3_600_000_000;
 /**
  * Upper bounds of the histogram that Prometheus gets: 1, 2.5, 5 of each power of ten from half a millisecond to half a
@@ -116,15 +114,13 @@ export class SlotCounters {
   errors = 0;
   readonly statuses = [0, 0, 0, 0, 0];
   readonly #latencies = new Uint32Array(CELLS);
-  #texts: string[] = [];
-  #starts: number[] = [];
-  #ends: number[] = [];
-  #next = 0;
+  #keys: RecentKeys;
   #capacity: number;
 
   constructor(slot: string, replicaId: string, capacity: number) {
     this.slot = slot;
     this.replicaId = replicaId;
+    this.#keys = new RecentKeys(capacity);
     this.#capacity = capacity;
   }
 
@@ -133,20 +129,7 @@ export class SlotCounters {
     this.requests++;
     const statusClass = Math.min(Math.trunc(status / 100), 5) - 1;
     this.statuses[statusClass]!++;
-    const at = this.#next;
-    if (text.length > MAX_KEY_LENGTH) {
-      this.#texts[at] = Buffer.from(
-        text.slice(start, Math.min(end, start + MAX_KEY_LENGTH)),
-        'latin1',
-      ).toString('latin1');
-      this.#starts[at] = 0;
-      this.#ends[at] = this.#texts[at]!.length;
-    } else {
-      this.#texts[at] = text;
-      this.#starts[at] = start;
-      this.#ends[at] = end;
-    }
-    this.#next = at + 1 === this.#capacity ? 0 : at + 1;
+    this.#keys.add(text, start, end);
   }
 
   tookUs(latencyUs: number): void {
@@ -156,7 +139,7 @@ export class SlotCounters {
   /** What is new since the last call, or null. */
   collect(capacity: number, withKeys: boolean): SlotDelta | null {
     const isIdle = this.requests === 0 && this.errors === 0 && this.inFlight === 0;
-    if (isIdle && this.#texts.length === 0) return null;
+    if (isIdle && this.#keys.isEmpty) return null;
     const handsInKeys = withKeys || this.requests === 0 || capacity !== this.#capacity;
     const latenciesUs: number[] = [];
     const latencyCounts: number[] = [];
@@ -175,7 +158,7 @@ export class SlotCounters {
       tunnels: this.tunnels,
       queued: this.queued,
       statuses: this.statuses.slice(),
-      keys: handsInKeys ? this.#cutKeys() : [],
+      keys: handsInKeys ? this.#keys.list() : [],
       latenciesUs,
       latencyCounts,
     };
@@ -184,25 +167,9 @@ export class SlotCounters {
     this.statuses.fill(0);
     this.#latencies.fill(0);
     if (!handsInKeys) return delta;
-    this.#texts = [];
-    this.#starts = [];
-    this.#ends = [];
-    this.#next = 0;
+    this.#keys = new RecentKeys(capacity);
     this.#capacity = capacity;
     return delta;
-  }
-
-  #cutKeys(): string[] {
-    const count = this.#texts.length;
-    const keys = new Array<string>(count);
-    const oldest = count === this.#capacity ? this.#next : 0;
-    for (let index = 0; index < count; index++) {
-      const at = (oldest + index) % count;
-      const [start, end] = [this.#starts[at]!, this.#ends[at]!];
-      // Where a request brings no key, the assignment gives it a random number of six digits.
-      keys[index] = end === -1 ? String(100_000 + (start % 900_000)) : this.#texts[at]!.slice(start, end);
-    }
-    return keys;
   }
 }
 

@@ -88,12 +88,12 @@ counting(
   () => {
     const counters = new Counters();
     const slot = counters.of(0, 'a', 'r');
-    for (let index = 0; index < 12_345; index++) slot.answered(200, `/${index}`, 1, 9);
+    for (let index = 0; index < 32_345; index++) slot.answered(200, `/${index}`, 1, 9);
     const { keys, requests } = counters.collect(true).slots[0]!;
-    assert.is(requests, 12_345);
+    assert.is(requests, 32_345);
     assert.is(keys.length, 10_000);
-    assert.is(keys[0], '2345');
-    assert.is(keys.at(-1), '12344');
+    assert.is(keys[0], '22345');
+    assert.is(keys.at(-1), '32344');
     slot.answered(200, `/${'k'.repeat(9000)}`, 1, 9001);
     slot.answered(200, '', 4_000_000_000, -1);
     const next = counters.collect(true).slots[0]!.keys;
