@@ -11,7 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
-import { writeText } from '../core/write-text.ts';
+import { streamBytes, writeBytes, writeText } from '../core/write-text.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { trailersOf } from '../exchange/field-lines.ts';
@@ -219,9 +219,7 @@ export class Express implements Downstream, Running {
   }
 
   putWhole(_status: number, head: string, line: string, body: string): void {
-    const text = `${head}${line}\r\n${body}`;
-    if (this.#isSecure) this.#socket.write(text, 'latin1');
-    else writeText(this.#socket, text);
+    this.#write(`${head}${line}\r\n${body}`);
     this.#answered();
   }
 
@@ -233,22 +231,18 @@ export class Express implements Downstream, Running {
 
   putBody(chunk: Buffer): Taken {
     const socket = this.#socket;
+    const before = this.#isChunked ? `${this.#head}${chunk.length.toString(16)}\r\n` : this.#head;
+    const behind = this.#isChunked ? '\r\n' : '';
+    this.#head = '';
     // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
     const isCopied = socket.writableLength === 0 && this.#isSecure;
-    socket.cork();
-    if (this.#isChunked) socket.write(`${this.#head}${chunk.length.toString(16)}\r\n`, 'latin1');
-    else if (this.#head !== '') socket.write(this.#head, 'latin1');
-    this.#head = '';
-    socket.write(chunk);
-    if (this.#isChunked) socket.write('\r\n', 'latin1');
-    socket.uncork();
-    if (socket.writableLength === 0) return LEFT;
+    if ((this.#isSecure ? streamBytes : writeBytes)(socket, before, chunk, behind)) return LEFT;
     if (isCopied) return socket.writableNeedDrain ? COPIED : LEFT;
     return socket.writableNeedDrain ? FULL : WAITS;
   }
 
   flush(): void {
-    if (this.#head !== '') this.#socket.write(this.#head, 'latin1');
+    if (this.#head !== '') this.#write(this.#head);
     this.#head = '';
   }
 
@@ -257,8 +251,13 @@ export class Express implements Downstream, Running {
     const text = this.#head + end;
     this.#head = '';
     this.#isChunked = false;
-    if (text !== '') this.#socket.write(text, 'latin1');
+    if (text !== '') this.#write(text);
     this.#answered();
+  }
+
+  #write(text: string): void {
+    if (this.#isSecure) this.#socket.write(text, 'latin1');
+    else writeText(this.#socket, text);
   }
 
   becomeTunnel(): never {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unwritten, writeText } from '../../src/core/write-text.ts';
+import { streamBytes, unwritten, writeBytes, writeText } from '../../src/core/write-text.ts';
 import { waitFor } from '../support/wait.ts';
 
 const test = suite('texts written at once');
@@ -68,6 +68,47 @@ test('what it does not take keeps its place, and an end waits for it', async () 
   for await (const chunk of theirs) got.update(chunk as Buffer);
   assert.is(got.digest('hex'), sent.digest('hex'));
 });
+
+test('bytes between texts that the kernel takes are no business of the stream', async () => {
+  const stream = ours.write;
+  ours.write = refuse;
+  assert.ok(writeBytes(ours, 'head ', Buffer.from('bytes'), ' and end'));
+  assert.ok(writeBytes(ours, '', Buffer.from(', bytes alone'), ''));
+  assert.is(unwritten(ours), 0);
+  ours.write = stream;
+  assert.ok(streamBytes(ours, ', ', Buffer.from('by the stream'), '\xe9'));
+  ours.end();
+  let got = '';
+  for await (const chunk of theirs) got += (chunk as Buffer).toString('latin1');
+  assert.is(got, 'head bytes and end, bytes alone, by the stream\xe9');
+});
+
+for (const [before, behind] of [
+  ['head ', ' end'],
+  ['', ''],
+] as const) {
+  test(`of bytes ${before === '' ? 'alone' : 'between texts'} what the kernel does not take keeps its place`, async () => {
+    const sent = createHash('sha256');
+    const put = (count: number): boolean => {
+      const bytes = Buffer.alloc(50_000, `bytes ${count} `);
+      sent.update(before).update(bytes).update(behind);
+      return writeBytes(ours, before, bytes, behind);
+    };
+    let count = 0;
+    while (put(count)) assert.ok(count++ < 10_000, 'the kernel takes everything');
+    assert.is(ours.writableLength, 0, 'the stream has something');
+    assert.ok(unwritten(ours) > 0);
+    for (let more = 0; more < 5; more++) {
+      assert.not.ok(put(++count));
+      sent.update('text');
+      writeText(ours, 'text');
+    }
+    ours.end();
+    const got = createHash('sha256');
+    for await (const chunk of theirs) got.update(chunk as Buffer);
+    assert.is(got.digest('hex'), sent.digest('hex'));
+  });
+}
 
 test('afterwards texts go past the stream again', async () => {
   fill(text => writeText(ours, text));
