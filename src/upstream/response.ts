@@ -72,7 +72,7 @@ export class ResponseParser {
   #bodyless = false;
   #mayUpgrade = false;
   #interimBytes = 0;
-  /** The bytes that `head` was read from, where it was a whole one with its body; else nothing. */
+  /** The bytes that `head` was read from, where it was a plain one (`#executePlain`); else nothing. */
   #lastHead: Buffer = NOTHING;
 
   /** Expects the answer to one request. HEAD has no body whatever its head says (RFC 9112 section 6.3). */
@@ -113,8 +113,7 @@ export class ResponseParser {
    */
   execute(chunk: Buffer, sink: ResponseSink, from = 0): number {
     let at = from;
-    if (this.#state === HEAD && (this.isFollowed || chunk.length - at <= MAX_TEXT_BYTES))
-      at = this.#executeText(chunk, at, sink);
+    if (this.#state === HEAD) at = this.#executePlain(chunk, at, sink);
     if (at === -1) return -1;
     if (this.#state === DONE && this.isFollowed) return at;
     while (at < chunk.length) {
@@ -161,11 +160,12 @@ export class ResponseParser {
   }
 
   /**
-   * A whole final answer whose length is known, as most are; returns `at` to leave others to the slow way. A head of the same bytes
-   * as last time, which is nearly always so but for the second in its date, is not read again.
+   * The head of a final answer whose length is known, as most are, and its body, where that is small and here; returns `at` to
+   * leave others to the slow way. A head of the same bytes as last time, which is nearly always so but for the second in its date,
+   * is not read again.
    */
-  #executeText(chunk: Buffer, at: number, sink: ResponseSink): number {
-    if (this.#pending !== null) return at;
+  #executePlain(chunk: Buffer, at: number, sink: ResponseSink): number {
+    if (this.#pending !== null || this.#bodyless) return at;
     const head = this.head;
     const last = this.#lastHead;
     const { length } = last;
@@ -173,18 +173,23 @@ export class ResponseParser {
     if (length === 0 || chunk.length < bodyAt || chunk.compare(last, 0, length, at, bodyAt) !== 0) {
       this.#lastHead = NOTHING;
       const end = chunk.indexOf(HEAD_END, at);
-      if (end === -1) return at;
+      if (end === -1 || end - at > MAX_HEAD_BYTES) return at;
       this.fault = parseHead(chunk.toString('latin1', at, end + 2), head);
       if (this.fault !== '') return -1;
+      const { status, framing } = head;
+      if (status < 200 || status === 204 || status === 304 || framing !== BY_LENGTH) return at;
+      if (head.contentLength === 0) return at;
       bodyAt = end + 4;
+      this.#lastHead = Buffer.from(chunk.subarray(at, bodyAt));
     }
     const end = bodyAt + head.contentLength;
-    const isWhole =
-      head.framing === BY_LENGTH && (end === chunk.length || (this.isFollowed && end < chunk.length));
-    const isPlain = head.status >= 200 && head.status !== 204 && head.status !== 304 && !this.#bodyless;
-    if (!isWhole || !isPlain || bodyAt === end || end - at > MAX_TEXT_BYTES) return at;
-    if (bodyAt - at !== this.#lastHead.length) this.#lastHead = Buffer.from(chunk.subarray(at, bodyAt));
+    const isWhole = end === chunk.length || (this.isFollowed && end < chunk.length);
     sink.onHead(head);
+    if (!isWhole || end - at > MAX_TEXT_BYTES) {
+      this.#state = BODY;
+      this.#left = head.contentLength;
+      return bodyAt;
+    }
     sink.onText(chunk.toString('latin1', bodyAt, end));
     this.#end(sink, '');
     return end;

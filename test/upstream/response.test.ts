@@ -71,6 +71,57 @@ for (const cut of [1, 2, 3, 5, 7, 64, 100_000]) {
   });
 }
 
+for (const cut of [7, 100, 9000, 100_000]) {
+  response(`a head of the same bytes is known again, whatever its body is, cut every ${cut} bytes`, () => {
+    const parser = new ResponseParser();
+    const answers: { status: number; isKnown: boolean; body: string }[] = [];
+    let body = '';
+    const sink: ResponseSink = {
+      onInformation: () => {},
+      onHead: head => {
+        answers.push({ status: head.status, isKnown: head.prepared !== '', body: '' });
+        head.prepared = 'made of it';
+      },
+      onText: text => {
+        body += text;
+      },
+      onBody: chunk => {
+        body += chunk.toString('latin1');
+      },
+      onEnd: () => {
+        answers.at(-1)!.body = body;
+        body = '';
+      },
+    };
+    const answer = (text: string, isHead = false): void => {
+      parser.begin(isHead, false);
+      const bytes = Buffer.from(text, 'latin1');
+      for (let at = 0; at < bytes.length; at += cut)
+        assert.is.not(parser.execute(bytes.subarray(at, at + cut), sink), -1, parser.fault);
+      assert.ok(parser.done);
+    };
+    const head = (length: number, reason = 'OK'): string =>
+      `HTTP/1.1 200 ${reason}\r\nContent-Length: ${length}\r\n\r\n`;
+    const bodies = [20_000, 20_000, 5, 5, 20_000].map((length, index) => String(index).repeat(length));
+    for (const text of bodies) answer(head(text.length) + text);
+    answer(head(20_000), true);
+    answer('HTTP/1.1 204 No Content\r\n\r\n');
+    answer(head(5, 'other') + bodies[2]);
+    assert.equal(
+      answers.map(one => one.body),
+      [...bodies, '', '', bodies[2]],
+    );
+    // Of what comes in pieces nothing is kept.
+    const isWhole = cut > 50;
+    assert.equal(
+      answers.map(({ isKnown }) => isKnown),
+      [false, isWhole, false, isWhole, false, false, false, false],
+    );
+    parser.begin(false, false);
+    assert.is(parser.execute(Buffer.from(`${head(5, 'other')}hello!`), sink), -1);
+  });
+}
+
 response('every proper beginning of an answer is neither complete nor a fault', () => {
   for (let length = 1; length < chunked.length; length++) {
     const seen = parse(chunked.slice(0, length), 100_000);
