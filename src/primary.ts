@@ -300,7 +300,7 @@ export async function runPrimary(
     const line = lifeline ? watchLine(lifeline as Readable, onPid) : 0;
     const told = manager.handedOn();
     https?.close();
-    await workers.shutdown(reloader.settings.config.drainTimeoutMs);
+    await workers.shutdown(reloader.settings.config.drainTimeoutMs, true);
     stopCollecting();
     await supervisor.stop({ remove: false });
     adminListener?.close();

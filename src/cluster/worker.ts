@@ -70,11 +70,11 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
     process.send!(last, undefined, undefined, () => process.exit(0));
   };
   let isEnding = false;
-  const leave = (graceMs: number): void => {
+  const leave = (graceMs: number, isReplaced = false): void => {
     if (isEnding) return;
     isEnding = true;
     relay.close();
-    void proxy.drain(graceMs).then(end);
+    void proxy.drain(graceMs, isReplaced).then(end);
   };
   let mayOutlive = false;
   let { drainTimeoutMs } = config;
@@ -85,7 +85,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
     for (const signal of ['SIGUSR2', 'SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => {
         log.info({ signal }, 'asked to end: requests in flight are finished');
-        leave(drainTimeoutMs);
+        leave(drainTimeoutMs, signal === 'SIGUSR2');
       });
     systemClock.after(config.outliveMs, () => {
       log.error({ seconds }, `no new torc has taken over within ${seconds} s: ending`);
@@ -137,7 +137,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
         send({ type: 'signs', id: message.id, signs: snapshots.signs(message.replicaId) });
         return;
       case 'shutdown':
-        leave(message.graceMs);
+        leave(message.graceMs, message.isReplaced);
         return;
       default:
         relay.onMessage(message);

@@ -190,7 +190,7 @@ export class Workers implements DataPlane {
   }
 
   /** Has the workers finish what they accepted, at most `graceMs`, and waits for their exit. */
-  async shutdown(graceMs: number): Promise<void> {
+  async shutdown(graceMs: number, isReplaced = false): Promise<void> {
     this.#stopping = true;
     const gone = [...this.#members.values()].map(
       member => new Promise<void>(resolve => member.process.once('exit', () => resolve())),
@@ -199,7 +199,7 @@ export class Workers implements DataPlane {
     this.#options.sockets.close();
     for (const member of this.#members.values()) {
       member.hub.close();
-      this.#send(member, { type: 'shutdown', graceMs });
+      this.#send(member, { type: 'shutdown', graceMs, isReplaced });
     }
     // A worker bounds its own drain; one that hangs past it is ended here.
     const timer = this.#options.clock.after(graceMs + 2_000, () => this.kill());

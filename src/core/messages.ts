@@ -85,7 +85,8 @@ export type ToWorker =
   | { readonly type: 'outlive' }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'signs?'; readonly id: number; readonly replicaId: string }
-  | { readonly type: 'shutdown'; readonly graceMs: number };
+  /** `isReplaced`: another torc serves where this worker did. */
+  | { readonly type: 'shutdown'; readonly graceMs: number; readonly isReplaced: boolean };
 
 export type ToPrimary<Delta> =
   | { readonly type: 'listening'; readonly socket: number }

@@ -136,9 +136,15 @@ export class Exchange extends Keyed implements Swept {
       return;
     }
     // Those that wait behind this one were accepted too: the last of them says that it is over.
-    const isLast = (shared.draining && !this.downstream.hasWaiting) || this.#mayKeepBody;
+    const isLast = (shared.farewells > 0 && this.#saysFarewell()) || this.#mayKeepBody;
     const own = this.#idLine + this.cookieLines(head.fields);
     this.#answer.begin(head, this.config, shared, this.upstream!.slot, own, isLast);
+  }
+
+  #saysFarewell(): boolean {
+    if (this.downstream.hasWaiting || !this.downstream.keepAlive) return false;
+    this.shared.farewells--;
+    return true;
   }
 
   /** The client waits to be told to send its body, and will not be: it may send it or not. */

@@ -55,6 +55,8 @@ export interface Shared {
   readonly ownSlots: OwnSlotQueues;
   readonly retryBudget: RetryBudget;
   draining: boolean;
+  /** Answers that may still end their connection: 0 while nobody has to go, Infinity while all have to (front/parting.ts). */
+  farewells: number;
   /** The value of a Date field for this second. */
   date: string;
   /** The time of the last sweep plus one interval: deadlines count from here, which saves reading the clock. */

@@ -30,6 +30,7 @@ import { Http2Door } from './http2/door.ts';
 import { release } from './lane.ts';
 import { ConnectionLimits } from './limits.ts';
 import { Listener, type ListeningOn } from './listener.ts';
+import { partingSteps, STEP_MS } from './parting.ts';
 import type { Peer } from './peer.ts';
 import { judge, Preface, type Verdict } from './preface.ts';
 import type { TlsStage } from './tls.ts';
@@ -82,8 +83,8 @@ export interface DataPlane {
   readonly tls: Pick<TlsStage, 'use' | 'useTicketKeys'>;
   /** Other settings, from the next request on; those under way keep theirs. */
   configure(config: Config): void;
-  /** Resolves when every connection is closed, at the latest after the grace. */
-  drain(graceMs: number): Promise<void>;
+  /** Resolves when every connection is closed, at the latest after the grace. `isReplaced`: its clients have somewhere to go. */
+  drain(graceMs: number, isReplaced?: boolean): Promise<void>;
 }
 
 export const createProxy = (options: ProxyOptions): DataPlane => new ProxyServer(options, systemClock);
@@ -120,6 +121,7 @@ class ProxyServer implements DataPlane {
       ownSlots: new OwnSlotQueues(),
       retryBudget: new RetryBudget(config.retryBudgetPercent, burstOf(config)),
       draining: false,
+      farewells: 0,
       date: '',
       soonMs: 0,
     };
@@ -171,14 +173,17 @@ class ProxyServer implements DataPlane {
     this.#sweep = setInterval(() => this.#sweepDeadlines(), this.#sweepMs);
   }
 
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: number, isReplaced = false): Promise<void> {
     const { clock } = this.#shared;
     const deadlineMs = clock.nowMs() + graceMs;
-    const lameDuckUntilMs = clock.nowMs() + Math.min(LAME_DUCK_MS, graceMs);
+    const told = new Set<Client>();
+    if (isReplaced) await this.#part(told, deadlineMs);
+    const lameDuckUntilMs = Math.min(clock.nowMs() + LAME_DUCK_MS, deadlineMs);
     this.#shared.draining = true;
+    this.#shared.farewells = Number.POSITIVE_INFINITY;
     await this.#untilQueueIsEmpty();
     this.#listener.close();
-    for (const client of this.#clients) client.http2?.close();
+    for (const client of this.#clients) if (!told.has(client)) client.http2?.close();
     while (this.#clients.size + this.#listener.arrivals.size > 0 && clock.nowMs() < deadlineMs) {
       if (clock.nowMs() >= lameDuckUntilMs) {
         this.#listener.arrivals.end();
@@ -197,6 +202,21 @@ class ProxyServer implements DataPlane {
     this.#shared.faults.sweep(Number.POSITIVE_INFINITY);
     this.#limits.sweep(Number.POSITIVE_INFINITY);
     this.#listener.sweep(Number.POSITIVE_INFINITY);
+  }
+
+  /** A torc that has taken over gets the clients little by little. `told`: those of HTTP/2, whose second word is their last. */
+  async #part(told: Set<Client>, deadlineMs: number): Promise<void> {
+    const { clock } = this.#shared;
+    for (const count of partingSteps(this.#clients.size)) {
+      if (this.#clients.size === 0 || clock.nowMs() >= deadlineMs) return;
+      this.#shared.farewells = count;
+      const next = [...this.#clients].filter(client => client.http2 !== null && !told.has(client));
+      for (const client of next.slice(0, count)) {
+        told.add(client);
+        client.http2!.close();
+      }
+      await new Promise<void>(resolve => clock.after(STEP_MS, resolve));
+    }
   }
 
   /**

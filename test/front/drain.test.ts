@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { partingSteps } from '../../src/front/parting.ts';
 import { type Answer, plain, rawOrigin } from '../support/origin.ts';
 import { startProxy } from '../support/proxy.ts';
 import { fieldOf, get, rawClient } from '../support/raw.ts';
@@ -66,6 +67,39 @@ drain(
     await origin.close();
   },
 );
+
+drain('a torc that was replaced sends its clients on little by little', async () => {
+  assert.equal(partingSteps(64), [1, 2, 4, 8, 16, 32]);
+  assert.equal(partingSteps(1), [1, 1, 1, 1, 1, 1]);
+  assert.equal(partingSteps(0), [0, 0, 0, 0, 0, 0]);
+  const origin = await rawOrigin(plain('ok'));
+  const torc = await startProxy([origin.port]);
+  const clients = await Promise.all(Array.from({ length: 32 }, () => rawClient(torc.port)));
+  const round = async (): Promise<number> => {
+    let told = 0;
+    for (const client of [...clients]) {
+      client.send(get('/a'));
+      const answer = await client.answer();
+      assert.is(answer.body, 'ok');
+      if (fieldOf(answer, 'connection') !== 'close') continue;
+      told++;
+      clients.splice(clients.indexOf(client), 1);
+      await client.gone();
+    }
+    return told;
+  };
+  assert.is(await round(), 0);
+  const drained = torc.proxy.drain(30_000, true);
+  const rounds: number[] = [];
+  while (clients.length > 0) rounds.push(await round());
+  assert.is(
+    rounds.reduce((sum, told) => sum + told, 0),
+    32,
+    'each is told once',
+  );
+  await drained;
+  await origin.close();
+});
 
 drain('a stream that does not end is cut when the grace ends', async () => {
   const origin = await rawOrigin((_request, socket) => void socket.write('HTTP/1.1 200 OK\r\n\r\nfor ever'));
