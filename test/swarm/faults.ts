@@ -173,6 +173,8 @@ async function endClient(node: number): Promise<string> {
 
 interface Run {
   readonly course: Course;
+  /** When managers first told of another leader, of a lost one. */
+  readonly led: number | null;
   readonly count: number;
   readonly lost: number;
   readonly slowestMs: number;
@@ -207,7 +209,7 @@ async function run(fault: string, victim: NodeLine, isDrawn: boolean): Promise<R
     await startClient(other);
     const load = startLabLoad(torc.socket);
     const loadMs = Date.now();
-    leaders = isDrawn ? new Leaders(managers.filter((_, index) => index + 1 !== number)) : undefined;
+    leaders = victim.isLeader ? new Leaders(managers.filter((_, index) => index + 1 !== number)) : undefined;
     await new Promise(resolve => setTimeout(resolve, 2_000));
     const tasksBefore = await tasksOf(await socketOf(other), 'web');
     const before = new Map(ready);
@@ -233,7 +235,7 @@ async function run(fault: string, victim: NodeLine, isDrawn: boolean): Promise<R
     for (const { atMs, text } of heard.entries)
       if (text !== undefined)
         process.stdout.write(`    ${((atMs - faultMs) / 1_000).toFixed(1)} s ${text}\n`);
-    if (leaders !== undefined) {
+    if (leaders !== undefined && isDrawn) {
       const nodes = await askEngine<Node[]>(await socketOf(other), '/nodes');
       const nameOf = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
       const placed = new Map(
@@ -254,7 +256,14 @@ async function run(fault: string, victim: NodeLine, isDrawn: boolean): Promise<R
         }),
       );
     }
-    return { course, ...report, moved: Math.max(moved(after), moved(last)), plain };
+    const led = leaders?.seen.find(({ atMs, by }) => atMs > faultMs && by !== victim.hostname);
+    return {
+      course,
+      led: led === undefined ? null : led.atMs - faultMs,
+      ...report,
+      moved: Math.max(moved(after), moved(last)),
+      plain,
+    };
   } finally {
     events?.close();
     leaders?.end();
@@ -296,7 +305,7 @@ for (const [who, choose] of Object.entries(victims))
         runs.push(one);
         const parts = PARTS.map(part => `${part} ${inSeconds(one.course[part])}`).join(', ');
         process.stdout.write(
-          `${fault} ${who} (${victim.hostname}, load ${loadavg()[0]!.toFixed(0)}): ${parts}; lost ${one.lost} of ${one.count}, slowest ${one.slowestMs} ms, keys moved ${one.moved}; Swarm's DNS alone: ${one.plain}\n`,
+          `${fault} ${who} (${victim.hostname}, load ${loadavg()[0]!.toFixed(0)}): ${parts}${one.led === null ? '' : `, led again ${inSeconds(one.led)}`}; lost ${one.lost} of ${one.count}, slowest ${one.slowestMs} ms, keys moved ${one.moved}; Swarm's DNS alone: ${one.plain}\n`,
         );
       } catch (error) {
         process.exitCode = 1;
