@@ -28,7 +28,7 @@ interface Survey {
 }
 
 /** Those that were never ready there say nothing. */
-function surveyOf(slots: readonly Slot[]): Survey[] {
+export function surveyOf(slots: readonly Slot[]): Survey[] {
   const places = new Map<string, Survey>();
   for (const { member } of slots) {
     const place = member?.replica.place;
@@ -45,23 +45,24 @@ const isSilent = ({ missesInRow, refusalsInRow, silentSinceMs }: Member): boolea
 
 export interface Judgement {
   /**
-   * The place whose replicas have all missed a heartbeat, one of them `misses` in a row, without a refusal or any other answer,
-   * while half of all places have answered since: torc's own may be one that does. Null: none.
+   * The places whose replicas have all missed a heartbeat, one of them `misses` in a row, without a refusal or any other answer,
+   * while half of all places have answered since: torc's own may be one that does.
    */
-  readonly silent: Place | null;
+  readonly silent: readonly Place[];
   /** More places are silent than not: nothing is learned of them, for it may be torc that is cut off. */
   readonly isDeaf: boolean;
 }
 
-export function judge(slots: readonly Slot[], misses: number): Judgement {
-  const surveys = surveyOf(slots);
+export function judge(surveys: readonly Survey[], misses: number): Judgement {
   const all = surveys.filter(({ others }) => others.length === 0);
   const isDeaf = all.length * 2 > surveys.length;
-  const found = all.find(({ silent }) => silent.some(({ missesInRow }) => missesInRow >= misses));
-  if (isDeaf || found === undefined) return { silent: null, isDeaf };
-  const sinceMs = Math.min(...found.silent.map(({ silentSinceMs }) => silentSinceMs!));
-  const answered = surveys.filter(({ others }) => others.some(({ aliveMs }) => aliveMs >= sinceMs));
-  return { silent: answered.length * 2 < surveys.length ? null : found.place, isDeaf };
+  const isOut = ({ silent }: Survey): boolean => {
+    if (!silent.some(({ missesInRow }) => missesInRow >= misses)) return false;
+    const sinceMs = Math.min(...silent.map(({ silentSinceMs }) => silentSinceMs!));
+    const answered = surveys.filter(({ others }) => others.some(({ aliveMs }) => aliveMs >= sinceMs));
+    return answered.length * 2 >= surveys.length;
+  };
+  return { silent: isDeaf ? [] : all.filter(isOut).map(({ place }) => place), isDeaf };
 }
 
 export interface MachinesOptions {
@@ -109,15 +110,17 @@ export class Machines {
   step(): void {
     const { fleet, clock, pace } = this.#options;
     const nowMs = clock.nowMs();
-    const slots = fleet.slots.serving();
-    this.#doubt(surveyOf(slots), nowMs);
+    const surveys = surveyOf(fleet.slots.serving());
+    this.#doubt(surveys, nowMs);
     const { heartbeatFall, heartbeatTimeoutMs } = pace();
-    const { silent, isDeaf } = judge(slots, heartbeatFall);
+    const { silent, isDeaf } = judge(surveys, heartbeatFall);
     if (isDeaf) this.#isDeafAt(nowMs);
-    const machine = silent === null ? undefined : this.#known.get(silent.id);
     // Who has just begun to hear again needs as long as for the misses to know who does not answer.
     const isSure = nowMs - this.#deafMs >= heartbeatFall * heartbeatTimeoutMs;
-    if (machine && isSure && nowMs < machine.silentUntilMs) this.#lose(machine);
+    for (const { id } of silent) {
+      const machine = this.#known.get(id);
+      if (machine && isSure && nowMs < machine.silentUntilMs) this.#lose(machine);
+    }
     for (const each of this.#known.values())
       if (each.isLost && each.askAtMs <= nowMs && !each.isAsking) void this.#ask(each);
     const due = [...this.#known.values()].find(({ evacuateAtMs }) => evacuateAtMs <= nowMs);

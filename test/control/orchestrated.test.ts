@@ -4,7 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Driver, DriverEvent, Orders, Replica, UpdateState } from '../../src/control/driver.ts';
-import { judge } from '../../src/control/machines.ts';
+import { judge, surveyOf } from '../../src/control/machines.ts';
 import { newMember, type Slot, Slots } from '../../src/control/slots.ts';
 import { isNotice, Supervisor } from '../../src/control/supervisor.ts';
 import type { SnapshotMessage } from '../../src/core/types.ts';
@@ -45,25 +45,30 @@ function slotsOf(texts: readonly string[]): Slot[] {
   return slots.serving();
 }
 
-const table: [name: string, slots: string[], lost: string | null][] = [
-  ['all are well', ['n1 0', 'n2 0'], null],
+const table: [name: string, slots: string[], lost: string][] = [
+  ['all are well', ['n1 0', 'n2 0'], ''],
   ['all of one machine are silent', ['n1 2', 'n1 3', 'n2 0', 'n3 0'], 'n1'],
-  ['one of its replicas answers', ['n1 2', 'n1 0', 'n2 0', 'n3 0'], null],
+  ['one of its replicas answers', ['n1 2', 'n1 0', 'n2 0', 'n3 0'], ''],
   ['one has missed enough, the others have missed too', ['n1 2', 'n1 1', 'n2 0'], 'n1'],
-  ['one miss each is not enough', ['n1 1', 'n1 1', 'n2 0'], null],
-  ['nobody else has answered since', ['n1 2', 'n1 1', 'n2 0 old', 'n3 0 old'], null],
-  ['only one of three others has answered since', ['n1 2', 'n2 0', 'n3 0 old', 'n4 0 old'], null],
-  ['who refuses is there', ['n1 2', 'n1 2 refused', 'n2 0'], null],
+  ['one miss each is not enough', ['n1 1', 'n1 1', 'n2 0'], ''],
+  ['nobody else has answered since', ['n1 2', 'n1 1', 'n2 0 old', 'n3 0 old'], ''],
+  ['only one of three others has answered since', ['n1 2', 'n2 0', 'n3 0 old', 'n4 0 old'], ''],
+  ['who refuses is there', ['n1 2', 'n1 2 refused', 'n2 0'], ''],
   ['one that was never ready says nothing', ['n1 2', 'n1 0 new', 'n2 0'], 'n1'],
-  ['nor do those alone', ['n1 9 new', 'n2 0'], null],
-  ['two of four: the first, then the other', ['n1 2', 'n2 2', 'n3 0', 'n4 0'], 'n1'],
-  ['more are silent than well: it may be this one', ['n1 2', 'n2 2', 'n3 0'], null],
-  ['all are silent', ['n1 2', 'n2 2'], null],
-  ['none is', [], null],
+  ['nor do those alone', ['n1 9 new', 'n2 0'], ''],
+  ['two of four', ['n1 2', 'n2 2', 'n3 0', 'n4 0'], 'n1,n2'],
+  ['more are silent than well: it may be this one', ['n1 2', 'n2 2', 'n3 0'], ''],
+  ['all are silent', ['n1 2', 'n2 2'], ''],
+  ['none is', [], ''],
 ];
 for (const [name, slots, lost] of table)
   test(`a lost machine: ${name}`, () => {
-    assert.is(judge(slotsOf(slots), 2).silent?.id ?? null, lost);
+    assert.is(
+      judge(surveyOf(slotsOf(slots)), 2)
+        .silent.map(({ id }) => id)
+        .join(),
+      lost,
+    );
   });
 
 // The whole.
@@ -79,6 +84,9 @@ class Swarm {
   /** No machine is reached at its own port. */
   isBarred = false;
   askedCount = 0;
+  /** The first heartbeat. */
+  missedAtMs = 0;
+  evacuatedAtMs = 0;
   /** What the orchestrator answers to an evacuation. */
   evacuation: () => string | null = () => null;
   update: UpdateState | null = null;
@@ -112,6 +120,7 @@ class Swarm {
       },
       evacuate: async ({ id }) => {
         this.evacuated.push(id);
+        this.evacuatedAtMs = clock.nowMs();
         const refusal = this.evacuation();
         if (refusal === null) clock.after(1_000, () => this.#move(id));
         return refusal;
@@ -135,6 +144,7 @@ class Swarm {
         if (!this.offMachines.has(place!.id) && !this.hung.has(id))
           return { alive: true, got: 'answer', status: 200, detail: '200' };
         await new Promise<void>(resolve => clock.after(timeoutMs, resolve));
+        if (this.missedAtMs === 0) this.missedAtMs = clock.nowMs();
         return { alive: false, got: 'nothing', status: 0, detail: 'no answer' };
       },
       clock,
@@ -230,16 +240,26 @@ test('a machine is lost: what waits there is tried elsewhere, its tasks are made
   assert.equal(swarm.torc.names(), names);
 });
 
-test('however its heartbeats fall: the first miss, and one more for what is left to know', async () => {
+test('however its heartbeats fall: lost with the second miss of the first one that misses', async () => {
   for (let phaseMs = 0; phaseMs < 1_000; phaseMs += 125) {
     const swarm = await Swarm.of(...three());
     await swarm.pass(phaseMs);
     swarm.offMachines.add('n2');
-    const { heartbeatIntervalMs, heartbeatTimeoutMs } = SETTINGS;
-    // At worst it has just been asked.
-    await swarm.pass(heartbeatIntervalMs + 2 * heartbeatTimeoutMs + 50);
+    await swarm.pass(3_000);
     assert.equal(swarm.evacuated, ['n2'], `${phaseMs} ms into the interval`);
+    const afterMs = swarm.evacuatedAtMs - swarm.missedAtMs;
+    assert.ok(afterMs <= SETTINGS.heartbeatTimeoutMs + 10, `${phaseMs}: ${afterMs} ms after the first miss`);
   }
+});
+
+test('all of one machine hang while it answers: another that is lost is lost all the same', async () => {
+  const swarm = await Swarm.of(...three(), replica('5', 'e', 'n4'));
+  swarm.hung.add('a');
+  await swarm.pass(3_000);
+  swarm.offMachines.add('n4');
+  await swarm.pass(2_050);
+  assert.equal(swarm.evacuated, ['n4']);
+  assert.equal(swarm.routed(), ['2 b', '3 c', '4 d']);
 });
 
 test('a machine that is asked in vain is not asked all the time', async () => {
