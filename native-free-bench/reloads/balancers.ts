@@ -31,8 +31,11 @@ export interface BalancerKind {
   readonly start: (replicaPorts: readonly number[]) => Promise<Balancer>;
 }
 
-const childrenOf = (pid: number): string[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+/** None where there is no such process: a pid file is empty for a moment. */
+function childrenOf(pid: number): string[] {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split(' ').filter(Boolean) : [];
+}
 
 interface Started {
   readonly port: number;
