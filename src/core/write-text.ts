@@ -7,6 +7,10 @@
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 
+/** An answer of 64 KiB with its head. */
+const JOINED_BYTES = 96 * 1024;
+const joined = Buffer.allocUnsafeSlow(JOINED_BYTES);
+
 /** What libuv knows an unfinished write by. */
 interface WriteRequest {
   socket?: Socket;
@@ -93,6 +97,21 @@ export function streamBytes(socket: Socket, before: string, bytes: Buffer, behin
   if (behind !== '') socket.write(behind, 'latin1');
   socket.uncork();
   return socket.writableLength === 0;
+}
+
+/**
+ * The same in one piece, to a socket of node:tls that has nothing on its way: that encrypts within the call. Of several pieces
+ * it would make one itself, in memory that it gets for each write (TLSWrap::DoWrite).
+ */
+export function writeJoined(socket: Socket, before: string, bytes: Buffer, behind: string): void {
+  const count = before.length + bytes.length + behind.length;
+  if (count === bytes.length || count > JOINED_BYTES) {
+    streamBytes(socket, before, bytes, behind);
+    return;
+  }
+  const at = joined.write(before, 0, 'latin1');
+  joined.write(behind, at + bytes.copy(joined, at), 'latin1');
+  socket.write(joined.subarray(0, count));
 }
 
 /** Not 0 while anything is on its way: bytes that the stream has, and 1 for what libuv has. */

@@ -11,7 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
-import { streamBytes, writeBytes, writeText } from '../core/write-text.ts';
+import { streamBytes, writeBytes, writeJoined, writeText } from '../core/write-text.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { trailersOf } from '../exchange/field-lines.ts';
@@ -235,9 +235,11 @@ export class Express implements Downstream, Running {
     const behind = this.#isChunked ? '\r\n' : '';
     this.#head = '';
     // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
-    const isCopied = socket.writableLength === 0 && this.#isSecure;
+    if (this.#isSecure && socket.writableLength === 0) {
+      writeJoined(socket, before, chunk, behind);
+      return socket.writableNeedDrain ? COPIED : LEFT;
+    }
     if ((this.#isSecure ? streamBytes : writeBytes)(socket, before, chunk, behind)) return LEFT;
-    if (isCopied) return socket.writableNeedDrain ? COPIED : LEFT;
     return socket.writableNeedDrain ? FULL : WAITS;
   }
 

@@ -3,12 +3,14 @@
 // its hook for OpenSSL's own callback is used, which Node keeps for its tests: it is told a ticket's key by name, and the last
 // keys are still taken. Where a Node has it no more, the newest key alone is.
 
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 
 const NAME_END = 16;
 const HMAC_END = 32;
 export const TICKET_KEY_BYTES = 48;
+/** A call for randomness costs more than what a ticket takes of it: bytes for a hundred or two at once. */
+const POOL_BYTES = 4096;
 
 /**
  * What the hook returns: how it went, the key of the HMAC, that of the cipher, and for a new ticket key name and IV. Node
@@ -38,6 +40,8 @@ interface Key {
 }
 
 export class SessionTickets {
+  readonly #pool = new Uint8Array(POOL_BYTES);
+  #poolAt = POOL_BYTES;
   /** Newest first. */
   #keys: readonly Key[] = [];
   readonly #onTicket = (name: Uint8Array, iv: Uint8Array, isNew: boolean): Verdict => {
@@ -48,9 +52,21 @@ export class SessionTickets {
       key.hmac,
       key.cipher,
       key.name,
-      isNew ? randomBytes(iv.length) : iv,
+      isNew ? this.#random(iv.length) : iv,
     ];
   };
+
+  /** Never given twice. */
+  #random(count: number): Uint8Array {
+    if (this.#poolAt + count > POOL_BYTES) {
+      randomFillSync(this.#pool);
+      this.#poolAt = 0;
+    }
+    // A copy: whoever asked may keep it.
+    const bytes = this.#pool.slice(this.#poolAt, this.#poolAt + count);
+    this.#poolAt += count;
+    return bytes;
+  }
 
   use(keys: readonly Uint8Array[]): void {
     this.#keys = keys.map(whole => ({

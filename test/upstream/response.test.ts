@@ -15,7 +15,11 @@ interface Seen {
   fault: string;
 }
 
-function parse(text: string, cut: number, { isHead = false, end = false } = {}): Seen {
+function parse(
+  text: string,
+  cut: number,
+  { isHead = false, end = false, parser = new ResponseParser() } = {},
+): Seen {
   const seen: Seen = { informations: [], status: 0, fields: '', body: '', trailers: null, fault: '' };
   const sink: ResponseSink = {
     onInformation: head => seen.informations.push(head.status),
@@ -33,7 +37,6 @@ function parse(text: string, cut: number, { isHead = false, end = false } = {}):
       seen.trailers = trailers;
     },
   };
-  const parser = new ResponseParser();
   parser.begin(isHead, false);
   const bytes = Buffer.from(text, 'latin1');
   for (let at = 0; at < bytes.length; at += cut) {
@@ -121,6 +124,36 @@ for (const cut of [7, 100, 9000, 100_000]) {
     assert.is(parser.execute(Buffer.from(`${head(5, 'other')}hello!`), sink), -1);
   });
 }
+
+response(
+  'a head that is the same as the last one means the same, and another one is read, whatever is between them',
+  () => {
+    const large = 'a'.repeat(20_000);
+    const answers: Record<string, string> = {
+      large: `HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 20000\r\n\r\n${large}`,
+      'large, another head': `HTTP/1.1 404 Gone\r\nX: 2\r\nContent-Length: 20000\r\n\r\n${large}`,
+      small: 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 5\r\n\r\nhello',
+      empty: 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 0\r\n\r\n',
+      'to HEAD, large': 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 20000\r\n\r\n',
+      'to HEAD, small': 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 5\r\n\r\n',
+      chunked: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n',
+      'with an interim answer': `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 20000\r\n\r\n${large}`,
+      'without a body': 'HTTP/1.1 304 Not Modified\r\nX: 1\r\nContent-Length: 20000\r\n\r\n',
+    };
+    const names = Object.keys(answers);
+    const three = names.flatMap(a => names.flatMap(b => names.map(c => [a, b, c])));
+    for (const list of three)
+      for (const cut of [100_000, 40]) {
+        const parser = new ResponseParser();
+        for (const name of list) {
+          const isHead = name.startsWith('to HEAD');
+          const seen = parse(answers[name]!, cut, { isHead, parser });
+          assert.equal(seen, parse(answers[name]!, 100_000, { isHead }), `${name} of ${list}, cut ${cut}`);
+          assert.ok(seen.fault === '' && seen.trailers !== null && parser.done, name);
+        }
+      }
+  },
+);
 
 response('every proper beginning of an answer is neither complete nor a fault', () => {
   for (let length = 1; length < chunked.length; length++) {
