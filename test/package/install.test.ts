@@ -37,6 +37,25 @@ tests('is small, and has no tests, benches or sources that its users do not run'
   );
 });
 
+tests('its pages lead nowhere that the package is not', () => {
+  const textOf = (page: string): string =>
+    spawnSync('tar', ['xzOf', packed.file, `package/${page}`], { encoding: 'utf8' }).stdout;
+  const targetsIn = (text: string): string[] =>
+    [...text.matchAll(/\]\(([^)]*)\)/g)].map(([, target]) => target!);
+  for (const page of packed.paths.filter(path => path.endsWith('.md')))
+    assert.equal(
+      targetsIn(textOf(page)).filter(target => !/^[a-z]+:/.test(target) && !packed.paths.includes(target)),
+      [],
+      page,
+    );
+  const readme = textOf('README.md');
+  const targets = targetsIn(readme);
+  assert.ok(targets.includes('LICENSE'), 'and where it is');
+  assert.match(readme, 'every key stays where it is (`docs/migrating.md`)');
+  assert.match(readme, /with every answer and error: `docs\/api\.md`\./);
+  assert.not.match(readme, '![');
+});
+
 /** Where neither registry nor cache has it there is nothing to test. */
 const got = await Promise.all([
   install(folder.path, packed),
