@@ -116,7 +116,6 @@ export async function runPrimary(
   const past = (await predecessor?.take()) ?? null;
   if (past !== null) fromPlain(totals, past.totals);
   const eventFile = new EventFile(join(root, `events-${scope}.jsonl`), log);
-  const weightStore = weightFile(join(root, `weights-${scope}.json`), log);
   const canaryStore = canaryFile(join(root, `canaries-${scope}.json`), log);
   let stopCollecting = (): void => {};
   /** What is counted is another torc's to tell. */
@@ -165,7 +164,9 @@ export async function runPrimary(
     dataPlane: workers,
     settings: () => reloader.settings.config,
     eventStore: eventFile,
-    ...{ weightStore, canaryStore },
+    canaryStore,
+    // Where there are orders to give, weights are everybody's, and kept where these go.
+    ...(driver.orders ? {} : { weightStore: weightFile(join(root, `weights-${scope}.json`), log) }),
     ...(past !== null && past.replicas === config.replicas ? { slotNames: past.slots } : {}),
   });
   const admin = new Admin({

@@ -4,8 +4,8 @@
 import { z } from 'zod';
 import { fields } from '../config/fields.ts';
 import { shown } from '../config/names.ts';
-import { MOST_WEIGHT } from '../control/weights.ts';
 import { nearest } from '../core/nearest.ts';
+import { MOST_WEIGHT } from '../core/types.ts';
 
 export interface MembershipRequest {
   readonly count: number;

@@ -224,7 +224,7 @@ export class Admin {
   async weigh({ path, body }: Asked): Promise<AdminReply> {
     const wanted = readWeight(body);
     if ('fault' in wanted) return failure(400, wanted.fault);
-    const outcome = this.#context.supervisor.setWeight(slotIn(path), wanted.weight);
+    const outcome = await this.#context.supervisor.setWeight(slotIn(path), wanted.weight);
     return outcome.ok ? this.slots() : failure(outcome.status, outcome.message);
   }
 

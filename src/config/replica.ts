@@ -56,6 +56,7 @@ export function readReplica(
     composeFlags: files.length > 0 ? files.map(name => `-f ${name} `).join('') : null,
     replicas: numberIf(given.has('replicas'), config.replicas),
     port: numberIf(given.has('replicaPort'), config.replicaPort),
+    isSwarm: given.has('swarmService'),
   });
   faults.push(...taken.faults);
   const driver = driverOf(taken.project.service);

@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { hostPort, isSocketPath } from '../core/host-port.ts';
-import type { ReplicaAddress } from '../core/types.ts';
+import { MOST_WEIGHT, MOST_WEIGHT_IN_ALL, type ReplicaAddress } from '../core/types.ts';
 import type { Kind } from './kinds.ts';
 
 export interface GivenUpstream extends ReplicaAddress {
@@ -26,8 +26,6 @@ export const UPSTREAM_FORMS =
 
 /** More in a list are a mistake: no ring holds so many. */
 const MOST = 1000;
-/** nginx's circle has 160 points for each unit: a million in all. */
-const MOST_WEIGHT = 6_500;
 const LONGEST_SHOWN = 80;
 /** What the kernel has room for (unix(7)), less its closing zero. */
 const LONGEST_PATH_BYTES = 107;
@@ -117,7 +115,7 @@ type AttributeName = 'name' | 'weight' | 'id' | 'ca' | 'sni';
 /** `hint`: what it may be. */
 const ATTRIBUTES: Readonly<Record<AttributeName, { isWell: (value: string) => boolean; hint: string }>> = {
   name: { isWell: isGivenName, hint: 'of letters, digits and inner _ . : ~ -' },
-  weight: { isWell: value => isWhole(value, 256), hint: 'a whole number, 1 to 256' },
+  weight: { isWell: value => isWhole(value, MOST_WEIGHT), hint: `a whole number, 1 to ${MOST_WEIGHT}` },
   id: { isWell: value => isWhole(value, 2 ** 31 - 1), hint: `a whole number, 1 to ${2 ** 31 - 1}` },
   ca: { isWell: value => /^[^\0]+$/.test(value), hint: 'a path' },
   sni: { isWell: value => HOST.test(value) && isIP(value) === 0, hint: 'a host name' },
@@ -211,8 +209,10 @@ export function listFaults(upstreams: readonly GivenUpstream[]): string[] {
   if (twice !== undefined) faults.push(`has two upstreams of the id ${twice}`);
   if (upstreams.length > MOST) faults.push(`has ${upstreams.length} upstreams, and ${MOST} are the most`);
   const weight = upstreams.reduce((sum, each) => sum + (each.weight ?? 1), 0);
-  if (weight > MOST_WEIGHT)
-    faults.push(`has weights of ${weight} in all, and ${MOST_WEIGHT} are the most: only their ratios matter`);
+  if (weight > MOST_WEIGHT_IN_ALL)
+    faults.push(
+      `has weights of ${weight} in all, and ${MOST_WEIGHT_IN_ALL} are the most: only their ratios matter`,
+    );
   return faults;
 }
 

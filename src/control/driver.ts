@@ -68,6 +68,8 @@ export interface Driver {
   readonly program?: string;
   /** In what this torc would not route as others do that have the same replicas; '' or absent: in nothing. */
   readonly difference?: string;
+  /** Why its last list is made of less than it should be, its usual source being away; '' or absent: it is not. */
+  readonly trouble?: string;
   /** Given replicas: the setting that says which; absent: TORC_UPSTREAMS. */
   readonly givenBy?: string;
   /** Given replicas: how long a slot outlives its last one, so that one made anew finds it. Absent: not at all. */
@@ -124,6 +126,8 @@ export interface Orders {
   undo(): Promise<void>;
   /** How far the last update is, as of the last list; null: there was none. */
   updateState(): UpdateState | null;
+  /** A slot's weight, for all torcs over these replicas; null: as if nobody had said one. The list has it then. */
+  weigh(slot: string, weight: number | null): Promise<void>;
   /** Does the machine itself give no answer either, within this time? */
   isSilent(place: Place, withinMs: number): Promise<boolean>;
   /**

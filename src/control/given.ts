@@ -8,13 +8,14 @@
 import type { Clock } from '../core/clock.ts';
 import { hostPort } from '../core/host-port.ts';
 import type { Log } from '../core/log.ts';
-import { knowsWeights } from '../core/types.ts';
+import { isCircle, knowsWeights } from '../core/types.ts';
 import { slotsFault } from '../ring/build.ts';
 import type { Driver, DriverEvent, Replica } from './driver.ts';
 import type { Fleet } from './fleet.ts';
 import { Machines } from './machines.ts';
 import type { SupervisorSettings } from './options.ts';
-import { isReady, type Slot } from './slots.ts';
+import { isReady, type Slot, weightOf } from './slots.ts';
+import { weightInWords } from './weights.ts';
 
 export type GivenChange =
   /** A new slot. `from`: the replica fills another slot now, and only its name has changed. */
@@ -288,14 +289,25 @@ export class Follower {
     }
   }
 
-  #weigh({ slot: name, weight = 1, serverId }: Replica): void {
+  #weigh({ slot: name, weight: given = 1, serverId }: Replica): void {
+    const { ring } = this.#options.settings();
     const slot = this.#fleet.slots.get(name);
-    if (slot) Object.assign(slot, { weight, serverId: serverId ?? null });
-    if (weight === 1 || knowsWeights(this.#options.settings().ring) || this.#isWeightTold) return;
+    // A label may say any weight; who sets one here is told (weights.ts).
+    const weight = isCircle(ring) && given > 0 ? Math.max(1, Math.round(given)) : given;
+    if (slot) {
+      const before = weightOf(slot);
+      Object.assign(slot, { weight, serverId: serverId ?? null });
+      if (weightOf(slot) !== before && !this.#fleet.slots.isStarting)
+        this.#fleet.journal.announce('weight', weightInWords(slot, before));
+    }
+    if (given === 1 || (given === weight && knowsWeights(ring)) || this.#isWeightTold) return;
     this.#isWeightTold = true;
+    const what = knowsWeights(ring)
+      ? `whole weights alone: it has ${weight}`
+      : 'none: it gets its equal share';
     this.#options.log.warn(
       { slot: name },
-      `slot ${name} has a weight, which TORC_RING=${this.#options.settings().ring} does not know: it gets its equal share`,
+      `slot ${name} has the weight ${given}, and TORC_RING=${ring} knows ${what}`,
     );
   }
 

@@ -70,28 +70,29 @@ export class Observer {
   }
 
   async #observe(): Promise<void> {
-    const { driver, clock, believed, onDone } = this.#options;
+    const { driver, clock, believed, onListed, onDone } = this.#options;
     do {
       this.#again = false;
       this.dueMs = Number.POSITIVE_INFINITY;
       const before = believed();
+      const isReturn = this.isAway;
       const outcome = await driver.list().catch(inWords);
       if (this.#isClosed) break;
-      const waitMs = typeof outcome === 'string' ? this.#failed(outcome) : this.#answered(before, outcome);
+      const trouble = typeof outcome === 'string' ? outcome : (driver.trouble ?? '');
+      const waitMs = trouble === '' ? this.#answered() : this.#failed(trouble);
+      if (typeof outcome !== 'string') onListed(before, outcome, isReturn && trouble === '');
       this.dueMs = clock.nowMs() + waitMs;
       onDone();
     } while (this.#again);
     this.#running = null;
   }
 
-  #answered(before: readonly Replica[], listed: readonly Replica[]): number {
-    const isReturn = this.isAway;
-    if (isReturn) this.#state = { reachable: true, sinceMs: this.#options.clock.wallMs(), cause: null };
+  #answered(): number {
+    const { clock, driver, log } = this.#options;
+    if (this.isAway) this.#state = { reachable: true, sinceMs: clock.wallMs(), cause: null };
     this.#failuresInRow = 0;
-    if (this.#isTold)
-      this.#options.log.info({ driver: this.#options.driver.name }, 'the driver answers again');
+    if (this.#isTold) log.info({ driver: driver.name }, 'the driver answers again');
     this.#isTold = false;
-    this.#options.onListed(before, listed, isReturn);
     return this.#everyMs;
   }
 

@@ -147,8 +147,8 @@ export class Operations {
     });
   }
 
-  /** In force when it comes back, and published. `weight`: null takes an earlier word back. */
-  setWeight(name: string, weight: number | null): Outcome {
+  /** In force when it resolves, and published. `weight`: null takes an earlier word back. */
+  async setWeight(name: string, weight: number | null): Promise<Outcome> {
     if (this.#options.isStopped()) return refuse(503, 'torc is stopping');
     if (this.#held !== null) return refuse(503, this.#held);
     const slots = this.#fleet.slots.serving();
@@ -156,6 +156,8 @@ export class Operations {
     if (slot === undefined) return refuse(404, `there is no slot ${name}`);
     const refusal = weightRefusal(slot, weight, slots, this.#options.settings().ring);
     if (refusal !== null) return refusal;
+    const ordered = this.#ordered;
+    if (ordered !== null) return this.#bounded(() => ordered.weigh(slot, weight));
     this.#weigh(slot, weight);
     this.#options.tick();
     return { ok: true };

@@ -16,6 +16,8 @@ import type { Waiters } from './waiters.ts';
 /** An image may have to be pulled first. */
 const SCALE_WAIT_MS = 60_000;
 const WAIT_PER_REPLICA_MS = 2_000;
+/** For a list that has it. */
+const WEIGH_WAIT_MS = 10_000;
 
 export interface OrderedOptions {
   readonly orders: Orders;
@@ -87,6 +89,19 @@ export class Ordered {
     };
     await waiters.until(isDone, SCALE_WAIT_MS + settings().drainTimeoutMs);
     return isDone() ? { ok: true } : refuse(503, 'it is written, but Swarm has not ended them all yet');
+  }
+
+  /** All torcs over these replicas have it, by their lists. Resolves when this one does. */
+  async weigh(slot: Slot, weight: number | null): Promise<Outcome> {
+    const { orders, waiters } = this.#options;
+    try {
+      await orders.weigh(slot.name, weight);
+    } catch (error) {
+      return refuse(503, inWords(error));
+    }
+    const isDone = (): boolean => slot.weight === (weight ?? 1);
+    await waiters.until(isDone, WEIGH_WAIT_MS);
+    return isDone() ? { ok: true } : refuse(503, 'it is written, but no list has it yet');
   }
 }
 

@@ -6,7 +6,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Log } from '../core/log.ts';
-import { MOST_WEIGHT } from './weights.ts';
+import { MOST_WEIGHT } from '../core/types.ts';
 
 const OWNER_ONLY = 0o600;
 

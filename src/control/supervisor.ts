@@ -210,7 +210,7 @@ export class Supervisor {
     return this.#operations.replace(name);
   }
 
-  setWeight(name: string, weight: number | null): Outcome {
+  setWeight(name: string, weight: number | null): Promise<Outcome> {
     return this.#operations.setWeight(name, weight);
   }
 

@@ -3,13 +3,9 @@
 // seconds would undo it otherwise. 0 drains: the slot stays in the table and gets nothing, so its keys go to their next
 // choices and no other key moves, and they are all back with the weight.
 
-import { isCircle, knowsWeights, type RingAlgorithm } from '../core/types.ts';
+import { isCircle, knowsWeights, MOST_WEIGHT_IN_ALL, type RingAlgorithm } from '../core/types.ts';
 import { type Refusal, refuse } from './membership.ts';
 import { type Slot, weightOf } from './slots.ts';
-
-/** Of one slot, and of all: a ring of points has 160 for each unit (config/upstreams.ts bounds given ones alike). */
-export const MOST_WEIGHT = 256;
-const MOST_IN_ALL = 6_500;
 
 /** `weight`: null takes an earlier word back. */
 export function weightRefusal(
@@ -25,8 +21,8 @@ export function weightRefusal(
     return refuse(400, `TORC_RING=${ring} knows whole weights alone`);
   if (then.every(each => each === 0))
     return refuse(409, `slot ${slot.name} is the last one with a weight: nobody would be left to serve`);
-  if (then.reduce((sum, each) => sum + each, 0) > MOST_IN_ALL)
-    return refuse(400, `the weights would be over ${MOST_IN_ALL} in all: only their ratios matter`);
+  if (then.reduce((sum, each) => sum + each, 0) > MOST_WEIGHT_IN_ALL)
+    return refuse(400, `the weights would be over ${MOST_WEIGHT_IN_ALL} in all: only their ratios matter`);
   return null;
 }
 

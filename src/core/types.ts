@@ -18,6 +18,10 @@ export const RINGS = [
   'ketama',
 ] as const;
 export type RingAlgorithm = (typeof RINGS)[number];
+/** The most that a slot's weight may be, and those of all slots together: nginx's circle has 160 points for each unit, a million in all. */
+export const MOST_WEIGHT = 256;
+export const MOST_WEIGHT_IN_ALL = 6_500;
+
 /** A row for each point, as another program has them, and whole weights alone; the others have rows of their own number. */
 export const isCircle = (ring: RingAlgorithm): boolean => RINGS.indexOf(ring) >= RINGS.indexOf('nginx');
 /** All but the historical ones. */

@@ -111,6 +111,7 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
   const { Managers } = await import('./swarm/managers.ts');
   const { Engine } = await import('./docker/engine.ts');
   const { engineAddress } = await import('./docker/address.ts');
+  const { ownNetworks } = await import('./docker/self.ts');
   const { swarmManagers, replicas, service: project = null } = config;
   const engine = new Engine();
   const others = swarmManagers.map(url => new Engine(engineAddress({ ...process.env, DOCKER_HOST: url })));
@@ -121,6 +122,7 @@ async function swarmDriver(config: Config, { stateRoot, log }: DriverSurrounding
     definition: image === null ? null : { owner: instanceId(stateRoot), image, replicas, project },
     managers: new Managers(others.length > 0 ? others : [engine], systemClock),
     engine,
+    ownNetworks: () => ownNetworks(engine),
     port: config.replicaPort,
     reach: config.dockerReach,
     evacuates: config.evacuate === 'on',

@@ -75,7 +75,19 @@ export interface ServiceResource {
   readonly memory?: string;
   readonly pids?: number;
   readonly devices?: readonly DeviceRequest[];
-  readonly generic_resources?: readonly unknown[];
+  readonly generic_resources?: readonly {
+    readonly discrete_resource_spec?: { readonly kind?: string; readonly value?: number };
+  }[];
+}
+
+/** How versions follow each other on a swarm; durations as text. */
+export interface ServiceRoll {
+  readonly parallelism?: number;
+  readonly delay?: string;
+  readonly failure_action?: string;
+  readonly monitor?: string;
+  readonly max_failure_ratio?: number;
+  readonly order?: string;
 }
 
 export interface ServiceDeploy {
@@ -83,10 +95,19 @@ export interface ServiceDeploy {
   readonly replicas?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly resources?: { readonly limits?: ServiceResource; readonly reservations?: ServiceResource };
-  readonly restart_policy?: Readonly<Record<string, unknown>>;
-  readonly update_config?: Readonly<Record<string, unknown>>;
-  readonly rollback_config?: Readonly<Record<string, unknown>>;
-  readonly placement?: Readonly<Record<string, unknown>>;
+  readonly restart_policy?: {
+    readonly condition?: string;
+    readonly delay?: string;
+    readonly max_attempts?: number;
+    readonly window?: string;
+  };
+  readonly update_config?: ServiceRoll;
+  readonly rollback_config?: ServiceRoll;
+  readonly placement?: {
+    readonly constraints?: readonly string[];
+    readonly preferences?: readonly { readonly spread?: string }[];
+    readonly max_replicas_per_node?: number;
+  };
   readonly endpoint_mode?: string;
 }
 
@@ -240,9 +261,10 @@ export interface ProjectVolume {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** A secret or config: a file (absolute path), or its content, which is there too where `environment` names a variable. */
+/** A secret or config: a file (absolute path), or its content, which is there too where `environment` names a variable; `external`: a swarm's own. */
 export interface ProjectFile {
   readonly name: string;
+  readonly external?: boolean;
   readonly file?: string;
   readonly environment?: string;
   readonly content?: string;

@@ -26,6 +26,8 @@ export interface TakenSettings {
   /** What is said beside the service, where it is said. */
   readonly replicas: number | null;
   readonly port: number | null;
+  /** Swarm makes the replicas: words that are for it are taken by the driver. */
+  readonly isSwarm?: boolean;
 }
 
 type Rule = readonly [key: string, what: string];
@@ -57,7 +59,7 @@ const REFUSED: readonly Rule[] = [
 
 /** Torc's own job, or nobody's here. */
 const NOTED: readonly Rule[] = [
-  ['restart', 'is left to torc, which replaces what ends'],
+  ['restart', 'is not used; whatever ends is replaced'],
   ['develop', 'is for docker compose watch; not used'],
   ['attach', 'is for docker compose up; not used'],
   ['pull_refresh_after', 'is not used; an image is pulled when it is missing'],
@@ -117,7 +119,7 @@ export function takeService(loaded: NonNullable<Loaded['project']>, settings: Ta
 
   for (const [key, what] of REFUSED) if (has(key)) fault(key, what);
   for (const [key, what] of NOTED) if (has(key)) note(key, what);
-  for (const [key, what] of DEPLOY_NOTED)
+  for (const [key, what] of settings.isSwarm ? [] : DEPLOY_NOTED)
     if (service.deploy !== undefined && Object.hasOwn(service.deploy, key)) note(`deploy.${key}`, what);
   if (driver === 'process' && build === undefined) checkProcess(service, fault);
   checkShared(service, fault);

@@ -9,7 +9,7 @@ import { FakeClock, flush } from '../sim/clock.ts';
 
 const test = suite('observe');
 
-function setup() {
+function setup(trouble: () => string = () => '') {
   const clock = new FakeClock();
   const waiting: { answer: (list: readonly Replica[]) => void; fail: (error: Error) => void }[] = [];
   const lines: string[] = [];
@@ -20,6 +20,9 @@ function setup() {
     isLent: false,
     creates: true,
     open: async () => {},
+    get trouble() {
+      return trouble();
+    },
     list: () => new Promise((answer, fail) => waiting.push({ answer, fail })),
     start: () => Promise.reject(new Error('not here')),
     stop: async () => {},
@@ -113,6 +116,29 @@ test('a list that ends after the close changes nothing', async () => {
   waiting[0]?.answer([]);
   await flush();
   assert.is(counts().listedCount, 0);
+});
+
+test('a list made of less than it should be is taken, and the driver counts as away', async () => {
+  let trouble = 'no leader';
+  const { observer, waiting, lines, counts } = setup(() => trouble);
+  const list = async (): Promise<void> => {
+    const done = observer.observe();
+    waiting.at(-1)?.answer([]);
+    await done;
+  };
+  await list();
+  await list();
+  assert.equal(
+    [counts(), observer.state.reachable, observer.state.cause],
+    [{ listedCount: 2, returnCount: 0 }, false, 'no leader'],
+  );
+  assert.is(lines.length, 1, 'told once');
+  trouble = '';
+  await list();
+  assert.equal(
+    [counts(), observer.state.reachable, observer.isAway],
+    [{ listedCount: 3, returnCount: 1 }, true, false],
+  );
 });
 
 test.run();

@@ -112,6 +112,11 @@ class Swarm {
         this.undoCount++;
       },
       updateState: () => this.update,
+      weigh: async (slot, weight) => {
+        clock.after(400, () => {
+          this.tasks = this.tasks.map(task => (task.slot === slot ? { ...task, weight: weight ?? 1 } : task));
+        });
+      },
       isSilent: async ({ id }, withinMs) => {
         this.askedCount++;
         const isSilent = this.isBarred || this.offMachines.has(id);
@@ -364,6 +369,35 @@ test('/rm waits until as many have gone, whichever; names are refused with the r
     assert.is(!refused.ok && refused.status, 409, call);
     assert.match((refused as { message: string }).message, /Swarm (numbers|chooses)/);
   }
+});
+
+test('a weight is said to the orchestrator, and in force when a list has it; what others say is told', async () => {
+  const swarm = await Swarm.of(...three());
+  const weights = (): string =>
+    swarm.torc
+      .slots()
+      .map(({ weight }) => weight)
+      .join(' ');
+  const said = outcomeOf(swarm.torc.setWeight('2', 3));
+  await swarm.pass(300);
+  assert.equal([said.value, weights()], [null, '1 1 1 1']);
+  await swarm.pass(1_000);
+  assert.equal([said.value, weights()], [{ ok: true }, '1 3 1 1']);
+  swarm.tasks = swarm.tasks.map(task => (task.slot === '4' ? { ...task, weight: 0 } : task));
+  await swarm.pass(1_000);
+  assert.is(weights(), '1 3 1 0', "another torc's word");
+  assert.equal(
+    swarm.notices.filter(text => text.includes('weight')),
+    [
+      'slot 2 has the weight 3 instead of 1',
+      'slot 4 has the weight 0 instead of 1: it is drained, its keys go to their next choices',
+    ],
+  );
+  const back = outcomeOf(swarm.torc.setWeight('2', null));
+  await swarm.pass(1_500);
+  assert.equal([back.value, weights()], [{ ok: true }, '1 1 1 0']);
+  const refused = await swarm.torc.setWeight('9', 2);
+  assert.match((refused as { message: string }).message, 'there is no slot 9');
 });
 
 test("an update is Swarm's own: the new one is proven beside the old, and each slot is told", async () => {

@@ -42,15 +42,15 @@ test('more rows for more weight; 0 keeps the rows, as of 1, and is published as 
   const torc = await bench.ready();
   const equal = rowsOf(bench);
   const { epoch, tableVersion } = torc.snapshot();
-  assert.ok(torc.setWeight('2', 6).ok);
+  assert.ok((await torc.setWeight('2', 6)).ok);
   assert.is(torc.snapshot().epoch, epoch + 1, 'published when it is answered');
   assert.is(weightsOf(bench), '1=1 2=6 3=1');
   assert.ok(rowsOf(bench)[1]! > 2900 && rowsOf(bench)[1]! < 3240, String(rowsOf(bench)));
-  assert.ok(torc.setWeight('2', 0).ok);
+  assert.ok((await torc.setWeight('2', 0)).ok);
   assert.equal(rowsOf(bench), equal);
   assert.is(weightsOf(bench), '1=1 2=0 3=1');
   assert.is(torc.slots()[1]!.state, 'ready', 'it is well, and heals');
-  assert.ok(torc.setWeight('2', null).ok);
+  assert.ok((await torc.setWeight('2', null)).ok);
   assert.is(weightsOf(bench), '1=1 2=1 3=1');
   assert.is(torc.snapshot().tableVersion, tableVersion + 3);
   const told = torc
@@ -67,10 +67,10 @@ test('refusals change nothing', async () => {
   const bench = new Bench();
   const torc = await bench.ready();
   const { epoch } = torc.snapshot();
-  assert.match(message(torc.setWeight('9', 1)), 'there is no slot 9');
-  torc.setWeight('1', 0);
-  torc.setWeight('2', 0);
-  assert.match(message(torc.setWeight('3', 0)), 'nobody would be left to serve');
+  assert.match(message(await torc.setWeight('9', 1)), 'there is no slot 9');
+  await torc.setWeight('1', 0);
+  await torc.setWeight('2', 0);
+  assert.match(message(await torc.setWeight('3', 0)), 'nobody would be left to serve');
   assert.is(torc.snapshot().epoch, epoch + 2);
   for (const [ring, weight, says] of [
     ['seed', 2, 'knows no weights'],
@@ -79,8 +79,8 @@ test('refusals change nothing', async () => {
   ] as const) {
     const other = new Bench({ ring });
     const run = await other.ready();
-    assert.match(message(run.setWeight('1', weight)), says);
-    assert.ok(run.setWeight('1', 0).ok, `${ring} drains`);
+    assert.match(message(await run.setWeight('1', weight)), says);
+    assert.ok((await run.setWeight('1', 0)).ok, `${ring} drains`);
     assert.is(weightsOf(other), '1=0 2=1 3=1');
   }
 });
@@ -88,8 +88,8 @@ test('refusals change nothing', async () => {
 test('weights in all are bounded, as those of given upstreams are', async () => {
   const bench = new Bench({ replicas: 26 });
   const torc = await bench.ready();
-  for (let slot = 1; slot <= 25; slot++) assert.ok(torc.setWeight(`${slot}`, 256).ok);
-  assert.match(message(torc.setWeight('26', 256)), 'over 6500 in all');
+  for (let slot = 1; slot <= 25; slot++) assert.ok((await torc.setWeight(`${slot}`, 256)).ok);
+  assert.match(message(await torc.setWeight('26', 256)), 'over 6500 in all');
 });
 
 test("it outlives the slot's death and torc's, and ends with /rm", async () => {
@@ -98,8 +98,8 @@ test("it outlives the slot's death and torc's, and ends with /rm", async () => {
   bench.weightStore = store;
   const torc = bench.newTorc();
   await bench.ready();
-  torc.setWeight('2', 0.25);
-  torc.setWeight('3', 0);
+  await torc.setWeight('2', 0.25);
+  await torc.setWeight('3', 0);
   bench.world.kill(bench.of('2'));
   await bench.pass(5_000);
   assert.is(weightsOf(bench), '1=1 2=0.25 3=0');

@@ -11,6 +11,9 @@ import * as assert from 'uvu/assert';
 import { loadConfig, type Settings } from '../../src/config/load.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { createDriver } from '../../src/drivers/create.ts';
+import { sharedIn } from '../../src/drivers/swarm/store.ts';
+import { FakeSwarm, fakeManager, node, SPEC, task } from '../support/fake-swarm.ts';
+import { waitFor } from '../support/wait.ts';
 
 const test = suite('create driver');
 const directory = mkdtempSync(join(tmpdir(), 'torctest-'));
@@ -107,6 +110,66 @@ test('given upstreams mean static; what is asked for is made', async () => {
   assert.is((await created({ TORC_DRIVER: 'process' }, `unix://${socket}`)).name, 'process');
   assert.is((await created({ TORC_DRIVER: 'docker' }, `unix://${directory}/nobody.sock`)).name, 'docker');
 });
+
+/** Opens torcs over one service with these TORC_KEYs, one after the other: what each is refused by, '' where it may serve. */
+async function refusals(...keys: string[]): Promise<string[]> {
+  const swarm = new FakeSwarm(SPEC);
+  swarm.nodes = [node('n1')];
+  swarm.tasks = [task('1 t1 n1')];
+  const fake = await fakeManager(swarm);
+  const before = process.env.DOCKER_HOST;
+  process.env.DOCKER_HOST = fake.url;
+  try {
+    const found: string[] = [];
+    for (const TORC_KEY of keys) {
+      const { config, meant } = settingsOf({ TORC_SERVICE: 'web', TORC_KEY });
+      const { driver } = await createDriver(config, {
+        meant,
+        stateRoot: directory,
+        log: silentLog,
+        progress: () => {},
+      });
+      found.push(
+        await driver
+          .open(() => {})
+          .then(
+            () => '',
+            (error: Error) => error.message,
+          ),
+      );
+      if (found.length > 1) continue;
+      await driver.list();
+      await waitFor(() => sharedIn(swarm.service.Spec) !== null, {
+        timeoutMs: 20_000,
+        what: 'what it shares',
+      });
+    }
+    return found;
+  } finally {
+    fake.close();
+    if (before === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = before;
+  }
+}
+
+for (const [key, ...others] of [
+  ['json:/session/id', 'json:/session', 'json:/session/id,path', 'path'],
+  ['body-prefix:512,path', 'body-prefix:513,path', 'path,body-prefix:512'],
+  ['header:x-tenant,cookie:sid,ip', 'cookie:sid,header:x-tenant,ip', 'header:x-tenant,cookie:sid'],
+  ['cookie:sid;issue;max-age=60', 'cookie:sid', 'cookie:sid;issue'],
+  ['header:x-tenant+path', 'header:x-tenant,path', 'path+header:x-tenant'],
+  ['ip/24,ip/64', 'ip', 'ip/24'],
+] as const) {
+  test(`torcs of one service agree in TORC_KEY=${key}`, async () => {
+    const [first, alike, ...refused] = await refusals(key, key.replaceAll(',', ' , '), ...others);
+    assert.equal([first, alike], ['', '']);
+    for (const [index, other] of others.entries())
+      assert.match(
+        refused[index]!,
+        `the torcs of service web would not route alike: TORC_KEY is ${other} here, and ${key} for the other torcs`,
+      );
+  });
+}
 
 /** What `open` of the Docker driver says when it fails, in a process of its own that may be another user. */
 async function openFault(dockerHost: string, uid: number): Promise<string> {

@@ -56,6 +56,14 @@ test('a read-only container takes no contents', () => {
   assert.not.match(faults[0]!, /s3cret/);
 });
 
+test("external secrets and configs are a swarm's", () => {
+  const secrets = { token: { name: 'token', external: true } };
+  const { faults } = limits({ secrets: [{ source: 'token' }] }, '1.41', { secrets });
+  assert.equal(faults, [
+    "service web: secrets.token: external ones are a swarm's; allowed: file, environment, or TORC_SERVICE",
+  ]);
+});
+
 test('every fault at once', () => {
   const networks = { wan: { gw_priority: 1, interface_name: 'eth7' } };
   assert.is(limits({ networks }).faults.length, 3);

@@ -136,6 +136,7 @@ test("somebody else's write is looked at at once, also with the next manager", a
     managers: new Managers([first.engine, second.engine], systemClock),
     engine: first.engine,
     port: null,
+    ownNetworks: async () => null,
     reach: 'auto',
     evacuates: true,
     shared: {},

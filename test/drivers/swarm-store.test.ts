@@ -3,6 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Replica } from '../../src/control/driver.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { SwarmDriver } from '../../src/drivers/swarm/driver.ts';
@@ -16,6 +17,7 @@ import {
   type Shared,
   sharedIn,
   WEIGHT,
+  weighed,
   weightsIn,
   withShared,
 } from '../../src/drivers/swarm/store.ts';
@@ -84,16 +86,33 @@ store('differences are told by name, in order', () => {
   ]);
 });
 
-store('weights: whole numbers from 1 to 256 count, all else does not', () => {
-  const texts = { 1: '2', 2: '256', 3: '0', 4: '257', 5: '1.5', 6: '-1', 7: '', 8: ' 3' };
+store('weights: 0 to 256 with two decimals at most count, all else does not', () => {
+  const texts = { 1: '2', 2: '256', 3: '0', 4: '256.01', 5: '1.5', 6: '-1', 7: '', 8: ' 3', 9: '0.055' };
   const labels = Object.fromEntries(Object.entries(texts).map(([slot, text]) => [`${WEIGHT}${slot}`, text]));
   assert.equal(
     [...weightsIn(specOf(undefined, labels))],
     [
       ['1', 2],
       ['2', 256],
+      ['3', 0],
+      ['5', 1.5],
     ],
   );
+});
+
+store('weights that together cannot be are not taken, and why is told', () => {
+  const told = (slots: number, weights: Record<string, string>): [string, string] => {
+    const listed = Array.from({ length: slots }, (_, index) => ({ slot: `${index + 1}` }) as Replica);
+    const labels = Object.entries(weights).map(([slot, weight]) => [`${WEIGHT}${slot}`, weight]);
+    const { replicas, fault } = weighed(listed, specOf(undefined, Object.fromEntries(labels)));
+    return [replicas.map(({ weight }) => weight ?? '-').join(' '), fault];
+  };
+  assert.equal(told(3, { 2: '0', 3: '4', 9: '7' }), ['- 0 4', '']);
+  assert.equal(told(2, { 1: '0', 2: '0' })[0], '- -');
+  assert.match(told(2, { 1: '0', 2: '0' })[1], 'every slot would have the weight 0');
+  const many = Object.fromEntries(Array.from({ length: 26 }, (_, index) => [`${index + 1}`, '256']));
+  assert.match(told(26, many)[1], 'make 6656 in all, and 6500 are the most');
+  assert.equal(told(0, { 1: '0' }), ['', '']);
 });
 
 // Several torcs.
@@ -126,6 +145,7 @@ async function withSwarm(
       ),
       engine: own[0]!.engine,
       port: null,
+      ownNetworks: async () => null,
       reach: 'auto',
       evacuates: false,
       shared,
@@ -252,6 +272,39 @@ store('weights in labels are the weights of slots', async () => {
       ['1', undefined],
       ['2', 3],
     ]);
+  });
+});
+
+store(
+  "a weight that one torc is told is every torc's; it is written once, and taken back whole",
+  async () => {
+    await withSwarm(async (swarm, torcOf) => {
+      const [one, other] = [torcOf({}), torcOf({})];
+      for (const { driver } of [one, other]) await driver.open(() => {});
+      const weights = async (): Promise<unknown> =>
+        (await other.driver.list()).map(({ weight }) => weight ?? 1).join(' ');
+      await one.driver.orders.weigh('2', 0.25);
+      assert.is(await weights(), '1 0.25');
+      const writes = swarm.writeCount;
+      await other.driver.orders.weigh('2', 0.25);
+      assert.is(swarm.writeCount, writes, 'it is so already');
+      await other.driver.orders.weigh('2', null);
+      assert.is(await weights(), '1 1');
+      assert.equal(Object.keys(swarm.service.Spec.Labels ?? {}), [], 'no trace');
+      swarm.service = { ...swarm.service, UpdateStatus: { State: 'updating' } };
+      assert.match(String(await one.driver.orders.weigh('1', 2).catch(String)), 'is being updated');
+    });
+  },
+);
+
+store('labels that cannot be are told once', async () => {
+  await withSwarm(async (swarm, torcOf) => {
+    const { driver, lines } = torcOf({});
+    await driver.open(() => {});
+    const { Spec } = swarm.service;
+    swarm.write({ ...Spec, Labels: { [`${WEIGHT}1`]: '0', [`${WEIGHT}2`]: '0' } });
+    for (let look = 0; look < 3; look++) assert.is((await driver.list())[0]?.weight, undefined);
+    assert.is(lines.filter(line => line.includes('nobody would be left')).length, 1);
   });
 });
 

@@ -7,7 +7,7 @@ import type { Replica } from '../../src/control/driver.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { SwarmDriver, type SwarmDriverOptions } from '../../src/drivers/swarm/driver.ts';
 import { Memory, namedBy } from '../../src/drivers/swarm/gossip.ts';
-import { madeFaults, madeSpec } from '../../src/drivers/swarm/made.ts';
+import { placedBy } from '../../src/drivers/swarm/last-list.ts';
 import { Managers } from '../../src/drivers/swarm/managers.ts';
 import { Nodes } from '../../src/drivers/swarm/nodes.ts';
 import type { SwarmService, SwarmServiceSpec } from '../../src/drivers/swarm/objects.ts';
@@ -205,73 +205,6 @@ test('never the last node, never two in a minute, never into an update', () => {
   for (const [now, all, why] of refusals) assert.is(evacuationRefusal(now, all, 'n2', when), why);
 });
 
-// Made of Compose words.
-
-const PROJECT = {
-  name: 'p',
-  serviceName: 'app',
-  networks: { back: { name: 'back-ov' } },
-  volumes: {},
-  secrets: {},
-  configs: {},
-};
-const making = (service: object, network: string | null = null) =>
-  madeSpec({
-    name: 'web',
-    owner: 'me',
-    image: 'app:1',
-    port: 8080,
-    replicas: 3,
-    network,
-    project: { ...PROJECT, service: { command: null, entrypoint: null, ...service } },
-  });
-const containerIn = ({ TaskTemplate }: SwarmServiceSpec): Record<string, unknown> =>
-  TaskTemplate.ContainerSpec!;
-
-test('the service that is made: slots in its environment, updates that start first, least privilege', () => {
-  const spec = making({ environment: { DATA: '/data/{{slot}}', KEEP: null }, command: ['serve', '-v'] });
-  const container = containerIn(spec);
-  assert.equal(container.Env, [
-    'PORT=8080',
-    'SERVER_ID={{.Task.Slot}}',
-    'SLOT={{.Task.Slot}}',
-    'DATA=/data/{{.Task.Slot}}',
-    'KEEP',
-  ]);
-  assert.equal(
-    [container.Args, container.Command, container.CapabilityDrop],
-    [['serve', '-v'], undefined, ['ALL']],
-  );
-  assert.is(spec.UpdateConfig?.Order, 'start-first');
-  assert.equal(spec.Labels, { 'torc.owner': 'me', 'torc.port': '8080' });
-  assert.equal(spec.EndpointSpec?.Ports, [{ Protocol: 'tcp', TargetPort: 8080, PublishMode: 'host' }]);
-});
-
-test('torc on an overlay: the service is on it, beside its own networks, and publishes nothing', () => {
-  const spec = making({ networks: { back: null, default: null } }, 'front-ov');
-  assert.equal(spec.TaskTemplate.Networks, [{ Target: 'front-ov' }, { Target: 'back-ov' }]);
-  assert.equal(spec.EndpointSpec?.Ports, []);
-});
-
-test('words that no task can have are refused by name', () => {
-  const faults = (service: object): string[] =>
-    madeFaults({ ...PROJECT, service: { command: null, entrypoint: null, ...service } });
-  assert.equal(faults({ image: 'app:1', environment: { A: '{{slot}}' } }), []);
-  for (const [service, fault] of [
-    [
-      { volumes: [{ type: 'volume', target: '/data' }] },
-      'service app: volumes: torc makes no Swarm service with it',
-    ],
-    [{ privileged: true }, 'service app: privileged: torc makes'],
-    [
-      { command: ['serve', '{{slot}}'] },
-      'service app: command: Swarm fills in {{slot}} in environment and hostname only',
-    ],
-    [{ environment: { A: '{{generation}}' } }, 'service app: environment: Swarm counts no {{generation}}'],
-  ] as [object, string][])
-    assert.ok(faults(service)[0]?.startsWith(fault), faults(service)[0]);
-});
-
 // Gossip.
 
 test("gossip names tasks by service, slot and id; others' names mean nothing", () => {
@@ -397,6 +330,7 @@ function driverOf(
     managers,
     engine,
     port: null,
+    ownNetworks: async () => null,
     reach: 'auto',
     evacuates: true,
     shared: {},
@@ -406,6 +340,89 @@ function driverOf(
     ...more,
   });
 }
+
+/** A driver in a container on the tasks' network, and what its list says of each: slot, id, generation, address, machine. */
+async function withOverlay(
+  use: (
+    driver: SwarmDriver,
+    told: () => Promise<string[]>,
+    swarm: FakeSwarm,
+    fake: FakeManager,
+  ) => Promise<void>,
+  more: Partial<SwarmDriverOptions> = {},
+): Promise<void> {
+  await withManagers(1, async (managers, swarm, [fake]) => {
+    swarm.nodes = [node('n1'), node('n2')];
+    swarm.tasks = [task('1 t1 n1'), task('2 t2 n2')];
+    const ownNetworks = async () => new Set(['ov-id']);
+    const driver = driverOf(managers, fake!, { ownNetworks, ...more });
+    const told = async () =>
+      (await driver.list()).map(
+        ({ slot, id, generation, host, place }) =>
+          `${slot} ${id} ${generation} ${host} ${place?.name ?? '-'}`,
+      );
+    await use(driver, told, swarm, fake!);
+  });
+}
+
+test('managers answer no more: gossip adds tasks that were made since, and takes none away', async () => {
+  await withOverlay(async (driver, told, swarm, fake) => {
+    swarm.gossip = ['1 t1 10.0.1.1 10.9.0.1', '2 t2 10.0.1.2 10.9.0.2'];
+    await driver.open(() => {});
+    const before = ['1 t1 1 10.0.1.1 host-n1', '2 t2 1 10.0.1.2 host-n2'];
+    assert.equal(await told(), before);
+    swarm.tasks = [task('1 t1 n1'), task('2 t3 n2')];
+    const now = ['1 t1 1 10.0.1.1 host-n1', '2 t3 1 10.0.1.3 host-n2'];
+    assert.equal(await told(), now);
+    fake.mood = 'leaderless';
+    // t2 is named for a while yet, t3 is forgotten for another while (both measured); 1 moved, and there is one more.
+    swarm.gossip = ['2 t2 10.0.1.2 10.9.0.2', '1 t4 10.0.1.4 10.9.0.2', '3 t5 10.0.1.5 10.9.0.7'];
+    assert.equal(await told(), [now[0], '1 t4 2 10.0.1.4 host-n2', now[1], '3 t5 1 10.0.1.5 -']);
+    assert.match(driver.trouble, /does not have a leader.*gossip beside those of the last list/);
+    fake.mood = 'well';
+    assert.equal(await told(), now, 'managers know better');
+    assert.is(driver.trouble, '');
+  });
+});
+
+test('managers answer no more, and gossip names nobody: nothing is listed, and why', async () => {
+  await withOverlay(async (driver, told, _swarm, fake) => {
+    await driver.open(() => {});
+    await told();
+    fake.mood = 'leaderless';
+    assert.match(String(await driver.list().catch(String)), 'does not have a leader');
+  });
+});
+
+test('a torc that starts while managers know no leader begins by gossip, with TORC_REPLICA_PORT', async () => {
+  const starts = async (port: number | null, gossip: string[]): Promise<string[] | string> => {
+    let found: string[] | string = '';
+    await withOverlay(
+      async (driver, told, swarm, fake) => {
+        fake.mood = 'leaderless';
+        swarm.gossip = gossip;
+        found = await driver.open(() => {}).then(told, (error: Error) => error.message);
+        fake.mood = 'well';
+        if (typeof found !== 'string') assert.is((await told()).length, 2, 'and goes on by managers');
+      },
+      { port },
+    );
+    return found;
+  };
+  const gossip = ['2 t2 10.0.1.2 10.9.0.2'];
+  assert.equal(await starts(8080, gossip), ['2 t2 1 10.0.1.2 -']);
+  assert.match(String(await starts(null, gossip)), 'does not have a leader');
+  assert.match(String(await starts(8080, [])), 'does not have a leader');
+});
+
+test("gossip's machines are addresses, which a node is looked up by", () => {
+  const replica = { place: { id: '10.9.0.2', name: '10.9.0.2' } } as Replica;
+  assert.equal(placedBy(replica, [...NODES.values()]).place, { id: 'n2', name: 'host-n2' });
+  assert.is(
+    placedBy({ place: { id: '10.9.0.9', name: 'x' } } as Replica, [...NODES.values()]).place,
+    undefined,
+  );
+});
 
 test('at the end goes what torc made; a start that fails leaves what an earlier run made', async () => {
   const definition = { owner: 'me', image: 'app:1', replicas: 2, project: null };

@@ -9,7 +9,7 @@ import { type Taken, takeService } from '../../src/service/taken.ts';
 
 const taken = suite('service taken');
 
-function take(yaml: string, set: { replicas?: number; port?: number } = {}): Taken {
+function take(yaml: string, set: { replicas?: number; port?: number; isSwarm?: boolean } = {}): Taken {
   const files: Record<string, string> = { '/app/compose.yaml': yaml, '/app/file.txt': 'x' };
   const loaded = loadCompose(['compose.yaml'], 'web', {
     cwd: '/app',
@@ -22,6 +22,7 @@ function take(yaml: string, set: { replicas?: number; port?: number } = {}): Tak
     composeFlags: '-f compose.yaml ',
     replicas: set.replicas ?? null,
     port: set.port ?? null,
+    isSwarm: set.isSwarm ?? false,
   });
 }
 
@@ -43,6 +44,12 @@ taken('ports say where the program listens; the host side is torc now', () => {
     take(service('image: x', 'ports: ["80:80", "443:443"]')).faults[0]!,
     /80, 443: which is for HTTP\? allowed: TORC_REPLICA_PORT/,
   );
+});
+
+taken('words for Swarm are noted as not used, but where Swarm makes the replicas', () => {
+  const text = service('image: x', 'deploy: {placement: {constraints: [a]}, restart_policy: {delay: 1s}}');
+  const noted = (isSwarm: boolean): number => take(text, { isSwarm }).notes.length;
+  assert.equal([noted(false), noted(true)], [2, 0]);
 });
 
 taken('scale and deploy.replicas are the number of replicas, unless they and TORC_REPLICAS disagree', () => {

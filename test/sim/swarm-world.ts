@@ -425,6 +425,7 @@ export class SwarmWorld {
       managers: new Managers(engines, this.clock),
       engine: engines[0]!,
       port: null,
+      ownNetworks: async () => null,
       reach: 'auto',
       evacuates: true,
       shared,

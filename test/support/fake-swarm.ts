@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { engineAddress } from '../../src/drivers/docker/address.ts';
 import { Engine } from '../../src/drivers/docker/engine.ts';
 import type {
+  SwarmFile,
   SwarmNode,
   SwarmService,
   SwarmServiceSpec,
@@ -23,6 +24,10 @@ export class FakeSwarm {
   isRemoved = false;
   tasks: SwarmTask[] = [];
   nodes: SwarmNode[] = [];
+  secrets: SwarmFile[] = [];
+  configs: SwarmFile[] = [];
+  /** What engines tell each other of tasks, whatever managers do: "3 t7 10.0.1.7 10.9.0.2", slot, id, address, its machine's. */
+  gossip: string[] = [];
   writeCount = 0;
   /** Before each write: somebody else's. */
   beforeWrite: () => void = () => {};
@@ -68,6 +73,7 @@ export async function fakeManager(swarm: FakeSwarm): Promise<FakeManager> {
     asked.push(`${method} ${url}`);
     const body = await textOf(request);
     const { mood } = manager;
+    if (url.startsWith('/networks/ov-id?')) return answer(response, 200, gossiped(swarm));
     if (mood === 'hang') return;
     if (mood === 'leaderless')
       return answer(response, 500, { message: 'rpc error: The swarm does not have a leader' });
@@ -91,6 +97,8 @@ export async function fakeManager(swarm: FakeSwarm): Promise<FakeManager> {
       response.on('close', () => swarm.listeners.delete(response));
       return;
     }
+    if (method === 'GET' && pathname === '/secrets') return answer(response, 200, swarm.secrets);
+    if (method === 'GET' && pathname === '/configs') return answer(response, 200, swarm.configs);
     if (method === 'GET' && pathname === '/tasks') return answer(response, 200, swarm.tasks);
     if (method === 'GET' && pathname === '/nodes') return answer(response, 200, swarm.nodes);
     if (method === 'POST' && pathname === '/services/service-1/update') {
@@ -118,6 +126,14 @@ export async function fakeManager(swarm: FakeSwarm): Promise<FakeManager> {
     },
   };
   return manager;
+}
+
+function gossiped({ gossip }: FakeSwarm): object {
+  const Tasks = gossip.map(text => {
+    const [slot, id, EndpointIP, address] = text.split(' ');
+    return { Name: `web.${slot}.${id}`, EndpointIP, Info: { 'Host IP': address } };
+  });
+  return { Id: 'ov-id', Driver: 'overlay', Services: { web: { Tasks } } };
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

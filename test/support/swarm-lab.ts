@@ -68,6 +68,8 @@ export interface SlotLine {
   readonly state: string;
   readonly replica: string;
   readonly image: string;
+  readonly machine?: string;
+  readonly weight: number;
 }
 
 export interface LabTorc {

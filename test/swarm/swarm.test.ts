@@ -5,6 +5,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../src/core/clock.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { engineAddress } from '../../src/drivers/docker/address.ts';
+import { Engine } from '../../src/drivers/docker/engine.ts';
+import { makeService } from '../../src/drivers/swarm/make.ts';
+import { Managers } from '../../src/drivers/swarm/managers.ts';
+import type { SwarmServiceSpec } from '../../src/drivers/swarm/objects.ts';
+import { loadCompose } from '../../src/service/load.ts';
 import { docker, ensureBundledImage } from '../support/engine.ts';
 import { temporaryState } from '../support/state.ts';
 import {
@@ -25,6 +33,7 @@ const IMAGE = 'torc-replica:latest';
 const NEXT = 'torc-replica:next';
 /** The image's own check is a program that starts each time: too much for a machine that is busy with tests. */
 const COMPOSE = `
+name: shop
 services:
   app:
     image: ${IMAGE}
@@ -32,12 +41,80 @@ services:
     environment: { WHO: 'slot {{slot}}' }
     stop_grace_period: 2s
     healthcheck: { disable: true }
+    volumes: [ 'data-{{slot}}:/data', '/etc/os-release:/machine:ro' ]
+    tmpfs: '/scratch:size=1m,mode=1770'
+    secrets: [ { source: token, target: app-token } ]
+    configs: [ { source: conf, target: /etc/app.conf } ]
+secrets: { token: { external: true, name: token-2 } }
+configs: { conf: { external: true } }
+`;
+/** Nobody runs it: its specification is compared. */
+const TWIN = `
+version: '3.9'
+services:
+  twin:
+    image: ${IMAGE}
+    volumes:
+      - data:/data:ro
+      - shared:/shared
+      - /cache
+      - /srv/folder:/folder:ro
+      - { type: tmpfs, target: /mem, tmpfs: { size: 1048576 } }
+    secrets: [ token, { source: token, target: again, uid: '1000', mode: 0400 } ]
+    configs: [ conf, { source: conf, target: /etc/app.conf } ]
+    extra_hosts: [ 'db:10.0.0.7' ]
+    dns: [ 10.0.0.2 ]
+    dns_search: [ shop.lan ]
+    sysctls: { net.core.somaxconn: '1024' }
+    ulimits: { nofile: { soft: 10, hard: 20 }, nproc: 5 }
+    stdin_open: true
+    logging: { driver: json-file, options: { max-size: 2m } }
+    deploy:
+      replicas: 1
+      endpoint_mode: dnsrr
+      placement:
+        constraints: [ node.labels.nowhere == here ]
+        preferences: [ { spread: node.labels.zone } ]
+        max_replicas_per_node: 2
+      restart_policy: { condition: on-failure, delay: 3s, max_attempts: 4, window: 1m }
+      update_config: { parallelism: 2, delay: 5s, order: stop-first, failure_action: pause, monitor: 9s, max_failure_ratio: 0.5 }
+      resources:
+        limits: { cpus: '0.5', memory: 64m, pids: 10 }
+        reservations: { cpus: '0.25', memory: 32m }
+volumes:
+  data: { driver_opts: { type: tmpfs, device: tmpfs } }
+  shared: { external: true, name: all-of-us }
+secrets: { token: { external: true, name: token-2 } }
+configs: { conf: { external: true } }
 `;
 
 const swarm = suite('swarm, real machines');
 if (labScript === '') define(swarm.skip.bind(swarm) as unknown as Test);
 else define(swarm);
 swarm.run();
+
+/** What the file says, without what the two programs add by themselves. */
+function compared({ TaskTemplate, UpdateConfig, EndpointSpec }: SwarmServiceSpec): object {
+  const { ContainerSpec = {}, ...task } = TaskTemplate;
+  const { Mounts, Secrets, Configs, Hosts, DNSConfig, Sysctls, Ulimits, OpenStdin } = ContainerSpec;
+  const mounts = (Mounts as { Target: string; VolumeOptions?: object }[]).map(
+    ({ VolumeOptions, ...mount }) => {
+      const { Labels: _, ...options } = (VolumeOptions ?? {}) as { Labels?: object };
+      return { ...mount, VolumeOptions: options };
+    },
+  );
+  const byName = (files: unknown): object[] =>
+    [...(files as { File: { Name: string } }[])].sort((a, b) => (a.File.Name < b.File.Name ? -1 : 1));
+  const { Placement, RestartPolicy, Resources, LogDriver } = task;
+  return {
+    ...{ Hosts, DNSConfig, Sysctls, Ulimits, OpenStdin, RestartPolicy, Resources, LogDriver, UpdateConfig },
+    Placement: { ...Placement, Platforms: undefined },
+    Mode: EndpointSpec?.Mode,
+    Mounts: mounts.sort((a, b) => (a.Target < b.Target ? -1 : 1)),
+    Secrets: byName(Secrets),
+    Configs: byName(Configs),
+  };
+}
 
 function define(test: Test): void {
   let torc: LabTorc;
@@ -51,8 +128,13 @@ function define(test: Test): void {
       await ensureBundledImage();
       await docker.getImage(IMAGE).tag({ repo: 'torc-replica', tag: 'next' });
       await lab('load', IMAGE, NEXT);
-      const compose = join(temporaryState(), 'compose.yaml');
+      const folder = temporaryState();
+      const compose = join(folder, 'compose.yaml');
       writeFileSync(compose, COMPOSE);
+      writeFileSync(join(folder, 'content'), 'what it says');
+      await onNode(1, 'secret', 'create', 'token', compose);
+      await onNode(1, 'secret', 'create', 'token-2', join(folder, 'content'));
+      await onNode(1, 'config', 'create', 'conf', join(folder, 'content'));
       torc = await startLabTorc({
         DOCKER_HOST: `unix://${await lab('socket', '1')}`,
         TORC_SERVICE: 'web',
@@ -105,6 +187,68 @@ function define(test: Test): void {
     );
     places = await placesOf(torc.socket, KEYS);
     assert.ok(new Set(places.values()).size > 3, 'keys are spread');
+  });
+
+  test('what its file names is in its tasks, and each slot says on which machine it is', async () => {
+    const slots = await torc.slots();
+    assert.equal([...new Set(slots.map(({ machine }) => machine))].sort(), ['n1', 'n2', 'n3']);
+    const filter = ['--filter', 'label=com.docker.swarm.service.name=web'];
+    const [id = ''] = (await onNode(1, 'ps', '-q', ...filter)).split('\n');
+    const look =
+      'cat /run/secrets/app-token; echo; cat /etc/app.conf; echo; cat /machine; grep -E " /(data|scratch) " /proc/mounts; echo $SLOT';
+    const [secret, config, version, ...rest] = (await onNode(1, 'exec', id, 'sh', '-c', look)).split('\n');
+    assert.equal([secret, config], ['what it says', 'what it says']);
+    assert.match(version!, /^[A-Z_]+=/, 'a folder of its machine');
+    const slot = rest.at(-1)!;
+    assert.match(rest.find(line => line.includes(' /scratch '))!, /^tmpfs .*size=1024k,mode=1770/);
+    assert.ok(rest.some(line => line.includes(' /data ')));
+    assert.is((await onNode(1, 'volume', 'ls', '-q')).split('\n').includes(`shop_data-${slot}`), true);
+  });
+
+  test('a service is made as docker stack deploy makes it', async () => {
+    const folder = temporaryState();
+    const file = join(folder, 'twin.yaml');
+    writeFileSync(file, TWIN);
+    await onNode(1, 'stack', 'deploy', '--resolve-image', 'never', '-c', file, 'shop');
+    const loaded = loadCompose([file], 'twin', {
+      cwd: folder,
+      env: { COMPOSE_PROJECT_NAME: 'shop' },
+      readFile: path => (path === file ? TWIN : null),
+    });
+    assert.equal(loaded.faults, []);
+    const engine = new Engine(engineAddress({ DOCKER_HOST: `unix://${await lab('socket', '1')}` }));
+    const managers = new Managers([engine], systemClock);
+    const { Spec: ours } = await makeService({
+      name: 'twin',
+      managers,
+      definition: { owner: 'test', image: IMAGE, replicas: 1, project: loaded.project },
+      port: 5000,
+      networks: null,
+      log: silentLog,
+    });
+    const { Spec: theirs } = (await managers.service('shop_twin'))!;
+    assert.equal(compared(ours), compared(theirs));
+    await onNode(1, 'service', 'update', '-d', '--label-add', 'a=b', 'twin');
+    const { Spec: labelled } = (await managers.service('twin'))!;
+    assert.is(labelled.Labels?.a, 'b');
+    assert.equal(labelled.TaskTemplate, ours.TaskTemplate, 'a label by hand replaces no task');
+    await onNode(1, 'service', 'rm', 'twin');
+    await onNode(1, 'stack', 'rm', 'shop');
+  });
+
+  test('a weight said to torc is in the labels of the service, and taken back from there', async () => {
+    const label = (): Promise<string> =>
+      onNode(1, 'service', 'inspect', 'web', '--format', '{{index .Spec.Labels "torc.weight.3"}}');
+    const said = await torc.control('PUT', '/admin/slots/3/weight', '{"weight":0}');
+    assert.is(said.status, 200, said.text);
+    assert.is(await label(), '0');
+    assert.not([...(await placesOf(torc.socket, KEYS)).values()].includes('3'));
+    await onNode(1, 'service', 'update', '-d', '--label-rm', 'torc.weight.3', 'web');
+    await waitFor(async () => (await torc.slots()).every(({ weight }) => weight === 1), {
+      timeoutMs: 30_000,
+      what: 'the weight of before',
+    });
+    assert.equal(await placesOf(torc.socket, KEYS), places);
   });
 
   test('scaled up and down: the slots that stay keep their keys', async () => {

@@ -57,6 +57,12 @@ function volumeFaults(project: ServiceProject, apiVersion: string): string[] {
     '1.44',
     'bind.recursive needs Docker Engine 25; take it out',
   );
+  for (const kind of ['secrets', 'configs'] as const)
+    for (const [key, { external }] of Object.entries(project[kind]))
+      if (external)
+        faults.push(
+          `${kind}.${key}: external ones are a swarm's; allowed: file, environment, or TORC_SERVICE`,
+        );
   if (service.read_only === true)
     for (const { path } of mountsOf(project).files)
       faults.push(

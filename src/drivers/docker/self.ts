@@ -40,6 +40,17 @@ export async function inspectOwnContainer(engine: Engine): Promise<Docker.Contai
   }
 }
 
+/** Ids of the networks that torc's container is on; null where it is in none, or has none of its own. */
+export async function ownNetworks(engine: Engine): Promise<ReadonlySet<string> | null> {
+  const own = await inspectOwnContainer(engine);
+  if (own === null) return null;
+  const { joins } = ownContainer(own.Id, own);
+  if (joins === null) return null;
+  const place = joins === own.Id ? own : await engine.inspect(joins);
+  const networks = Object.values(place.NetworkSettings.Networks ?? {});
+  return new Set(networks.map(({ NetworkID }) => NetworkID));
+}
+
 type Found = Pick<
   Docker.ContainerInspectInfo,
   'Image' | 'Config' | 'Mounts' | 'HostConfig' | 'NetworkSettings'

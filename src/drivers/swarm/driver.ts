@@ -2,26 +2,26 @@
 // no way to start or end one; torc routes, decides who is out, and proves who is in. So the list is what is wanted (given.ts),
 // read every half second and oftener, for Swarm tells of services and nodes but never of tasks. What torc asks of Swarm is written into
 // the service, with the version of what was read: among several torcs that version decides, and no leader is needed.
-// On a node that is no manager, and knows none, the engine's gossip is what there is (gossip.ts).
+// On a node that is no manager, and knows none, the engine's gossip is what there is (gossip.ts); where managers answer no
+// more, it adds to what they said last.
 
 import type { Driver, DriverEvent, Orders, Place, Replica, UpdateState } from '../../control/driver.ts';
 import { StartError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { ReplicaAddress } from '../../core/types.ts';
-import type { ServiceProject } from '../../service/service.ts';
 import { atStart, type Engine, EngineError } from '../docker/engine.ts';
-import { portOf as dockerPortOf } from '../docker/ports.ts';
-import { inspectOwnContainer, ownContainer } from '../docker/self.ts';
 import { Agreement } from './agreement.ts';
 import { ServiceEvents } from './events.ts';
 import { Gossip } from './gossip.ts';
+import { LastList } from './last-list.ts';
 import { answersAt, GOSSIP_PORT } from './machine.ts';
-import { madeFaults, madeSpec, OWNER_LABEL } from './made.ts';
-import type { Change, Managers } from './managers.ts';
+import { OWNER_LABEL } from './made.ts';
+import { makeService, type ServiceDefinition } from './make.ts';
+import { type Change, isForNext, type Managers } from './managers.ts';
 import { Nodes } from './nodes.ts';
-import type { SwarmService } from './objects.ts';
+import type { SwarmService, SwarmServiceSpec } from './objects.ts';
 import { Polling } from './polling.ts';
-import { type Shared, weightsIn } from './store.ts';
+import { type Shared, weighed, withWeight } from './store.ts';
 import { type Here, hostPortOf, portOf, replicasOf, withoutDigest } from './task.ts';
 import {
   evacuated,
@@ -43,14 +43,6 @@ const SILENT_WITHIN_MS = 500;
 /** After a write failed: the next one is another torc's, or a minute's. */
 const PUT_BACK_RETRY_MS = 5_000;
 
-/** What to make where the service is not there. */
-export interface ServiceDefinition {
-  readonly owner: string;
-  readonly image: string;
-  readonly replicas: number;
-  readonly project: ServiceProject | null;
-}
-
 export interface SwarmDriverOptions {
   readonly service: string;
   /** Null: it has to be there. */
@@ -58,6 +50,8 @@ export interface SwarmDriverOptions {
   readonly managers: Managers;
   /** The one on this machine, which knows torc's own container, and gossip. */
   readonly engine: Engine;
+  /** Ids of those that torc's container is on; null: torc is on a host. */
+  readonly ownNetworks: () => Promise<ReadonlySet<string> | null>;
   /** On which the tasks listen; null: the one that the service publishes. */
   readonly port: number | null;
   readonly reach: 'auto' | 'ip' | 'published';
@@ -88,7 +82,12 @@ export class SwarmDriver implements Driver {
   /** Slot -> what the log last said of it. */
   #said: ReadonlyMap<string, string> = new Map();
   #known: ReadonlyMap<string, ReplicaAddress> = new Map();
+  /** No manager is known here. */
   #isByGossip = false;
+  readonly #last = new LastList();
+  #trouble = '';
+  /** Of the service's labels, as the log said it last. */
+  #weightFault = '';
   /** The service was made by this run. */
   #isMadeNow = false;
   #putBackAtMs = 0;
@@ -107,6 +106,7 @@ export class SwarmDriver implements Driver {
       update: version => this.#update(version),
       undo: () => this.#undo(),
       updateState: () => updateStateOf(this.#service),
+      weigh: (slot, weight) => this.#weigh(slot, weight),
       isSilent: (place, withinMs) => this.#isSilent(place, withinMs),
       ...(options.evacuates ? { evacuate: (place, silentAtMs) => this.#evacuate(place, silentAtMs) } : {}),
     };
@@ -132,6 +132,10 @@ export class SwarmDriver implements Driver {
     return this.#polling.everyMs;
   }
 
+  get trouble(): string {
+    return this.#trouble;
+  }
+
   get difference(): string {
     return this.#agreement.difference;
   }
@@ -143,9 +147,9 @@ export class SwarmDriver implements Driver {
 
   async open(onEvent: (event: DriverEvent) => void): Promise<void> {
     this.#onEvent = onEvent;
-    const { service: name, managers, engine, port } = this.#options;
+    const { service: name, managers, engine, port, log } = this.#options;
     try {
-      await this.#findNetworks();
+      this.#networks = await this.#options.ownNetworks();
       const service = (await managers.service(name)) ?? (await this.#make());
       if (replicasIn(service.Spec) === null)
         throw new StartError(
@@ -158,13 +162,47 @@ export class SwarmDriver implements Driver {
       this.#service = service;
     } catch (error) {
       if (isNoManager(error)) return this.#openByGossip(engine);
+      if (isForNext(error) && (await this.#listBeside()) !== null) {
+        const why = (error as Error).message;
+        log.warn({ service: name }, `${why}: until a manager answers, tasks are found by this node's gossip`);
+        return;
+      }
       throw error instanceof EngineError ? new StartError(atStart(error), { cause: error }) : error;
     }
   }
 
   async list(): Promise<readonly Replica[]> {
-    const { managers, service: name, nowMs } = this.#options;
     if (this.#isByGossip) return this.#gossip.list(this.#networks, this.#options.port!);
+    try {
+      const listed = await this.#listByManagers();
+      this.#last.take(listed);
+      this.#trouble = '';
+      return listed;
+    } catch (error) {
+      const beside = isForNext(error) ? await this.#listBeside() : null;
+      if (beside === null) throw error;
+      this.#trouble = `${(error as Error).message}; tasks are found by this node's gossip beside those of the last list`;
+      return beside;
+    }
+  }
+
+  /** No manager answers: null where gossip says nothing either, or what it says is of no use here. */
+  async #listBeside(): Promise<readonly Replica[] | null> {
+    const { reach } = this.#options;
+    const spec = this.#service?.Spec;
+    if (this.#networks === null || reach === 'published') return null;
+    const port = spec === undefined ? this.#options.port : portOf(spec, this.#options.port);
+    if (typeof port !== 'number') return null;
+    const named = await this.#gossip.list(this.#networks, port).catch(() => []);
+    if (named.length === 0) return null;
+    const nodes = [...this.#nodes.known.values()];
+    const replicas = this.#weighed(this.#last.with(named, nodes), spec);
+    this.#say(replicas);
+    return replicas;
+  }
+
+  async #listByManagers(): Promise<readonly Replica[]> {
+    const { managers, service: name, nowMs } = this.#options;
     const startedMs = nowMs();
     const service = await managers.service(name);
     if (service === null) throw new Error(`there is no service ${name} any more`);
@@ -182,11 +220,7 @@ export class SwarmDriver implements Driver {
       hostPort: hostPortOf(service.Spec, port),
       known: this.#known,
     };
-    const weights = weightsIn(service.Spec);
-    const replicas = replicasOf(tasks, name, here).map(replica => {
-      const weight = weights.get(replica.slot);
-      return weight === undefined ? replica : { ...replica, weight };
-    });
+    const replicas = this.#weighed(replicasOf(tasks, name, here), service.Spec);
     this.#known = new Map(
       replicas.flatMap(({ id, host, port, status }) => (status === 'running' ? [[id, { host, port }]] : [])),
     );
@@ -195,6 +229,14 @@ export class SwarmDriver implements Driver {
     this.#say(replicas);
     this.#putBack(service);
     this.#agreement.look(service);
+    return replicas;
+  }
+
+  #weighed(listed: readonly Replica[], spec: SwarmServiceSpec | undefined): readonly Replica[] {
+    const { service, log } = this.#options;
+    const { replicas, fault } = weighed(listed, spec);
+    if (fault !== '' && fault !== this.#weightFault) log.warn({ service }, fault);
+    this.#weightFault = fault;
     return replicas;
   }
 
@@ -214,43 +256,10 @@ export class SwarmDriver implements Driver {
   }
 
   async #make(): Promise<SwarmService> {
-    const { service: name, managers, definition, log } = this.#options;
-    if (definition === null)
-      throw new StartError(
-        `there is no service ${name} in this swarm (see docker service ls), and nothing says what to make: set TORC_IMAGE, or name a Compose service`,
-      );
-    const { project, image, replicas, owner } = definition;
-    const faults = project === null ? [] : madeFaults(project);
-    if (faults.length > 0) throw new StartError(faults.join('\n'));
-    const found = dockerPortOf(this.#options.port, project?.service ?? null, { name: image, exposed: [] });
-    if (found.port === null) throw new StartError(found.fault);
-    const network = await this.#ownOverlay();
-    await managers.create(madeSpec({ name, owner, image, port: found.port, replicas, project, network }));
+    const { service: name } = this.#options;
+    const made = await makeService({ ...this.#options, name, networks: this.#networks });
     this.#isMadeNow = true;
-    const made = await managers.service(name);
-    if (made === null) throw new StartError(`the service ${name} was made, and is gone again`);
-    log.info({ service: name, image, replicas }, `made the service ${name}: ${replicas} tasks of ${image}`);
     return made;
-  }
-
-  /** Of torc's container: the one that other machines' tasks can be on. */
-  async #ownOverlay(): Promise<string | null> {
-    for (const id of this.#networks ?? []) {
-      const network = await this.#options.managers.network(id);
-      if (network?.Driver === 'overlay' && network.Attachable) return network.Name;
-    }
-    return null;
-  }
-
-  async #findNetworks(): Promise<void> {
-    const { engine } = this.#options;
-    const own = await inspectOwnContainer(engine);
-    if (own === null) return;
-    const { joins } = ownContainer(own.Id, own);
-    if (joins === null) return;
-    const place = joins === own.Id ? own : await engine.inspect(joins);
-    const networks = Object.values(place.NetworkSettings.Networks ?? {});
-    this.#networks = new Set(networks.map(({ NetworkID }) => NetworkID));
   }
 
   async #openByGossip(engine: Engine): Promise<void> {
@@ -277,6 +286,14 @@ export class SwarmDriver implements Driver {
       return scaled(Spec, count);
     });
     return replicasIn(service.Spec)!;
+  }
+
+  async #weigh(slot: string, weight: number | null): Promise<void> {
+    await this.#change(service => {
+      if (isUpdating(service))
+        throw new Error(`the service ${service.Spec.Name} is being updated: weights are written after it`);
+      return withWeight(service.Spec, slot, weight);
+    });
   }
 
   async #update(version: string): Promise<void> {

@@ -1,7 +1,8 @@
-// What a node that is no manager knows of a service: the names and addresses that engines tell each other for their DNS. It
+// What a node knows of a service without a manager: the names and addresses that engines tell each other for their DNS. It
 // is as quick as DNS and needs no leader, but for up to 45 s after a partition healed it names fewer tasks than there are,
 // or dead ones (measured). So it is evidence to add, never to remove: who was named once stays until it has been missing for
-// longer than that, and heartbeats decide meanwhile.
+// longer than that, and heartbeats decide meanwhile. Where managers answered before and do not now, last-list.ts adds those
+// that it names to what they listed last.
 
 import type { Replica } from '../../control/driver.ts';
 import type { Engine } from '../docker/engine.ts';

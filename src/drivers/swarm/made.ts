@@ -1,12 +1,20 @@
-// A replica's definition, in Compose's words, as the service that torc makes where none of its name is there; pure. It
-// takes the words that say what a program is; what ties a replica to one machine, or is the swarm's own kind of object,
-// is refused by name, because `docker stack deploy` makes such a service and torc takes it as it is. What torc adds is what
-// was measured to heal best (docs/swarm.md): restarts after a second, updates that start before they stop, a short grace.
+// A replica's definition, in Compose's words, as the service that torc makes where none of its name is there; pure. It reads the
+// words as `docker stack deploy` does, and refuses by name those that Swarm has no task for (refused.ts). What torc adds
+// where nothing is said is what was measured to heal best (docs/swarm.md): restarts after a second, updates that start
+// before they stop, a short grace.
 
 import { expandText } from '../../service/expand.ts';
 import { durationNs } from '../../service/scalars.ts';
-import type { ComposeService, ServiceHealthcheck, ServiceProject } from '../../service/service.ts';
-import type { SwarmServiceSpec } from './objects.ts';
+import type {
+  ComposeService,
+  ServiceHealthcheck,
+  ServiceProject,
+  ServiceResource,
+  ServiceRoll,
+} from '../../service/service.ts';
+import { said } from '../docker/units.ts';
+import { type FileIds, filesIn, mountsOf } from './mounts.ts';
+import type { SwarmServiceSpec, SwarmUpdateConfig } from './objects.ts';
 import { PORT_LABEL } from './task.ts';
 
 const SECOND_NS = 1_000_000_000;
@@ -16,33 +24,10 @@ const PIDS = 256;
 export const OWNER_LABEL = 'torc.owner';
 /** Filled in by Swarm, for each task. */
 const SLOT = '{{.Task.Slot}}';
-
-const TAKEN: readonly (keyof ComposeService)[] = [
-  ...(['image', 'command', 'entrypoint', 'environment', 'working_dir', 'user', 'hostname'] as const),
-  ...(['labels', 'healthcheck', 'stop_signal', 'stop_grace_period', 'init', 'read_only', 'tty'] as const),
-  ...(['cap_add', 'cap_drop', 'mem_limit', 'cpus', 'pids_limit', 'deploy', 'scale'] as const),
-  ...(['ports', 'expose', 'depends_on', 'networks'] as const),
-];
-/** Swarm fills in words of a task's nowhere else. */
-const FILLED: readonly (keyof ComposeService)[] = ['environment', 'hostname'];
-
-/** What of a service no task can have; each a line. */
-export function madeFaults({ service, serviceName }: ServiceProject): string[] {
-  const faults: string[] = [];
-  for (const [key, value] of Object.entries(service)) {
-    const name = key as keyof ComposeService;
-    if (value === undefined || value === null) continue;
-    if (!TAKEN.includes(name))
-      faults.push(
-        `${key}: torc makes no Swarm service with it; docker stack deploy does, and torc takes that one`,
-      );
-    else if (!FILLED.includes(name) && /\{\{ ?(slot|generation|port) ?\}\}/.test(JSON.stringify(value)))
-      faults.push(`${key}: Swarm fills in {{slot}} in environment and hostname only`);
-    else if (/\{\{ ?generation ?\}\}/.test(JSON.stringify(value)))
-      faults.push(`${key}: Swarm counts no {{generation}}; take it out`);
-  }
-  return faults.map(fault => `service ${serviceName}: ${fault}`);
-}
+const LOG: ComposeService['logging'] = {
+  driver: 'json-file',
+  options: { 'max-size': '1m', 'max-file': '1' },
+};
 
 export interface Making {
   readonly name: string;
@@ -52,40 +37,59 @@ export interface Making {
   readonly replicas: number;
   /** Null: an image and nothing else. */
   readonly project: ServiceProject | null;
+  /** Of the secrets and configs that it names. */
+  readonly files: FileIds;
   /** An overlay that torc's container is on; null: torc is on a host, and tasks publish a port each. */
   readonly network: string | null;
 }
 
 export function madeSpec(making: Making): SwarmServiceSpec {
-  const { name, owner, image, port, replicas, project, network } = making;
+  const { name, owner, port, replicas, project, network } = making;
   const service: Partial<ComposeService> = project?.service ?? {};
-  const networks = Object.keys(service.networks ?? {}).flatMap(key =>
-    key === 'default' ? [] : (project!.networks[key]?.name ?? key),
-  );
-  const Networks = [...new Set([...(network === null ? [] : [network]), ...networks])];
-  const update = { Parallelism: 1, Order: 'start-first', Monitor: 5 * SECOND_NS };
+  const { deploy, logging = LOG } = service;
+  const Networks = networksOf(project, network);
   return {
     Name: name,
-    Labels: { ...service.deploy?.labels, [OWNER_LABEL]: owner, [PORT_LABEL]: String(port) },
+    Labels: { ...deploy?.labels, [OWNER_LABEL]: owner, [PORT_LABEL]: String(port) },
     TaskTemplate: {
-      ContainerSpec: containerOf(service, image, port),
-      Resources: { Limits: limitsOf(service) },
-      RestartPolicy: { Condition: 'any', Delay: SECOND_NS },
-      Placement: {},
-      LogDriver: { Name: 'json-file', Options: { 'max-size': '1m', 'max-file': '1' } },
-      ...(Networks.length === 0 ? {} : { Networks: Networks.map(Target => ({ Target })) }),
+      ContainerSpec: containerOf(service, making),
+      Resources: { Limits: limitsOf(service), Reservations: reservedOf(deploy?.resources?.reservations) },
+      RestartPolicy: restartOf(deploy?.restart_policy),
+      Placement: placementOf(deploy?.placement),
+      LogDriver: said({ Name: logging?.driver, Options: logging?.options }),
+      ...(Networks.length === 0 ? {} : { Networks }),
     },
     Mode: { Replicated: { Replicas: replicas } },
-    UpdateConfig: { ...update, FailureAction: 'rollback' },
-    RollbackConfig: update,
+    UpdateConfig: {
+      ...rollOf(deploy?.update_config),
+      FailureAction: deploy?.update_config?.failure_action ?? 'rollback',
+    },
+    RollbackConfig: rollOf(deploy?.rollback_config),
     EndpointSpec: {
-      Mode: 'dnsrr',
+      Mode: deploy?.endpoint_mode ?? 'dnsrr',
       Ports: network === null ? [{ Protocol: 'tcp', TargetPort: port, PublishMode: 'host' }] : [],
     },
   };
 }
 
-function containerOf(service: Partial<ComposeService>, image: string, port: number) {
+/** What the swarm calls the service's networks, each once. `default` is for Compose to make. */
+export const networksIn = ({ service, networks }: ServiceProject): ReadonlyMap<string, string> =>
+  new Map(
+    Object.keys(service.networks ?? {})
+      .filter(key => key !== 'default')
+      .map(key => [key, networks[key]?.name ?? key]),
+  );
+
+function networksOf(project: ServiceProject | null, own: string | null): object[] {
+  const found = new Map<string, object>(own === null ? [] : [[own, { Target: own }]]);
+  for (const [key, Target] of project === null ? [] : networksIn(project)) {
+    const words = project?.service.networks?.[key];
+    found.set(Target, said({ Target, Aliases: words?.aliases, DriverOpts: words?.driver_opts }));
+  }
+  return [...found.values()];
+}
+
+function containerOf(service: Partial<ComposeService>, { image, port, project, files }: Making) {
   const own = { PORT: String(port), SERVER_ID: SLOT, SLOT };
   const words = { slot: SLOT, generation: 0, port };
   const environment = Object.entries({ ...own, ...service.environment }).map(([key, value]) =>
@@ -98,33 +102,53 @@ function containerOf(service: Partial<ComposeService>, image: string, port: numb
     Env: environment,
     Dir: service.working_dir,
     User: service.user,
+    Groups: service.group_add,
     Hostname: service.hostname && expandText(service.hostname, words),
+    Hosts: service.extra_hosts?.map(host => host.replace(/^(.*?)=(.*)$/, '$2 $1')),
+    DNSConfig: said({
+      Nameservers: service.dns,
+      Search: service.dns_search,
+      Options: service.dns_opt,
+    }),
     Labels: service.labels,
     TTY: service.tty,
+    OpenStdin: service.stdin_open,
     ReadOnly: service.read_only,
     // A program without a handler ignores SIGTERM as process 1.
     Init: service.init ?? true,
     StopSignal: service.stop_signal,
     StopGracePeriod: service.stop_grace_period ? durationNs(service.stop_grace_period) : 2 * SECOND_NS,
+    Sysctls: service.sysctls,
+    Ulimits: ulimitsOf(service.ulimits),
     CapabilityAdd: service.cap_add,
     CapabilityDrop: service.cap_drop ?? ['ALL'],
     Healthcheck: healthcheckOf(service.healthcheck),
+    ...(project === null ? {} : { Mounts: mountsOf(project, words), ...filesIn(project, files) }),
   });
 }
 
+const ulimitsOf = (ulimits: ComposeService['ulimits']): object[] | undefined =>
+  ulimits &&
+  Object.entries(ulimits).map(([Name, limit]) =>
+    typeof limit === 'number'
+      ? { Name, Soft: limit, Hard: limit }
+      : { Name, Soft: limit.soft, Hard: limit.hard },
+  );
+
 /** The image's, asked oftener than most say: a task counts as running only after the first, and nobody else ends one that hangs. */
 function healthcheckOf(check: ServiceHealthcheck = {}) {
-  const ns = (text: string | undefined, usual?: number): number | undefined =>
-    text === undefined ? usual : durationNs(text);
   return said({
     Test: check.disable ? ['NONE'] : check.test,
-    Interval: ns(check.interval, 5 * SECOND_NS),
+    Interval: nsOf(check.interval) ?? 5 * SECOND_NS,
     // A check is often a program of its own, which takes its time to start on a busy machine.
-    Timeout: ns(check.timeout, 5 * SECOND_NS),
+    Timeout: nsOf(check.timeout) ?? 5 * SECOND_NS,
     Retries: check.retries ?? 3,
-    StartPeriod: ns(check.start_period),
+    StartPeriod: nsOf(check.start_period),
   });
 }
+
+const nsOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : durationNs(text);
 
 function limitsOf({ deploy, mem_limit, cpus, pids_limit }: Partial<ComposeService>) {
   const { limits } = deploy?.resources ?? {};
@@ -137,6 +161,41 @@ function limitsOf({ deploy, mem_limit, cpus, pids_limit }: Partial<ComposeServic
   });
 }
 
-/** Without what was not said: the engine takes null for a value. */
-const said = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** What a node must have free before a task comes to it. */
+const reservedOf = ({ cpus, memory, generic_resources }: ServiceResource = {}) =>
+  said({
+    MemoryBytes: memory === undefined ? undefined : Number(memory),
+    NanoCPUs: cpus === undefined ? undefined : Math.round(cpus * 1e9),
+    GenericResources: generic_resources?.map(({ discrete_resource_spec: each }) => ({
+      DiscreteResourceSpec: { Kind: each?.kind, Value: each?.value },
+    })),
+  });
+
+type Deploy = NonNullable<ComposeService['deploy']>;
+
+const restartOf = (policy: Deploy['restart_policy'] = {}) =>
+  said({
+    Condition: policy.condition ?? 'any',
+    Delay: nsOf(policy.delay) ?? SECOND_NS,
+    MaxAttempts: policy.max_attempts,
+    Window: nsOf(policy.window),
+  });
+
+const placementOf = (
+  placement: Deploy['placement'] = {},
+): SwarmServiceSpec['TaskTemplate']['Placement'] & object =>
+  said<Record<string, unknown>>({
+    Constraints: placement.constraints,
+    Preferences: placement.preferences?.map(({ spread }) => ({ Spread: { SpreadDescriptor: spread } })),
+    MaxReplicas: placement.max_replicas_per_node,
+  });
+
+const rollOf = (roll: ServiceRoll = {}): SwarmUpdateConfig =>
+  said<Record<string, unknown>>({
+    Parallelism: roll.parallelism ?? 1,
+    Delay: nsOf(roll.delay),
+    FailureAction: roll.failure_action,
+    Monitor: nsOf(roll.monitor) ?? 5 * SECOND_NS,
+    MaxFailureRatio: roll.max_failure_ratio,
+    Order: roll.order ?? 'start-first',
+  });

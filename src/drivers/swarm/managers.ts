@@ -8,7 +8,8 @@
 import type Docker from 'dockerode';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { type Engine, EngineError } from '../docker/engine.ts';
-import type { SwarmNode, SwarmService, SwarmServiceSpec, SwarmTask } from './objects.ts';
+import type { FileKind } from './mounts.ts';
+import type { SwarmFile, SwarmNode, SwarmService, SwarmServiceSpec, SwarmTask } from './objects.ts';
 
 const CALL_TIMEOUT_MS = 2_000;
 const NEXT_AFTER_MS = 500;
@@ -76,6 +77,19 @@ export class Managers {
       if (error instanceof EngineError && error.status === NOT_FOUND) return null;
       throw error;
     }
+  }
+
+  /** Ids of the swarm's secrets or configs of these names, and of those whose names begin so: the engine answers these, too. */
+  async files(kind: FileKind, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const filters = { name: [...names] };
+    const found = await this.#ask<readonly SwarmFile[]>(
+      `cannot list the ${kind}`,
+      docker =>
+        (kind === 'secrets'
+          ? docker.listSecrets({ filters })
+          : docker.listConfigs({ filters })) as Promise<unknown> as Promise<SwarmFile[]>,
+    );
+    return new Map(found.map(({ ID, Spec }) => [Spec.Name, ID]));
   }
 
   /** The service as it was when nothing was left to do, or as it was written. */
@@ -196,8 +210,8 @@ export class Managers {
   }
 }
 
-/** It did not answer, knows no leader, or is no manager (503): the next one may know better. */
-const isForNext = (error: unknown): boolean =>
+/** It did not answer, knows no leader, or is no manager (503): the next one may know better; of the last one: nobody does. */
+export const isForNext = (error: unknown): boolean =>
   error instanceof EngineError && (error.status === 0 || error.status >= SERVER_ERROR) && !isConflict(error);
 
 /** Somebody else has written since it was read. */

@@ -39,6 +39,12 @@ export interface SwarmNode {
   readonly Status: { readonly State: string; readonly Addr?: string };
 }
 
+/** A secret or a config. */
+export interface SwarmFile {
+  readonly ID: string;
+  readonly Spec: { readonly Name: string };
+}
+
 export interface SwarmUpdateConfig {
   readonly Parallelism?: number;
   readonly Order?: string;
