@@ -61,6 +61,31 @@ rules('imports go one way', () => {
   assert.equal(wrong, []);
 });
 
+/** What a file brings into its process: all that it imports but types, and their imports. */
+function loadedBy(path: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  if (!path.startsWith('src/')) return seen;
+  for (const [, from] of read(path).matchAll(
+    /^(?:import|export)\s(?!type\s)(?:[^;']*?\sfrom\s)?'([^']+)';$/gm,
+  ))
+    loadedBy(from!.startsWith('.') ? normalize(join(dirname(path), from!)) : from!, seen);
+  return seen;
+}
+
+rules('neither process loads what is the other’s', () => {
+  const worker = [...loadedBy('src/main.ts'), ...loadedBy('src/cluster/worker.ts')];
+  const primary = [...loadedBy('src/primary.ts')];
+  assert.ok(worker.includes('src/upstream/connection.ts') && primary.includes('prom-client'));
+  // What reads settings takes 8 MB, a pool of connections as much.
+  const settings = /^(?:zod|yaml|prom-client|dockerode|src\/config\/.*)$/;
+  const dataPlane = /^(?:undici\b.*|dockerode|src\/upstream\/.*)$/;
+  assert.equal(
+    [...worker.filter(path => settings.test(path)), ...primary.filter(path => dataPlane.test(path))],
+    [],
+  );
+});
+
 rules('no circle of files, types included', () => {
   for (const paths of [sources, globSync('native-free-bench/**/*.ts', { cwd: root }).map(normalize)]) {
     const targets = new Map(

@@ -13,10 +13,11 @@ import { OwnSlotQueues, type Waiter } from '../../src/exchange/own-slot.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { murmurHash } from '../../src/ring/hash.ts';
 import { CHOICES, rowOf } from '../../src/ring/table.ts';
+import { choosableOf } from '../../src/routing/choosable.ts';
 import { Lending, type LendingSettings, WAITS } from '../../src/routing/lending.ts';
 import { NO_SLOT, pick } from '../../src/routing/pick.ts';
 import { slowStartOf } from '../../src/routing/slow-start.ts';
-import { choosableOf, type Snapshot } from '../../src/routing/snapshot.ts';
+import type { Snapshot } from '../../src/routing/snapshot.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 
 export interface Load {

@@ -11,10 +11,10 @@ import type { SnapshotMessage } from '../core/types.ts';
 import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, makeTable, NONE, rowOf } from '../ring/table.ts';
 import { BodyKey, isReadable } from '../routing/body-key.ts';
+import { choosableOf } from '../routing/choosable.ts';
 import { FOUND, FoundKey, findKey, IN_BODY, NO_KEY, type Place, TO_ISSUE } from '../routing/key.ts';
 import { NO_SLOT, type Pickable, pick } from '../routing/pick.ts';
 import { placeOf, slowStartOf } from '../routing/slow-start.ts';
-import { choosableOf } from '../routing/snapshot.ts';
 import { hex } from './views.ts';
 
 /** The key of a question. `text` has one character per byte, as the data plane sees it; null: it is random. */

@@ -11,7 +11,7 @@ import { healthFields } from './fields-health.ts';
 import { replicasFields } from './fields-replicas.ts';
 import { trafficFields } from './fields-traffic.ts';
 
-export { KEY_BODY_BYTES, type KeyPart, type KeySource } from './key-sources.ts';
+export type { KeyPart, KeySource } from './key-sources.ts';
 
 export const fields = {
   ...frontFields,

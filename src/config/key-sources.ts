@@ -4,6 +4,7 @@
 // flat shape for all kinds, because the reader of keys (routing/key.ts) is hot and shapes that differ cost it. Pure.
 
 import { z } from 'zod';
+import { KEPT_BODY_BYTES } from '../core/pieces.ts';
 import type { Kind } from './kinds.ts';
 
 export interface KeyPart {
@@ -36,9 +37,6 @@ export interface KeySource {
   /** One of them at least is read from the request's body. */
   readonly readsBody: boolean;
 }
-
-/** What is kept of a body for another attempt, and so what a key may be read from. */
-export const KEY_BODY_BYTES = 64 * 1024;
 
 const TOKEN = /^[!#$%&'*\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 section 5.6.2, less the + that joins
 const QUERY_NAME = /^[^&=#+;\s]+$/;
@@ -137,7 +135,7 @@ function parsePointer(name: string): KeyPart | string {
 
 function parsePrefix(bytes: string): KeyPart | string {
   const size = /^\d{1,5}$/.test(bytes) ? Number(bytes) : 0;
-  if (size < 1 || size > KEY_BODY_BYTES) return `body-prefix takes 1 to ${KEY_BODY_BYTES} bytes`;
+  if (size < 1 || size > KEPT_BODY_BYTES) return `body-prefix takes 1 to ${KEPT_BODY_BYTES} bytes`;
   return { ...plain, kind: 'body-prefix', size };
 }
 

@@ -2,6 +2,8 @@
 // send a byte at a time: kept as they come, 64 KiB would be 11 MB. So small pieces are put together, in memory of their own:
 // Node cuts small buffers from a common one, which would be kept whole for one of them. Large ones are not copied.
 
+/** So much of a request's body is kept for another attempt, and for a key to be read from it. */
+export const KEPT_BODY_BYTES = 64 * 1024;
 const SLAB_BYTES = 4096;
 
 export class Pieces {

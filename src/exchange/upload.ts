@@ -2,17 +2,13 @@
 // The request's body on its way to the replica. What was read is kept while it may have to be sent again, and is small;
 // beyond that the body goes through as it comes, and the client is read only as fast as the replica takes it.
 
-import { KEY_BODY_BYTES } from '../config/fields.ts';
-import { Pieces } from '../core/pieces.ts';
+import { KEPT_BODY_BYTES, Pieces } from '../core/pieces.ts';
 import type { BodyKey } from '../routing/body-key.ts';
 import type { Carrier } from '../upstream/attempt.ts';
 import { BY_LENGTH, CHUNKED, type Framing } from '../upstream/response-head.ts';
 import type { Downstream } from './downstream.ts';
 import { trailersOf } from './field-lines.ts';
 import type { RequestIds } from './request-id.ts';
-
-/** Bodies up to this size are kept for a second attempt, and for a key to be read from them. */
-const SMALL_BODY_BYTES = KEY_BODY_BYTES;
 
 export class Upload {
   readonly framing: Framing;
@@ -53,11 +49,11 @@ export class Upload {
   data(chunk: Buffer, connection: Carrier | null): void {
     this.bytes += chunk.length;
     if (this.#kept !== null) {
-      if (this.bytes <= SMALL_BODY_BYTES || connection === null) this.#kept.add(chunk);
+      if (this.bytes <= KEPT_BODY_BYTES || connection === null) this.#kept.add(chunk);
       else this.#kept = null;
     }
     if (connection !== null) this.#write(connection, chunk);
-    else if (this.bytes > SMALL_BODY_BYTES) this.#downstream.pause();
+    else if (this.bytes > KEPT_BODY_BYTES) this.#downstream.pause();
   }
 
   /** A new attempt starts with what is kept; the rest follows as it comes. */
@@ -68,7 +64,7 @@ export class Upload {
     connection.cork();
     process.nextTick(uncork, connection);
     for (let index = 0; index < kept.length; index++) this.#write(connection, kept[index]!);
-    if (this.bytes > SMALL_BODY_BYTES) this.#kept = null;
+    if (this.bytes > KEPT_BODY_BYTES) this.#kept = null;
     if (this.ended) this.end(connection);
     else if (!this.blocked) this.#downstream.resume();
   }

@@ -3,7 +3,8 @@
 // however small the pieces; what was read is what the exchange keeps for another attempt anyway, so a later source begins
 // at the front again, and no more is ever read than that. One of these per such request, and none for any other.
 
-import { KEY_BODY_BYTES, type KeyPart, type KeySource } from '../config/fields.ts';
+import type { KeyPart, KeySource } from '../config/fields.ts';
+import { KEPT_BODY_BYTES } from '../core/pieces.ts';
 import { JsonScan, MISSING, MORE, VALUE } from './json-scan.ts';
 import { FOUND, type FoundKey, findPart, IN_BODY, NO_KEY, type Place, TO_ISSUE } from './key.ts';
 
@@ -90,13 +91,13 @@ export class BodyKey {
   #readJson({ pointer }: KeyPart, pieces: readonly Buffer[], isOver: boolean) {
     this.#scan ??= new JsonScan(pointer);
     for (;;) {
-      const unread = this.#next(pieces, KEY_BODY_BYTES);
+      const unread = this.#next(pieces, KEPT_BODY_BYTES);
       if (unread === null) break;
       const outcome = this.#scan.feed(unread, unread.length);
       if (outcome === VALUE) this.#text += this.#scan.text;
       if (outcome !== MORE) return outcome;
     }
-    return isOver || this.#bytes === KEY_BODY_BYTES ? MISSING : MORE;
+    return isOver || this.#bytes === KEPT_BODY_BYTES ? MISSING : MORE;
   }
 
   /** A body that is shorter counts whole. */

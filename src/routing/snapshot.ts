@@ -12,30 +12,18 @@ import { keyHashFor } from '../ring/hash.ts';
 import { CHOICES, type KeyHash, makeTable, NONE, rowOf, type Table } from '../ring/table.ts';
 import type { UpstreamSettings } from '../upstream/transport.ts';
 import { Upstream } from '../upstream/upstream.ts';
+import { type Choosable, choosableOf } from './choosable.ts';
 import { type SlowStart, slowStartOf } from './slow-start.ts';
 
-/** What bounded load shares out by. */
-export interface Weights {
-  /** By slot id; 0 where it is not usable. */
-  readonly of: Float64Array;
-  readonly sum: number;
-}
-
-export interface Snapshot {
+export interface Snapshot extends Choosable {
   readonly epoch: number;
   readonly checksum: number;
   readonly table: Table;
   readonly keyHash: KeyHash;
   /** By slot id; null where no replica fills the slot. */
   readonly upstreams: readonly (Upstream | null)[];
-  /** By slot id; 1 where the slot may be picked. */
-  readonly usable: Uint8Array;
-  readonly usableCount: number;
-  readonly weights: Weights;
   /** null: no slot warms up. */
   readonly slowStart: SlowStart | null;
-  /** Slot ids that exist, for the walk of last resort. */
-  readonly ids: readonly number[];
   /** By slot id: whose it is or was last, also where no replica fills it. For the log. */
   readonly names: readonly string[];
 }
@@ -63,26 +51,6 @@ export function ownerOf({ table, names }: Snapshot, hash: number): string {
 /** There is no slot, ready or not, and that is known. */
 export const isEmpty = ({ table, epoch }: Snapshot): boolean =>
   table.choices[0] === NONE && epoch > UNKNOWN_EPOCH;
-
-/** Who may be picked, and for how much: also for whoever asks what a worker would do (/admin/explain). */
-export function choosableOf(
-  upstreams: readonly UpstreamSpec[],
-): Pick<Snapshot, 'usable' | 'usableCount' | 'weights' | 'ids'> {
-  const ids = upstreams.map(spec => spec.slotId);
-  const size = Math.max(0, ...ids.map(id => id + 1));
-  const usable = new Uint8Array(size);
-  const of = new Float64Array(size);
-  let usableCount = 0;
-  let sum = 0;
-  for (const { slotId, state, weight = 1 } of upstreams) {
-    if (state !== 'ready' || weight === 0) continue;
-    usable[slotId] = 1;
-    of[slotId] = weight;
-    usableCount++;
-    sum += weight;
-  }
-  return { usable, usableCount, weights: { of, sum }, ids };
-}
 
 export class SnapshotHolder {
   current: Snapshot = NOTHING;

@@ -9,8 +9,8 @@ import { remapOf } from '../../src/analysis/remap.ts';
 import { RINGS, type RingAlgorithm, type UpstreamSpec } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import type { RingSlot } from '../../src/ring/table.ts';
+import { choosableOf } from '../../src/routing/choosable.ts';
 import { type Pickable, pick } from '../../src/routing/pick.ts';
-import { choosableOf } from '../../src/routing/snapshot.ts';
 
 const weights = suite('ring/weights');
 const ROWS = 4096;

@@ -4,8 +4,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { KEY_BODY_BYTES } from '../../src/config/fields.ts';
-import { Pieces } from '../../src/core/pieces.ts';
+import { KEPT_BODY_BYTES, Pieces } from '../../src/core/pieces.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { BodyKey, isReadable } from '../../src/routing/body-key.ts';
 import { canonicalNumber } from '../../src/routing/json-number.ts';
@@ -289,12 +288,12 @@ body('numbers are written as JSON.stringify writes them, but keep all of their d
 });
 
 body('bombs: depth, digits, exponents, zeros and escapes cost what their bytes cost', () => {
-  const half = KEY_BODY_BYTES / 2;
+  const half = KEPT_BODY_BYTES / 2;
   const depth = (levels: number): Buffer =>
     Buffer.from(`{"x":${'['.repeat(levels)}${']'.repeat(levels)},"a":1}`);
   assert.is(scan(['a'], depth(MAX_DEPTH - 1), 7).found, '1');
   assert.is(scan(['a'], depth(MAX_DEPTH), 7).found, null);
-  assert.is(scan(['a'], Buffer.from('['.repeat(KEY_BODY_BYTES)), 1).read, 1);
+  assert.is(scan(['a'], Buffer.from('['.repeat(KEPT_BODY_BYTES)), 1).read, 1);
   assert.is(scan(['a'], Buffer.from('{"a":'.repeat(half)), 1).read, 6);
   const startedMs = performance.now();
   for (const bomb of [
@@ -307,7 +306,7 @@ body('bombs: depth, digits, exponents, zeros and escapes cost what their bytes c
     `{"a":"${'\\ud800'.repeat(half / 6)}"}`,
     `{"x":${'[[],'.repeat(5)}${'{},'.repeat(half / 3)}1]]]]],"a":1}`,
   ])
-    for (const pieceBytes of [1, KEY_BODY_BYTES]) {
+    for (const pieceBytes of [1, KEPT_BODY_BYTES]) {
       const { found } = scan(['a'], Buffer.from(bomb), pieceBytes);
       assert.ok(found !== null, bomb.slice(0, 20));
       assert.ok(found.length <= half + 40);
@@ -409,17 +408,17 @@ body('joined: all parts have to be there, in their order', () => {
 });
 
 body('no more is read than is kept, however it is cut', () => {
-  const filler = `{"x":"${'x'.repeat(KEY_BODY_BYTES)}","a":1}`;
+  const filler = `{"x":"${'x'.repeat(KEPT_BODY_BYTES)}","a":1}`;
   for (const pieceBytes of [1000, 4096, 70_000, 200_000]) {
     const pieces = filler.match(new RegExp(`[^]{1,${pieceBytes}}`, 'g'))!;
     assert.is(keyOf('json:/a,path', pieces).key, '/path', `pieces of ${pieceBytes}`);
   }
-  const fits = `{"x":"${'x'.repeat(KEY_BODY_BYTES - 20)}","a":1, ${' '.repeat(KEY_BODY_BYTES)}`;
+  const fits = `{"x":"${'x'.repeat(KEPT_BODY_BYTES - 20)}","a":1, ${' '.repeat(KEPT_BODY_BYTES)}`;
   for (const pieceBytes of [1000, 200_000])
     assert.is(keyOf('json:/a,path', fits.match(new RegExp(`[^]{1,${pieceBytes}}`, 'g'))!).key, '1');
   assert.is(
-    keyOf(`body-prefix:${KEY_BODY_BYTES},path`, ['x'.repeat(KEY_BODY_BYTES + 5)]).key.length,
-    KEY_BODY_BYTES,
+    keyOf(`body-prefix:${KEPT_BODY_BYTES},path`, ['x'.repeat(KEPT_BODY_BYTES + 5)]).key.length,
+    KEPT_BODY_BYTES,
   );
 });
 

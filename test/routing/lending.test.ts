@@ -7,10 +7,11 @@ import * as assert from 'uvu/assert';
 import type { UpstreamSpec, WarmUp } from '../../src/core/types.ts';
 import { createTableBuilder } from '../../src/ring/build.ts';
 import { CHOICES, rowOf } from '../../src/ring/table.ts';
+import { choosableOf } from '../../src/routing/choosable.ts';
 import { Lending, type LendingSettings, WAITS } from '../../src/routing/lending.ts';
 import { NO_SLOT, pick } from '../../src/routing/pick.ts';
 import { SlowStart } from '../../src/routing/slow-start.ts';
-import { choosableOf, type Snapshot } from '../../src/routing/snapshot.ts';
+import type { Snapshot } from '../../src/routing/snapshot.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 
 const test = suite('routing/lending');
