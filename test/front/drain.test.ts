@@ -75,28 +75,23 @@ drain('a torc that was replaced sends its clients on little by little', async ()
   const origin = await rawOrigin(plain('ok'));
   const torc = await startProxy([origin.port]);
   const clients = await Promise.all(Array.from({ length: 32 }, () => rawClient(torc.port)));
+  /** All ask at once; how many were told to go. */
   const round = async (): Promise<number> => {
-    let told = 0;
-    for (const client of [...clients]) {
-      client.send(get('/a'));
-      const answer = await client.answer();
-      assert.is(answer.body, 'ok');
-      if (fieldOf(answer, 'connection') !== 'close') continue;
-      told++;
-      clients.splice(clients.indexOf(client), 1);
-      await client.gone();
-    }
-    return told;
+    const here = [...clients];
+    for (const client of here) client.send(get('/a'));
+    const answers = await Promise.all(here.map(client => client.answer()));
+    assert.ok(answers.every(({ body }) => body === 'ok'));
+    const told = here.filter((_, index) => fieldOf(answers[index]!, 'connection') === 'close');
+    for (const client of told) clients.splice(clients.indexOf(client), 1);
+    await Promise.all(told.map(client => client.gone()));
+    return told.length;
   };
   assert.is(await round(), 0);
   const drained = torc.proxy.drain(30_000, true);
   const rounds: number[] = [];
   while (clients.length > 0) rounds.push(await round());
-  assert.is(
-    rounds.reduce((sum, told) => sum + told, 0),
-    32,
-    'each is told once',
-  );
+  const [first] = rounds.filter(told => told > 0);
+  assert.ok(first! < 32, `all were told at once: ${rounds}`);
   await drained;
   await origin.close();
 });
