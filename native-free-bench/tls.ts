@@ -1,6 +1,6 @@
 // What TLS costs: CPU time of the balancer per request over HTTPS/1.1 and HTTP/2, keep-alive, and per new connection, full
 // and resumed. One worker on core 0, load generator and replicas on core 1, one P-256 key and one cipher for all; replicas
-// are plain. Rounds of the targets interleave; the median round counts, beside nginx and Caddy of the same run.
+// are plain. Rounds of the targets interleave; the median round counts, beside nginx, HAProxy and Caddy of the same run.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -118,6 +118,7 @@ async function measured(options: BenchOptions, pem: Pem): Promise<object[]> {
       target: target.name,
       'us/request': rounded(merged.cpuUsPerRequest),
       'x nginx': beside('nginx'),
+      'x haproxy': beside('haproxy'),
       'x caddy': beside('caddy'),
       'requests/s': Math.round(merged.perSecond),
       rounds: merged.cpuUsRounds.map(us => us.toFixed(1)).join(' '),

@@ -130,7 +130,9 @@ export class TlsStage {
   #makeServer(options: ServerOptions): Server {
     const server = createServer(options);
     server.on('secureConnection', socket => this.#secured(socket, options.requestCert === true));
-    server.on('tlsClientError', (error, socket) => this.#fail(error.message, socket));
+    server.on('tlsClientError', (error, socket) =>
+      this.#fail(certificateFault(socket) || error.message, socket),
+    );
     return server;
   }
 
@@ -139,7 +141,7 @@ export class TlsStage {
     const peer = accepted.peer!;
     const certificate = wasAsked ? socket.getPeerX509Certificate() : undefined;
     if (certificate !== undefined && !socket.authorized) {
-      this.#fail(`the client's certificate: ${socket.authorizationError}`, socket);
+      this.#fail(certificateFault(socket), socket);
       socket.destroy();
       return;
     }
@@ -170,5 +172,12 @@ export class TlsStage {
     this.#toldAtMs = nowMs;
   }
 }
+
+/**
+ * What is wrong with a client's certificate, or ''. Where one is required Node ends the connection itself, without an alert, and calls it
+ * "socket hang up": OpenSSL was told to take every certificate, and that one was judged behind the handshake.
+ */
+const certificateFault = ({ authorizationError }: TLSSocket): string =>
+  authorizationError ? `the client's certificate: ${authorizationError}` : '';
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);

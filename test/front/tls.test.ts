@@ -309,6 +309,20 @@ tls('client certificates, required: who has none by the authority is not served'
   );
 });
 
+tls('the log says what is wrong with a client certificate, asked for or required', async () => {
+  for (const mode of ['ask', 'require'])
+    await withTls(
+      { TLS_CLIENT: mode },
+      async torc => {
+        assert.is(await askWith(torc.securePort, stranger), '');
+        const isTold = (): boolean =>
+          torc.lines.some(({ message }) => /the client's certificate: [A-Z_]+$/.test(message));
+        await waitFor(isTold, { timeoutMs: 10_000, what: `the line, ${mode}` });
+      },
+      authority.cert,
+    );
+});
+
 tls('client certificates, asked for: none is no fault, one by somebody else is', async () => {
   await withTls(
     { TLS_CLIENT: 'ask' },
