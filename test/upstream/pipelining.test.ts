@@ -6,10 +6,13 @@ import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { type Random, seededRandom } from '../../src/core/random.ts';
 import type { Attempt, Carrier } from '../../src/upstream/attempt.ts';
 import { MOST_BEHIND, Pipelining } from '../../src/upstream/pipelining.ts';
 import { NO_BODY } from '../../src/upstream/response-head.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
+import { makeReply, makeStream } from '../fuzz/mutate.ts';
+import { persists, readResponse } from '../fuzz/strict.ts';
 import { FakeClock } from '../sim/clock.ts';
 import { type Answer, type Origin, rawOrigin } from '../support/origin.ts';
 import { waitFor } from '../support/wait.ts';
@@ -19,6 +22,7 @@ const pipelining = suite('pipelining');
 /** An attempt, and all that it was told. */
 interface Sent extends Attempt {
   readonly target: string;
+  status: number;
   text: string;
   ended: boolean;
   moved: number;
@@ -40,6 +44,7 @@ function attempt(target: string, over: Partial<Attempt> = {}): Sent {
   const ignore = (): void => {};
   const sent: Sent = {
     target,
+    status: 0,
     text: '',
     ended: false,
     moved: 0,
@@ -63,7 +68,9 @@ function attempt(target: string, over: Partial<Attempt> = {}): Sent {
     onWritable: ignore,
     onUpgraded: ignore,
     onInformation: ignore,
-    onHead: ignore,
+    onHead: ({ status }) => {
+      sent.status = status;
+    },
     onText: body => {
       sent.text += body;
     },
@@ -326,8 +333,12 @@ pipelining('who once says what answers nobody is sent nothing together any more'
 
 pipelining('when the first is late, those behind it are moved and it is still answered', async () => {
   let release = (): void => {};
+  let isOpen = (): boolean => true;
   await busy((request, socket) => {
-    if (request.target === '/0') release = () => void socket.write(answering('/0'));
+    if (request.target === '/0') {
+      release = () => void socket.write(answering('/0'));
+      isOpen = () => origin.sockets.has(socket);
+    }
     // In order, as HTTP wants it: what is behind the late one on its connection waits.
     else if (request.connection !== origin.requests[0]!.connection) echo(request, socket);
   });
@@ -340,6 +351,8 @@ pipelining('when the first is late, those behind it are moved and it is still an
   await answered(all);
   eachItsOwn(all);
   assert.is(all[0]!.moved, 0);
+  // The replica may still answer the others there.
+  await waitFor(() => !isOpen(), { timeoutMs: 20_000, what: 'the connection to be closed' });
 });
 
 pipelining(
@@ -440,6 +453,134 @@ pipelining('a replica that is gone: what waits for it is told, each once', async
   upstream.cut();
   await waitFor(() => all.every(({ fault }) => fault !== ''), { timeoutMs: 20_000, what: 'all to be told' });
   assert.is(upstream.inFlight, 0);
+});
+
+// ---- whatever the replica says
+
+/** One connection of a replica that answers in order. */
+interface Line {
+  readonly asked: { readonly target: string; readonly isHead: boolean }[];
+  said: string;
+  hasEnded: boolean;
+  /** Answers that are still to be given. */
+  waiting: number;
+  turn: Promise<void>;
+}
+
+/** The first try of each target is answered wildly, in pieces, and then its connection ends; any other try is answered well. */
+function hostile(seed: number, round: number, lines: Map<number, Line>): Answer {
+  const random = seededRandom(seed ^ Math.imul(round, 0x9e3779b1));
+  const stream = { ...makeStream(seed, round), hostile: 'replica' as const };
+  const tried = new Set<string>();
+  return ({ method, target, connection }, socket) => {
+    const isHead = method === 'HEAD';
+    const line = lines.get(connection) ?? {
+      asked: [],
+      said: '',
+      hasEnded: false,
+      waiting: 0,
+      turn: Promise.resolve(),
+    };
+    lines.set(connection, line);
+    line.asked.push({ target, isHead });
+    const isAgain = tried.has(target);
+    tried.add(target);
+    const head = { method, target, status: 0, minor: 1, fields: [] };
+    const wild = makeReply(seed, stream, head, 0, `id${target}`);
+    const text = isAgain
+      ? answering(target).slice(0, isHead ? -target.length : undefined)
+      : wild.writes.join('');
+    const cut = random() < 0.5 ? text.length : Math.floor(random() * text.length);
+    line.waiting++;
+    line.turn = line.turn.then(async () => {
+      line.waiting--;
+      for (const piece of [text.slice(0, cut), text.slice(cut)]) {
+        if (!socket.writable || piece === '') continue;
+        line.said += piece;
+        socket.write(piece, 'latin1');
+        await turn();
+      }
+      if (isAgain || (line.waiting > 0 && wild.ending === 'keep')) return;
+      line.hasEnded = true;
+      socket.end();
+    });
+  };
+}
+
+/** What stands at the places of the whole answers to a target: status and body. */
+function placesOf(target: string, lines: Map<number, Line>): string[] {
+  const places: string[] = [];
+  for (const { asked, said, hasEnded } of lines.values()) {
+    let at = 0;
+    for (const one of asked) {
+      const { kind, head, body, end } = readResponse(said, at, one.isHead, hasEnded);
+      if (kind !== 'whole') break;
+      if (one.target === target) places.push(`${head!.status} ${body}`);
+      if (!persists(head!)) break;
+      at = end;
+    }
+  }
+  return places;
+}
+
+/** For `npm test`, 2 s; TORC_TEST_FUZZ_SECONDS is how long else, and TORC_TEST_FUZZ_SEED which run. */
+const SECONDS = Number(process.env.TORC_TEST_FUZZ_SECONDS ?? 2);
+const SEED = Number(process.env.TORC_TEST_FUZZ_SEED ?? Date.now() >>> 0);
+
+/** One batch to a new replica; returns how many of it shared a connection. */
+async function round(number: number, random: Random): Promise<number> {
+  const lines = new Map<number, Line>();
+  const clock = new FakeClock();
+  await busy(hostile(SEED, number, lines), clock);
+  const all = Array.from({ length: 2 + Math.floor(random() * 6) }, (_, index) => {
+    const [method, isHead] = random() < 0.2 ? (['HEAD', true] as const) : (['GET', false] as const);
+    return attempt(`/${index}`, { method, isHead, head: `${method} /${index} HTTP/1.1\r\nHost: a\r\n\r\n` });
+  });
+  // Some leave, before their answer or within it.
+  const leaving = new Set(all.filter(() => random() < 0.1));
+  const leave = (one: Sent): void => {
+    if (one.ended || one.fault !== '') return;
+    one.carrier!.abort(one);
+    upstream.end();
+  };
+  const isEarly = random() < 0.5;
+  if (!isEarly)
+    for (const one of leaving) Object.assign(one, { onHead: () => setImmediate(() => leave(one)) });
+  sendAll(all);
+  if (isEarly) for (const one of leaving) leave(one);
+  // Now and then the first is late.
+  for (let looks = random() < 0.3 ? 3 : 0; looks > 0; looks--) {
+    clock.stall(1000);
+    while (clock.runNext(clock.nowMs())) {}
+    await turn();
+  }
+  await waitFor(() => upstream.inFlight === 0, { timeoutMs: 20_000, what: `all ends of round ${number}` });
+  for (const one of all) {
+    if (leaving.has(one)) continue;
+    const { target, ended, status, text, fault } = one;
+    const told = `${status} ${text}`;
+    const places = placesOf(target, lines);
+    assert.ok(ended !== (fault !== ''), `round ${number}: ${target} has one end`);
+    assert.ok(
+      !ended || places.includes(told),
+      JSON.stringify({ number, target, told, places, fault, lines: [...lines] }),
+    );
+  }
+  return Math.max(...[...lines.values()].map(({ asked }) => asked.length));
+}
+
+pipelining(`whatever a replica says, each is told what stands at its place: seed ${SEED}`, async () => {
+  const random = seededRandom(SEED);
+  const untilMs = performance.now() + SECONDS * 1000;
+  let shared = 0;
+  for (let number = 0; performance.now() < untilMs || number < 10; number++) {
+    if (number > 0) {
+      upstream.destroy();
+      await origin.close();
+    }
+    shared += await round(number, random);
+  }
+  assert.ok(shared > 20, `${shared} shared a connection`);
 });
 
 // ---- when
