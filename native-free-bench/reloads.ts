@@ -41,15 +41,15 @@ async function rowsOf(
   try {
     for (const [change, carryOut] of Object.entries(balancer.changes)) {
       const load = startLoad(balancer.url, least);
-      let slowestMs = 0;
+      const changesMs: number[] = [];
       for (let time = 0; time < times; time++) {
         await new Promise(resolve => setTimeout(resolve, REST_MS));
         const beganMs = performance.now();
         await carryOut();
-        slowestMs = Math.max(slowestMs, performance.now() - beganMs);
+        changesMs.push(performance.now() - beganMs);
       }
       await new Promise(resolve => setTimeout(resolve, REST_MS));
-      const row = rowOf(kind.name, change, times, slowestMs, await load.stop());
+      const row = rowOf(kind.name, change, changesMs, await load.stop());
       progress(JSON.stringify(row));
       rows.push(row);
     }
@@ -59,18 +59,12 @@ async function rowsOf(
   return rows;
 }
 
-function rowOf(
-  balancer: string,
-  change: string,
-  times: number,
-  changeMs: number,
-  report: ReloadReport,
-): object {
+function rowOf(balancer: string, change: string, changesMs: readonly number[], report: ReloadReport): object {
   const { ECONNREFUSED: refused = 0, ...others } = report.newFailed;
   return {
     balancer,
     change,
-    times,
+    times: changesMs.length,
     requests: report.sent,
     failed: report.failed,
     'slowest ms': Math.round(report.slowestMs),
@@ -78,7 +72,8 @@ function rowOf(
     refused,
     'failed otherwise': Object.values(others).reduce((sum, count) => sum + count, 0),
     'their slowest ms': Math.round(report.newSlowestMs),
-    'longest change ms': Math.round(changeMs),
+    'median change ms': Math.round([...changesMs].sort((a, b) => a - b)[Math.floor(changesMs.length / 2)]!),
+    'longest change ms': Math.round(Math.max(...changesMs)),
   };
 }
 

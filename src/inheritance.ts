@@ -1,9 +1,9 @@
-// Which listening sockets this torc goes on with that it did not make: those of the torc before it, and those that a service
-// manager keeps for both (cluster/kept-sockets.ts). Beside primary.ts, because only a start asks.
+// Which listening sockets this torc goes on with that it did not make: those of the torc before it, or of workers that have
+// outlived one, and those that a service manager keeps for both (cluster/kept-sockets.ts). Beside primary.ts, because only a
+// start asks.
 
 import { byPlace, type KeptSocket } from './cluster/kept-sockets.ts';
-import type { Predecessor } from './cluster/predecessor.ts';
-import { type Inherited, placeOf } from './cluster/sockets.ts';
+import { type Handle, type Inherited, placeOf } from './cluster/sockets.ts';
 import type { AdminAddress } from './config/admin-address.ts';
 import type { Address } from './core/address.ts';
 import { StartError } from './core/errors.ts';
@@ -18,7 +18,10 @@ export interface Inheritance {
 export async function inherit(
   addresses: readonly Address[],
   adminAddress: AdminAddress | null,
-  predecessor: Predecessor | null,
+  before: {
+    readonly sockets: ReadonlyMap<string, readonly Inherited[]>;
+    readonly adminSocket: Inheritance['admin'];
+  },
   kept: readonly KeptSocket[],
 ): Promise<Inheritance> {
   const admin =
@@ -32,8 +35,11 @@ export async function inherit(
       { exitCode: 2 },
     );
   found.delete(place);
+  // What workers had of a service manager is the same.
+  for (const at of found.keys())
+    for (const { handle } of before.sockets.get(at) ?? []) (handle as Handle).close();
   return {
-    sockets: new Map<string, readonly Inherited[]>([...(predecessor?.sockets ?? []), ...found]),
-    admin: own === undefined ? (predecessor?.adminSocket ?? null) : { ...own, place },
+    sockets: new Map<string, readonly Inherited[]>([...before.sockets, ...found]),
+    admin: own === undefined ? before.adminSocket : { ...own, place },
   };
 }

@@ -1,8 +1,11 @@
-// Workers that outlive their primary (SIGKILL, a crash): they serve on by what they know, until a new torc has workers of its own on
-// the same addresses and asks them to end (cluster/worker.ts). It finds them by a record in the state directory, where nobody
+// Workers that outlive their primary (SIGKILL, a crash): they serve on by what they know, until a new torc has their sockets and
+// workers of its own, and asks them to end (cluster/worker.ts). It finds them by a record in the state directory, where nobody
 // else can write, and a pid counts only together with its start time, so nothing else is ever signalled.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { Inherited } from './cluster/sockets.ts';
+import { takeSockets } from './cluster/sockets-on-the-way.ts';
+import type { Clock } from './core/clock.ts';
 import type { Log } from './core/log.ts';
 import { observe } from './drivers/process/identity.ts';
 
@@ -12,12 +15,18 @@ interface Recorded {
 }
 
 const OWNER_ONLY = 0o600;
+/** For one that has not heard yet that it is alone; one that hangs keeps its sockets. */
+const OFFER_WAIT_MS = 2_000;
 
 export class Orphans {
   readonly #path: string;
   readonly #log: Log;
   /** Of a torc that died. */
   #left: readonly Recorded[] = [];
+  /** What they listen on, by place. */
+  readonly sockets = new Map<string, Inherited[]>();
+  /** That of the control endpoints was the primary's alone. */
+  readonly adminSocket = null;
 
   constructor(path: string, log: Log) {
     this.#path = path;
@@ -30,7 +39,30 @@ export class Orphans {
 
   /** Those of the last torc that live. */
   async find(): Promise<void> {
-    this.#left = await living(this.#read());
+    const recorded = this.#read();
+    this.#left = await living(recorded);
+    for (const each of recorded)
+      if (!this.#left.includes(each)) rmSync(this.offerAt(each.pid), { force: true });
+  }
+
+  /** Where a worker of ours offers its sockets when it is alone. */
+  offerAt(pid: number): string {
+    return `${this.#path}.${pid}`;
+  }
+
+  /** Those of the last torc that live, and their sockets, from which they go on accepting beside us. */
+  async take(clock: Clock): Promise<void> {
+    await this.find();
+    const taken = await Promise.allSettled(
+      this.#left.map(({ pid }) => takeSockets(this.offerAt(pid), clock, OFFER_WAIT_MS)),
+    );
+    for (const each of taken) {
+      if (each.status === 'rejected')
+        this.#log.warn({ error: String(each.reason) }, 'a worker keeps its sockets: torc listens beside it');
+      else
+        for (const { place, handle } of each.value)
+          this.sockets.set(place, [...(this.sockets.get(place) ?? []), { handle, keeper: null }]);
+    }
   }
 
   /** The workers there are now. */

@@ -79,11 +79,11 @@ export async function runPrimary(
   const root = stateRoot(config.stateDir);
   const scope = `${addresses[0]!.host}_${addresses[0]!.port}`.replace(/[^A-Za-z0-9._-]/g, '_');
   const orphans = new Orphans(join(root, `workers-${scope}.json`), log);
-  if (predecessor === null) await orphans.find();
+  if (predecessor === null) await orphans.take(systemClock);
   await predecessor?.gotSockets();
   const adminAddress = adminAddressOf(config);
   const kept = predecessor?.kept ?? keptSockets(process.env, process.pid);
-  const inheritance = await inherit(addresses, adminAddress, predecessor, kept);
+  const inheritance = await inherit(addresses, adminAddress, predecessor ?? orphans, kept);
   const clientsWait = orphans.count > 0 || kept.length > 0;
   for (const { keeper } of kept) log.info({ ...keeper }, `${keeper.name}: a socket that is kept for torc`);
   const claims: (() => void)[] = [];
@@ -332,7 +332,7 @@ export async function runPrimary(
       // Its workers have outlived it.
       if (predecessor?.isGone) await orphans.find();
       isOurs = true;
-      workers.mayOutlive();
+      workers.mayOutlive(pid => orphans.offerAt(pid));
       recordWorkers();
       await dismissOrphans();
       sockets.keepsFiles = false;

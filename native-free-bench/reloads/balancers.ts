@@ -1,5 +1,5 @@
 // The balancers that are reloaded and replaced under load, each by what its documentation says is without loss: torc by
-// SIGHUP and `torc replace`; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
+// SIGHUP and `torc replace`, and beside that its primary is killed and another one started at once; HAProxy's master-worker by SIGUSR2, which executes its program anew and so is both; nginx by
 // SIGHUP, and by SIGUSR2 and then SIGQUIT to the old master for another binary; Caddy by its admin endpoint, which replaces no
 // program. Two workers or threads each. Over when the new one serves; the old one may still have connections to end.
 
@@ -12,6 +12,7 @@ import { freePort } from '../../test/support/torc.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import { haproxyConfig } from '../harness/haproxy.ts';
 import { onPath } from '../harness/targets.ts';
+import { processesOf } from '../soak/processes.ts';
 
 const run = promisify(execFile);
 const WITHIN_MS = 30_000;
@@ -90,12 +91,22 @@ const torc: BalancerKind = {
         join(folder, 'torc.yaml'),
         `driver: static\nworkers: 2\nheartbeat-path: ""\nretries: ${2 + (turn++ % 2)}\nupstreams: [${replicaPorts.map(port => `"127.0.0.1:${port}"`)}]\n`,
       );
-    // Signals go to the process that was started: once it is replaced it passes them on.
-    const { port, folder, child, stop } = await launch(process.execPath, (port, folder) => {
-      write(folder);
-      const env = { PORT: String(port), TORC_CONFIG: join(folder, 'torc.yaml'), TORC_STATE_DIR: folder };
-      return { args: [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], env };
+    const args = [join(import.meta.dirname, '..', '..', 'src', 'main.ts')];
+    const envOf = (port: number, folder: string): Record<string, string> => ({
+      PORT: String(port),
+      TORC_CONFIG: join(folder, 'torc.yaml'),
+      TORC_STATE_DIR: folder,
     });
+    /** The one that was started is among them: once it is replaced it passes signals on. */
+    const primaries = (folder: string): number[] => processesOf(folder).primaries.map(({ pid }) => pid);
+    const { port, folder, child, stop } = await launch(
+      process.execPath,
+      (port, folder) => {
+        write(folder);
+        return { args, env: envOf(port, folder) };
+      },
+      ({ folder }) => primaries(folder),
+    );
     const ask = async (method: string, path: string): Promise<string> => {
       const answer = await fetch(urlOf(port) + path, { method, headers: { connection: 'close' } });
       const text = await answer.text();
@@ -112,7 +123,15 @@ const torc: BalancerKind = {
     };
     // Answered when the new one serves.
     const replace = async (): Promise<void> => void (await ask('POST', '/admin/replace'));
-    return { url: urlOf(port), changes: { reload, replace }, stop };
+    // Its workers answer that it is gone, until another one leads.
+    const killPrimary = async (): Promise<void> => {
+      for (const pid of primaries(folder)) process.kill(pid, 'SIGKILL');
+      const env = { PATH: process.env.PATH, HOME: folder, ...envOf(port, folder) };
+      spawn(process.execPath, args, { env, stdio: 'ignore' });
+      const leads = (): Promise<boolean> => ask('GET', '/rep').then(Boolean, () => false);
+      await until(leads, 'another primary');
+    };
+    return { url: urlOf(port), changes: { reload, replace, 'kill -9 of the primary': killPrimary }, stop };
   },
 };
 

@@ -88,11 +88,14 @@ export class ListeningSockets {
   async open(): Promise<void> {
     this.#files.prepare();
     for (const address of this.#addresses) {
-      const wanted = !CAN_REUSE_PORT || isSocketPath(address.host) ? 1 : this.#seats;
+      const isOne = !CAN_REUSE_PORT || isSocketPath(address.host);
       const found = [...(this.#inherited.get(placeOf(address)) ?? [])];
       // Beside a service manager's own no more can be bound: they are as many as it made.
       const isKept = found.some(({ keeper }) => keeper !== null);
-      while (!isKept && found.length < wanted) found.push({ handle: await bind(address), keeper: null });
+      while (!isKept && found.length < (isOne ? 1 : this.#seats))
+        found.push({ handle: await bind(address), keeper: null });
+      // The same one, from several workers that outlived their primary.
+      if (isOne && !isKept) for (const { handle } of found.splice(1)) (handle as Handle).close();
       const isShared = found.length < this.#seats;
       // Of a torc with more workers some seats have two: what waits in each is served.
       for (const [index, { handle, keeper }] of found.entries())

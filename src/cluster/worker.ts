@@ -3,6 +3,7 @@
 // alone decides when a worker drains. When the primary is gone, the worker serves on by its last snapshot (TORC_OUTLIVE_MS), until a
 // new torc has workers of its own and asks it to end (src/orphans.ts).
 
+import type { Server } from 'node:net';
 import type { Config } from '../config/fields.ts';
 import type { Address } from '../core/address.ts';
 import { systemClock } from '../core/clock.ts';
@@ -14,6 +15,8 @@ import { HotKeys } from '../routing/hot-keys.ts';
 import { SnapshotHolder } from '../routing/snapshot.ts';
 import { publicFault } from './listen.ts';
 import { AdminRelay } from './relay.ts';
+import { placeOf } from './sockets.ts';
+import { type Offered, offerSockets } from './sockets-on-the-way.ts';
 
 export async function runWorker(id: number, config: Config, processLog: ProcessLog): Promise<void> {
   const { log } = processLog;
@@ -53,11 +56,14 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
   };
   /** By socket: what ends it. */
   const listening = new Map<number, Promise<() => void>>();
+  /** The same, as a torc gets it that is started when the primary has died. */
+  const offered = new Map<number, Offered>();
   const listen = async (socket: number, address: Address, handle: object): Promise<void> => {
     try {
       const end = proxy.listen(address, handle);
       listening.set(socket, end);
       await end;
+      offered.set(socket, { place: placeOf(address), handle });
       send({ type: 'listening', socket });
     } catch (error) {
       send({ type: 'listen-failed', message: publicFault(address, error) });
@@ -70,18 +76,24 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
     process.send!(last, undefined, undefined, () => process.exit(0));
   };
   let isEnding = false;
+  let offer: Server | null = null;
   const leave = (graceMs: number, isReplaced = false): void => {
     if (isEnding) return;
     isEnding = true;
+    offer?.close();
     relay.close();
     void proxy.drain(graceMs, isReplaced).then(end);
   };
-  let mayOutlive = false;
+  /** Null while this worker is not to outlive its primary. */
+  let offerAt: string | null = null;
   let { drainTimeoutMs } = config;
-  const serveAlone = (): void => {
+  const serveAlone = (path: string): void => {
     const seconds = config.outliveMs / 1000;
     log.error({ seconds }, `the primary is gone: serving on by what was known last, at most ${seconds} s`);
     relay.alone();
+    offer = offerSockets(path, () => [...offered.values()]).on('error', error =>
+      log.warn({ path, error: String(error) }, 'a new torc will have to listen beside this worker'),
+    );
     for (const signal of ['SIGUSR2', 'SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => {
         log.info({ signal }, 'asked to end: requests in flight are finished');
@@ -96,8 +108,8 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
   process.on('disconnect', () => {
     if (isEnding) return;
     // Of a successor that never was torc: what it has accepted is its predecessor's, who serves on.
-    if (!mayOutlive) leave(drainTimeoutMs);
-    else if (config.outliveMs > 0) serveAlone();
+    if (offerAt === null) leave(drainTimeoutMs);
+    else if (config.outliveMs > 0) serveAlone(offerAt);
     else process.exit(0);
   });
   process.on('message', (message: ToWorker, handle: unknown) => {
@@ -108,6 +120,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
       case 'leave':
         void listening.get(message.socket)?.then(end => end());
         listening.delete(message.socket);
+        offered.delete(message.socket);
         return;
       case 'publish':
         if (message.settings !== null) configure(message.settings as Config);
@@ -121,7 +134,7 @@ export async function runWorker(id: number, config: Config, processLog: ProcessL
         proxy.tls.useTicketKeys(message.keys);
         return;
       case 'outlive':
-        mayOutlive = true;
+        offerAt = message.offerAt;
         return;
       case 'alive?':
         send({ type: 'alive' });

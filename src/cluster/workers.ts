@@ -79,7 +79,8 @@ export class Workers implements DataPlane {
   #questionId = 0;
   readonly #backoff = new ForkBackoff();
   #stopping = false;
-  #mayOutlive = false;
+  /** Where a worker of that pid offers its sockets when this process dies; null while it is not to outlive it. */
+  #offerAt: ((pid: number) => string) | null = null;
   #restarts = 0;
   #hung = 0;
   #askedMs = 0;
@@ -111,9 +112,9 @@ export class Workers implements DataPlane {
   }
 
   /** This process is torc: its workers serve on where it dies. */
-  mayOutlive(): void {
-    this.#mayOutlive = true;
-    this.tell({ type: 'outlive' });
+  mayOutlive(offerAt: (pid: number) => string): void {
+    this.#offerAt = offerAt;
+    for (const member of this.#members.values()) this.#sendOutlive(member);
   }
 
   /** With the next publish. */
@@ -248,7 +249,7 @@ export class Workers implements DataPlane {
     for (const message of this.#options.greeting()) this.#send(member, message);
     member.feed.publish(this.#options.snapshot(), this.#config);
     this.#seats.sit(member);
-    if (this.#mayOutlive) this.#send(member, { type: 'outlive' });
+    this.#sendOutlive(member);
     this.#options.onForked();
   }
 
@@ -277,6 +278,12 @@ export class Workers implements DataPlane {
 
   #send(member: Member, message: ToWorker, handle?: SendHandle): void {
     if (member.process.connected) member.process.send(message, handle);
+  }
+
+  #sendOutlive(member: Member): void {
+    const { pid } = member.process;
+    if (this.#offerAt !== null && pid !== undefined)
+      this.#send(member, { type: 'outlive', offerAt: this.#offerAt(pid) });
   }
 
   /** Asks every worker one question; a worker that dies has answered (it holds nothing any more). */

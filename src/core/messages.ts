@@ -81,8 +81,8 @@ export type ToWorker =
   | ToRelay
   | { readonly type: 'collect'; readonly id: number; readonly with: 'counts' | 'keys' | 'hot keys' }
   | { readonly type: 'alive?' }
-  /** From now on this worker serves on where its primary dies. */
-  | { readonly type: 'outlive' }
+  /** From now on this worker serves on where its primary dies, and offers its sockets there (cluster/sockets-on-the-way.ts). */
+  | { readonly type: 'outlive'; readonly offerAt: string }
   | { readonly type: 'drain-upstream'; readonly id: number; readonly replicaId: string }
   | { readonly type: 'signs?'; readonly id: number; readonly replicaId: string }
   /** `isReplaced`: another torc serves where this worker did. */
