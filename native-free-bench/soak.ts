@@ -10,12 +10,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { seededRandom } from '../src/core/random.ts';
-import { waitFor } from '../test/support/wait.ts';
 import type { BenchOptions } from './harness/rounds.ts';
 import { isByContract, type Loss, type Tally, type Trouble, total } from './soak/accounts.ts';
 import { type Sample, soakSvg } from './soak/drawing.ts';
 import { Cut, metricOf, SoakedTorc } from './soak/torc.ts';
-import { draw, type Row } from './soak/troubles.ts';
+import { drawing, type Row } from './soak/troubles.ts';
 
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
@@ -28,8 +27,9 @@ const REST_MS = 4_000;
 const TWO_AT_ONCE = 0.25;
 /** No answer at all for so long, of whatever kind: on the slowest machine that is a stall. */
 const STALL_MS = 10_000;
-/** After the last request: idle connections of the pools close, and what drains has its grace. */
+/** After the last request, at most: replicas close what is idle (5 s), and what drains has its grace (10 s). */
 const SETTLE_MS = 90_000;
+const SETTLE_POLL_MS = 250;
 /** A log that was rotated, an answer that is still read: what may be more than before. */
 const MORE_DESCRIPTORS = 12;
 const MORE_TIMERS = 8;
@@ -46,12 +46,33 @@ interface Held {
   readonly inFlight: number;
 }
 
+/** What was found in the end; all of it empty where all is well. */
+export interface Verdict {
+  readonly lost: readonly string[];
+  readonly leaked: readonly string[];
+  readonly stalled: readonly string[];
+}
+
+interface SoakOptions extends Pick<BenchOptions, 'seed' | 'only' | 'progress'> {
+  readonly minutes: number;
+  /** Where it is drawn. */
+  readonly chartPath: string;
+}
+
 export async function soak(options: BenchOptions): Promise<object[]> {
-  const { progress, only } = options;
   const minutes = options.minutes ?? (options.full ? FULL_MINUTES : SHORT_MINUTES);
-  const { seed } = options;
+  const chartPath = options.chartPath ?? join(import.meta.dirname, 'results', 'soak.svg');
+  const { verdict, rows } = await runSoak({ ...options, minutes, chartPath });
+  if (Object.values(verdict).some(found => found.length > 0)) process.exitCode = 1;
+  return rows;
+}
+
+export async function runSoak(options: SoakOptions): Promise<{ verdict: Verdict; rows: object[] }> {
+  const { progress, only, minutes, seed, chartPath } = options;
   const random = seededRandom(seed);
+  const draw = drawing(random, only);
   progress(`${minutes} minutes, seed ${seed}`);
+  mkdirSync(dirname(chartPath), { recursive: true });
   const torc = await SoakedTorc.start();
   const before = await heldBy(torc);
   const load = new Load(torc.url, seed);
@@ -60,7 +81,8 @@ export async function soak(options: BenchOptions): Promise<object[]> {
   const sampler = setInterval(() => void sample(torc, load, samples).catch(() => {}), everyMs);
   const troubles: Trouble[] = [];
   const stalled: string[] = [];
-  const endMs = performance.now() + minutes * MINUTE_MS;
+  const beganMs = performance.now();
+  const endMs = beganMs + minutes * MINUTE_MS;
   const strike = async (row: Row): Promise<void> => {
     const fromMs = Date.now();
     // While it goes on, what is lost by it is told from what is not.
@@ -76,41 +98,41 @@ export async function soak(options: BenchOptions): Promise<object[]> {
     trouble.untilMs = Date.now();
   };
   while (performance.now() < endMs && stalled.length === 0) {
-    const one = draw(random, only, null);
-    const other = random() < TWO_AT_ONCE ? draw(random, only, one) : null;
+    const one = draw(null);
+    const other = random() < TWO_AT_ONCE ? draw(one) : null;
     await Promise.all([one, other].map(row => (row === null ? null : strike(row))));
     await new Promise(resolve => setTimeout(resolve, random() * REST_MS));
   }
+  const lasted = Math.round((performance.now() - beganMs) / MINUTE_MS);
   const neverEnded = await load.end();
   clearInterval(sampler);
   if (neverEnded > 0) stalled.push(`${neverEnded} requests did not end`);
   if (load.longestGapMs > STALL_MS) stalled.push(`no answer for ${Math.round(load.longestGapMs)} ms`);
   const leaked = [...(await leaksOf(torc, before)), ...growthOf(samples)];
   const lost = load.losses.filter(loss => !isByContract(loss, troubles));
-  tellLosses(lost, troubles, progress);
-  for (const what of [...stalled, ...leaked]) progress(what);
-  if (lost.length + leaked.length + stalled.length > 0) {
-    const logPath = join(import.meta.dirname, 'results', 'soak.log');
+  const verdict: Verdict = { lost: lost.map(loss => inWords(loss, troubles)), leaked, stalled };
+  const found = Object.values(verdict).flat();
+  for (const what of found.slice(0, MOST_TOLD)) progress(what);
+  if (found.length > MOST_TOLD) progress(`... and ${found.length - MOST_TOLD} more`);
+  if (found.length > 0) {
+    const logPath = join(dirname(chartPath), 'soak.log');
     torc.keepLog(logPath);
     progress(`its log: ${logPath}`);
-    process.exitCode = 1;
   }
   await torc.close();
-  const verdict = [
+  const words = [
     lost.length === 0 ? 'nothing lost' : `LOST ${lost.length}`,
     leaked.length === 0 ? 'nothing leaked' : 'LEAKED',
     stalled.length === 0 ? 'nothing stalled' : 'STALLED',
   ].join(', ');
   const sent = total(load.tally.sent);
-  const subtitle = `${minutes} minutes, ${sent.toLocaleString('en')} requests, ${troubles.length} troubles, seed ${seed}: ${verdict}`;
-  const path = options.chartPath ?? join(import.meta.dirname, 'results', 'soak.svg');
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, soakSvg('A soak of everything at once', subtitle, samples, troubles));
-  progress(`drawn: ${path}`);
+  const subtitle = `${lasted} minutes, ${sent.toLocaleString('en')} requests, ${troubles.length} troubles, seed ${seed}: ${words}`;
+  writeFileSync(chartPath, soakSvg('A soak of everything at once', subtitle, samples, troubles));
+  progress(`drawn: ${chartPath}`);
   progress(
-    `${sent} requests in ${minutes} minutes, ${load.tally.repeated} asked again by their client: ${verdict}`,
+    `${sent} requests in ${lasted} minutes, ${load.tally.repeated} asked again by their client: ${words}`,
   );
-  return rowsOf(load, lost, troubles);
+  return { verdict, rows: rowsOf(load, lost, troubles) };
 }
 
 /** The load's process, and what it told. */
@@ -195,11 +217,12 @@ async function leaksOf(torc: SoakedTorc, before: Held): Promise<string[]> {
   };
   const over = (): (keyof Held)[] =>
     (Object.keys(bounds) as (keyof Held)[]).filter(key => now[key] > bounds[key]);
-  const isLet = async (): Promise<boolean> => {
+  const deadlineMs = performance.now() + SETTLE_MS;
+  for (;;) {
     now = await heldBy(torc);
-    return over().length === 0;
-  };
-  await waitFor(isLet, { timeoutMs: SETTLE_MS, what: 'all to be let go' }).catch(() => {});
+    if (over().length === 0 || performance.now() > deadlineMs) break;
+    await new Promise(resolve => setTimeout(resolve, SETTLE_POLL_MS));
+  }
   return over().map(key => `leaked: ${key} ${before[key]} before, ${now[key]} after`);
 }
 
@@ -216,20 +239,11 @@ function growthOf(samples: readonly Sample[]): string[] {
   });
 }
 
-function tellLosses(
-  lost: readonly Loss[],
-  troubles: readonly Trouble[],
-  progress: BenchOptions['progress'],
-): void {
-  for (const loss of lost.slice(0, MOST_TOLD)) {
-    const beside = troubles
-      .filter(({ fromMs, untilMs }) => fromMs <= loss.endedMs && untilMs + 5_000 >= loss.beganMs)
-      .map(({ kind, fromMs }) => `${kind} ${loss.endedMs - fromMs} ms before`);
-    progress(
-      `lost: ${new Date(loss.endedMs).toISOString()}: ${loss.kind}: ${loss.cause}, after ${loss.endedMs - loss.beganMs} ms; ${beside.join(', ')}`,
-    );
-  }
-  if (lost.length > MOST_TOLD) progress(`... and ${lost.length - MOST_TOLD} more`);
+function inWords(loss: Loss, troubles: readonly Trouble[]): string {
+  const beside = troubles
+    .filter(({ fromMs, untilMs }) => fromMs <= loss.endedMs && untilMs + 5_000 >= loss.beganMs)
+    .map(({ kind, fromMs }) => `${kind} ${loss.endedMs - fromMs} ms before`);
+  return `lost: ${new Date(loss.endedMs).toISOString()}: ${loss.kind}: ${loss.cause}, after ${loss.endedMs - loss.beganMs} ms; ${beside.join(', ')}`;
 }
 
 function rowsOf(load: Load, lost: readonly Loss[], troubles: readonly Trouble[]): object[] {

@@ -3,8 +3,6 @@
 
 import { createServer } from 'node:http';
 
-/** Longer than any pool keeps an idle connection. */
-const KEEP_ALIVE_MS = 75_000;
 const CHUNK = Buffer.alloc(16 * 1024, 'soak');
 
 const server = createServer((request, response) => {
@@ -36,7 +34,6 @@ server.on('upgrade', (_request, socket, head) => {
   socket.write(head);
   socket.pipe(socket);
 });
-server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.listen(Number(process.env.PORT), '127.0.0.1');
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));

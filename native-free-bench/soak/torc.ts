@@ -33,7 +33,6 @@ interface Slot {
   readonly state: string;
   /** "pid 17". */
   readonly replica: string;
-  readonly generation: number;
 }
 
 const headers = {

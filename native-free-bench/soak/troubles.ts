@@ -1,5 +1,5 @@
 // What is done to a torc under load, one row each, and when that is over: as an operator, a deploy, a crash would do it. Which
-// comes next is drawn by the seed.
+// comes next is drawn by the seed, like cards from a pack: all of them, and then again.
 
 import type { Random } from '../../src/core/random.ts';
 import { waitFor } from '../../test/support/wait.ts';
@@ -12,7 +12,7 @@ const until = (condition: () => boolean | Promise<boolean>, what: string): Promi
 
 export interface Row {
   readonly kind: TroubleKind;
-  /** How often, beside the others. */
+  /** How often, in a round of all. */
   readonly weight: number;
   /** `gone`: what was struck has ended, and nobody can be with it any more. */
   readonly strike: (torc: SoakedTorc, random: Random, gone: () => void) => Promise<void>;
@@ -24,11 +24,13 @@ const oneOf = <T>(list: readonly T[], random: Random): T => list[Math.floor(rand
 const lose =
   (signal: NodeJS.Signals) =>
   async (torc: SoakedTorc, random: Random): Promise<void> => {
-    const { name, replica, generation } = oneOf(await torc.slots(), random);
+    const { name, replica } = oneOf(await torc.slots(), random);
     process.kill(Number(replica.replace('pid ', '')), signal);
     const isReplaced = async (): Promise<boolean> =>
       // One that is scaled away meanwhile has none.
-      (await torc.slots()).every(slot => slot.name !== name || slot.generation > generation);
+      (await torc.slots()).every(
+        slot => slot.name !== name || (slot.state === 'ready' && slot.replica !== replica),
+      );
     await until(() => isReplaced().catch(() => false), `slot ${name} to have another replica`);
   };
 
@@ -86,15 +88,19 @@ const rows: readonly Row[] = [
   },
 ];
 
-/** `beside`: what goes on already; two of a kind are one too many. */
-export function draw(random: Random, only: readonly string[], beside: Row | null): Row | null {
-  const among = rows.filter(
-    row => row.weight > 0 && row !== beside && (only.length === 0 || only.includes(row.kind)),
-  );
-  let at = random() * among.reduce((sum, { weight }) => sum + weight, 0);
-  for (const row of among) {
-    at -= row.weight;
-    if (at < 0) return row;
-  }
-  return among.at(-1) ?? null;
+/** As often as their weights say in each round, so that a short soak has them all. `beside`: what goes on already; two of a
+ * kind are one too many. */
+export function drawing(random: Random, only: readonly string[]): (beside: Row | null) => Row | null {
+  const round = rows
+    .filter(({ kind }) => only.length === 0 || only.includes(kind))
+    .flatMap(row => Array.from({ length: row.weight }, () => row));
+  let left: Row[] = [];
+  return beside => {
+    if (left.length === 0) left = [...round];
+    const among = left.filter(row => row !== beside);
+    if (among.length === 0) return null;
+    const row = oneOf(among, random);
+    left.splice(left.indexOf(row), 1);
+    return row;
+  };
 }

@@ -62,14 +62,14 @@ death('nothing is refused and nothing is lost: the workers serve on, and a new t
   let torc = await startTorc(settings);
   const started = [torc];
   const seen: number[] = [];
+  const kept = startLoad(torc.url, 32);
+  const fresh = [startFresh(port, 8), startFresh(path, 2)];
+  const flow = async (): Promise<void> =>
+    void (await Promise.all([kept, ...fresh].map(load => load.flows())));
   try {
     const replicas = (await slotsOf(torc)).map(({ replica }) => replica);
     const sockets = listeningOn(port);
     assert.is(sockets.length, 2);
-    const kept = startLoad(torc.url, 32);
-    const fresh = [startFresh(port, 8), startFresh(path, 2)];
-    const flow = async (): Promise<void> =>
-      void (await Promise.all([kept, ...fresh].map(load => load.flows())));
     for (let count = 0; count < 2; count++) {
       await flow();
       const orphans = await workersOf(torc);
@@ -96,6 +96,7 @@ death('nothing is refused and nothing is lost: the workers serve on, and a new t
       replicas,
     );
   } finally {
+    await Promise.all([kept, ...fresh].map(load => load.stop()));
     for (const each of started) await each.close();
     for (const pid of seen) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
   }
