@@ -194,6 +194,8 @@ class ProxyServer implements DataPlane {
         }
       }
       await new Promise<void>(resolve => clock.after(DRAIN_POLL_MS, resolve));
+      // Timers come before reads: after a time without CPU, whoever looks idle may have asked meanwhile.
+      await new Promise(resolve => setImmediate(resolve));
     }
     this.#listener.arrivals.end();
     for (const client of this.#clients) client.socket.destroy();

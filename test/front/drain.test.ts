@@ -10,6 +10,19 @@ import { waitFor } from '../support/wait.ts';
 
 const drain = suite('drain');
 
+const refuses = (port: number): Promise<void> =>
+  waitFor(
+    () =>
+      rawClient(port).then(
+        other => {
+          other.close();
+          return false;
+        },
+        () => true,
+      ),
+    { timeoutMs: 2000, what: 'new connections to be refused' },
+  );
+
 drain('requests in flight are answered with "connection: close"; new connections are refused', async () => {
   const waiting: (() => void)[] = [];
   const held: Answer = (request, socket) => void waiting.push(() => plain('ok')(request, socket));
@@ -19,15 +32,7 @@ drain('requests in flight are answered with "connection: close"; new connections
   client.send(get('/a'));
   await waitFor(() => waiting.length === 1, { timeoutMs: 2000, what: 'the request' });
   const drained = torc.proxy.drain(5000);
-  const isRefused = (): Promise<boolean> =>
-    rawClient(torc.port).then(
-      other => {
-        other.close();
-        return false;
-      },
-      () => true,
-    );
-  await waitFor(isRefused, { timeoutMs: 2000, what: 'new connections to be refused' });
+  await refuses(torc.port);
   waiting.shift()!();
   const answer = await client.answer();
   assert.is(answer.body, 'ok');
@@ -49,6 +54,25 @@ drain('a request that was on its way on an idle connection is still served', asy
   await drained;
   await origin.close();
 });
+
+drain(
+  'and so is one that came while the worker got no CPU for longer than idle connections stay',
+  async () => {
+    const origin = await rawOrigin(plain('ok'));
+    const torc = await startProxy([origin.port]);
+    const client = await rawClient(torc.port);
+    client.send(get('/a'));
+    await client.answer();
+    const drained = torc.proxy.drain(5000);
+    // It waits by a timer now.
+    await refuses(torc.port);
+    client.send(get('/b'));
+    for (const untilMs = performance.now() + 700; performance.now() < untilMs; );
+    assert.is((await client.answer()).body, 'ok');
+    await drained;
+    await origin.close();
+  },
+);
 
 drain(
   'idle connections, also those that never asked, do not hold the exit until the grace ends',
