@@ -23,8 +23,11 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 const TOKEN = 'soaked-for-hours-and-hours';
 const MOST_TRIES = 5;
 const WORKERS = 2;
-/** A replacement is under way, or a change that began behind it, for which it is broken off. */
-const BESIDE = /another torc|what it needs cannot be given up/;
+/**
+ * A replacement is under way, or a change that began behind it, for which it is broken off; or a machine that lets nobody run
+ * was too slow for the new one, and the old one goes on, as it shall.
+ */
+const BESIDE = /another torc|what it needs cannot be given up|torc goes on as it was.*not ready after/;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -41,7 +44,7 @@ const headers = {
   authorization: `Bearer ${TOKEN}`,
 };
 
-/** Not torc's fault: refused beside another change or while torc is replaced, or its worker was killed with it. */
+/** Not torc's fault: refused beside another change or while torc is replaced, given up for want of time, or its worker was killed with it. */
 export class Cut extends Error {}
 
 export class SoakedTorc {
