@@ -37,6 +37,8 @@ import type { TlsStage } from './tls.ts';
 import { tellClosed } from './wire.ts';
 
 const LAME_DUCK_MS = 500;
+/** Where another torc serves nobody waits for this one's end: a client that is slow to ask again is told by its next answer. */
+const REPLACED_LAME_DUCK_MS = 5_000;
 const DRAIN_POLL_MS = 20;
 const QUIET_TURN_MS = 0.1;
 const MOST_TURNS = 500;
@@ -178,7 +180,8 @@ class ProxyServer implements DataPlane {
     const deadlineMs = clock.nowMs() + graceMs;
     const told = new Set<Client>();
     if (isReplaced) await this.#part(told, deadlineMs);
-    const lameDuckUntilMs = Math.min(clock.nowMs() + LAME_DUCK_MS, deadlineMs);
+    const lameDuckMs = isReplaced ? REPLACED_LAME_DUCK_MS : LAME_DUCK_MS;
+    const lameDuckUntilMs = Math.min(clock.nowMs() + lameDuckMs, deadlineMs);
     this.#shared.draining = true;
     this.#shared.farewells = Number.POSITIVE_INFINITY;
     await this.#untilQueueIsEmpty();
