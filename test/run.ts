@@ -43,6 +43,11 @@ const runs: readonly Run[] = files.flatMap(file => [
   ...(LANES.test(file) ? [{ file, express: 'off' as const }] : []),
 ]);
 
+const laneOf = (express: Run['express']) => ({
+  TORC_TEST_EXPRESS: express,
+  TORC_TEST_PIPELINING: express === 'on' ? 'off' : 'auto',
+});
+
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const alone = runs.filter(({ file }) => file === RUNS_ALONE);
 const oneByOne = runs.filter(({ file }) => waitsForItsKind(file) && file !== RUNS_ALONE);
@@ -71,7 +76,9 @@ function report(result: Result, tookMs: number): void {
   const took = `${(tookMs / 1000).toFixed(1)} s`;
   const lane = result.express === 'off' ? ' by node:http' : '';
   process.stdout.write(`${verdict} ${result.file}${lane}  ${result.passed} passed${skipped}  ${took}\n`);
-  if (result.failed > 0) process.stdout.write(`${result.output}\n`);
+  if (result.failed === 0) return;
+  const settings = Object.entries(laneOf(result.express)).map(setting => setting.join('='));
+  process.stdout.write(`${result.output}\n  again: ${settings.join(' ')} npx node test/${result.file}\n`);
 }
 
 function runFile({ file, express }: Run): Promise<Result> {
@@ -80,8 +87,7 @@ function runFile({ file, express }: Run): Promise<Result> {
       cwd: join(here, '..'),
       env: {
         ...testEnvironment(),
-        TORC_TEST_EXPRESS: express,
-        TORC_TEST_PIPELINING: express === 'on' ? 'off' : 'auto',
+        ...laneOf(express),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own, so that a file that hangs is ended together with what it started.
