@@ -38,7 +38,11 @@ export const proxyErrors = {
   HEAD_TOO_LARGE: row(431, 'client', 'the request head is too large'),
   CONNECT_REFUSED: row(405, 'client', 'CONNECT is not supported'),
   TRACE_REFUSED: row(405, 'client', 'TRACE is not served'),
-  UPGRADE_REFUSED: row(501, 'client', 'the replicas speak HTTP/2 and take no such upgrade'),
+  UPGRADE_REFUSED: row(
+    501,
+    'client',
+    'the replicas speak HTTP/2; an upgrade (WebSocket) needs replicas of HTTP/1.1',
+  ),
   CLIENT_GONE: row(499, 'client', 'the client went away'),
 } as const satisfies Record<string, ErrorRow>;
 

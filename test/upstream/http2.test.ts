@@ -786,7 +786,7 @@ http2('an upgrade is answered 501: HTTP/2 has none', () =>
     const upgrade = get('/', ['Connection: Upgrade', 'Upgrade: websocket']);
     const answer = await ask(torc.port, upgrade);
     assert.is(answer.status, 501);
-    assert.match(answer.body, /take no such upgrade/);
+    assert.match(answer.body, /an upgrade \(WebSocket\) needs replicas of HTTP\/1.1/);
     assert.is(first.streams.length, 0);
     assert.equal(torc.hints, []);
   }),
