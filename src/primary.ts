@@ -54,6 +54,8 @@ import { ownVersion } from './version.ts';
 const EVENTS_WAIT_MS = 2_000;
 /** An engine that is away does not either. */
 const TAKE_BACK_WAIT_MS = 10_000;
+/** Nor does a service manager that nobody can reach. */
+const KNOWN_WAIT_MS = 15_000;
 
 /** Runs until a signal ends it; the exit code comes back. Rejects with StartError when it cannot start. */
 export async function runPrimary(
@@ -306,6 +308,8 @@ export async function runPrimary(
     await supervisor.stop({ remove: false });
     adminListener?.close();
     await told;
+    // A main process that ends before systemd knows of the next one has all of them ended.
+    await within(KNOWN_WAIT_MS, successor.known);
     successor.leave();
     log.info({ successor: successor.process.pid }, 'replaced: what was under way here is finished');
     return line;
@@ -339,7 +343,7 @@ export async function runPrimary(
       if (adminListener !== null) adminListener.keepsFile = false;
       if (predecessor !== null) {
         void lent.take();
-        manager.takesOver();
+        void manager.takesOver().then(() => predecessor.known());
         supervisor.announce(
           'replace',
           `torc ${version} (pid ${process.pid}) has taken over from pid ${predecessor.pid}`,

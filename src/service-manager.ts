@@ -49,9 +49,9 @@ export class ServiceManager {
     return this.#socket !== null;
   }
 
-  /** Whoever was torc before, this process is now. */
-  takesOver(): void {
-    this.#send(`MAINPID=${this.#pid}`);
+  /** Whoever was torc before, this process is now; resolves when that is known. */
+  takesOver(): Promise<void> {
+    return this.#send(`MAINPID=${this.#pid}`);
   }
 
   /** Another process is torc now, and speaks for it. */

@@ -73,6 +73,10 @@ export class Predecessor {
     process.on('exit', code => tellLifeline(`code ${code} ${process.pid}`));
   }
 
+  known(): void {
+    this.#tell({ type: 'known' });
+  }
+
   failed(faults: readonly string[]): void {
     this.#tell({ type: 'failed', faults });
   }

@@ -44,6 +44,8 @@ export interface Successor {
   readonly process: ChildProcess;
   readonly version: string;
   readonly node: string;
+  /** Resolves when whoever started torc knows of it, or it is gone. */
+  readonly known: Promise<void>;
   tell(message: ToSuccessor): void;
   /** Nothing more is to be said. */
   leave(): void;
@@ -70,12 +72,21 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
     child.once('exit', (code, signal) => resolve(`it ended: ${signal ?? `exit code ${code}`}`));
   });
   child.on('error', () => {}); // of its channel, told by its end
+  const known = Promise.withResolvers<void>();
+  child.once('disconnect', () => known.resolve());
   const served = new Promise<Successor | string>(resolve => {
     child.on('message', raw => {
       const message = raw as ToPredecessor;
       if (message.type === 'failed') resolve(message.faults.join('; '));
+      else if (message.type === 'known') known.resolve();
       else if (message.type === 'ready')
-        resolve({ process: child, ...message, tell, leave: () => child.connected && child.disconnect() });
+        resolve({
+          process: child,
+          ...message,
+          known: known.promise,
+          tell,
+          leave: () => child.connected && child.disconnect(),
+        });
       else
         giveUp(tell).then(
           past => tell({ type: 'given', past }),

@@ -59,5 +59,7 @@ export type ToPredecessor =
   | { readonly type: 'take' }
   /** It serves. */
   | { readonly type: 'ready'; readonly version: string; readonly node: string }
+  /** Whoever started torc has been told that it is torc now: the other may end. */
+  | { readonly type: 'known' }
   /** It does not start. */
   | { readonly type: 'failed'; readonly faults: readonly string[] };

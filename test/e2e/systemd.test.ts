@@ -3,7 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { startFresh } from '../support/fresh.ts';
+import { type FreshLoad, startFresh } from '../support/fresh.ts';
 import { Systemd, whyNoSystemd } from '../support/systemd.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -35,6 +35,12 @@ else
         ...LONG,
         what,
       });
+    const loads: FreshLoad[] = [];
+    const load = (): FreshLoad => {
+      const clients = startFresh(80, 2, systemd.withItsNetwork);
+      loads.push(clients);
+      return clients;
+    };
     const replace = ['env', '--chdir=/etc/torc', 'torc', 'replace'];
     try {
       await systemd.booted();
@@ -43,7 +49,7 @@ else
       await well('systemctl', 'daemon-reload');
       await well('systemctl', 'start', 'torc.socket');
       assert.is(await show('ActiveState'), 'inactive');
-      const clients = startFresh(80, 2, systemd.withItsNetwork);
+      const clients = load();
       await clients.flows();
       await waitFor(runs, { ...LONG, what: 'torc to run' });
       assert.match(
@@ -69,13 +75,17 @@ else
       const lostNothing = await clients.stop();
       assert.equal([lostNothing.refused, lostNothing.lost], [{}, {}]);
 
-      const others = startFresh(80, 2, systemd.withItsNetwork);
+      const others = load();
       for (const [signal, what] of [
         ['KILL', 'a start after a death'],
         ['STOP', 'a start after the watchdog'],
       ] as const) {
         // No child of systemd's until the one before it is gone.
-        if (signal === 'KILL') await well(...replace);
+        if (signal === 'KILL') {
+          const old = await show('MainPID');
+          await well(...replace);
+          await again(old, 'the new main process');
+        }
         const before = await show('MainPID');
         await others.flows();
         await well('kill', `-${signal}`, before);
@@ -92,6 +102,7 @@ else
       throw error;
     } finally {
       await systemd.close();
+      await Promise.all(loads.map(each => each.stop()));
     }
   });
 
