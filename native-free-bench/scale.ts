@@ -19,7 +19,7 @@ import { swarmFigures } from './scale/swarm.ts';
 
 const SIZES = [100, 1_000];
 const WORKERS = 4;
-const FULL = { spans: 5, seconds: 10 };
+const FULL = { spans: 3, seconds: 10 };
 const SHORT = { spans: 1, seconds: 5 };
 
 export async function scale({ full, progress }: BenchOptions): Promise<object[]> {

@@ -67,6 +67,8 @@ const TOP = 128;
 const ROW = 19;
 const BAR = 14;
 const RATE_HEIGHT = 48;
+/** Up to there words stand to the right of their lines. */
+const LEFT_SHARE = 0.62;
 const BEFORE_MS = 2_000;
 const AFTER_MS = 4_000;
 /** Nobody said who leads for longer than that: nobody does. */
@@ -105,7 +107,11 @@ export function lossSvg(loss: Loss): string {
   rows.push(drawRow('leader', ledBy(loss, endMs), slots.length));
   const rateTop = y(slots.length + 1) + 6;
   const bottom = rateTop + RATE_HEIGHT;
-  const most = Math.max(1, ...buckets.map(({ count }) => count));
+  const shown = buckets.filter((_, index) => {
+    const atMs = loss.loadMs + index * BUCKET_MS;
+    return atMs >= fromMs && atMs <= endMs;
+  });
+  const most = Math.max(1, ...shown.map(({ count }) => count));
   const bars = buckets.flatMap(({ count, lost }, index) => {
     const atMs = loss.loadMs + index * BUCKET_MS;
     if (atMs < fromMs || atMs > endMs || count === 0) return [];
@@ -186,9 +192,9 @@ function marksOf({ name, course, leaders, faultMs }: Loss): { ms: number; text: 
   );
 }
 
-/** In the right half words stand to the left of their lines; in this order none crosses another's line. */
+/** On the right words stand to the left of their lines; in this order none crosses another's line. */
 function drawMarks(loss: Loss, x: (ms: number) => number, bottom: number): string {
-  const middle = LEFT + PLOT / 2;
+  const middle = LEFT + PLOT * LEFT_SHARE;
   const marks = marksOf(loss).map(({ ms, text }) => ({ at: x(loss.faultMs + ms), text }));
   const left = marks.filter(({ at }) => at <= middle).sort((a, b) => a.at - b.at);
   const right = marks.filter(({ at }) => at > middle).sort((a, b) => b.at - a.at);
@@ -197,7 +203,7 @@ function drawMarks(loss: Loss, x: (ms: number) => number, bottom: number): strin
 
 function drawMark(text: string, index: number, at: number, bottom: number): string {
   const top = 58 + index * 16;
-  const isRight = at > LEFT + PLOT / 2;
+  const isRight = at > LEFT + PLOT * LEFT_SHARE;
   return `<line class="mark" x1="${round(at)}" x2="${round(at)}" y1="${top}" y2="${bottom}"/><text x="${round(at) + (isRight ? -5 : 5)}" y="${top + 10}"${isRight ? ' text-anchor="end"' : ''}>${text}</text>`;
 }
 
