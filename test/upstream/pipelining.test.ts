@@ -273,16 +273,21 @@ pipelining(
         const alone = Array.from({ length: 12 }, () => attempt('/alone', { mayPipeline: false }));
         sendAll(alone);
         await answered(alone);
+        eachItsOwn(alone);
         await turn();
       }
       origin.requests.length = 0;
       const later = targets(8);
       sendAll(later);
       await answered(later);
+      eachItsOwn(later);
+      const places = origin.requests.map(
+        ({ connection, index, target }) => `${connection}:${index} ${target}`,
+      );
       assert.is(
         new Set(origin.requests.map(({ connection }) => connection)).size,
         8,
-        'it is off for a while',
+        `it is off for a while after closing ${number}: ${places.join(', ')}`,
       );
       if (number < closings.length - 1) {
         upstream.destroy();
