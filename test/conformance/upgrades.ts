@@ -54,7 +54,9 @@ async function opened(
 ): Promise<void> {
   await withClient(world, { answer, atHead: true, halfOpen: true }, async client => {
     client.send(handshake(protocol));
-    await until(() => /^HTTP\/1\.1 101 [\s\S]*?\r\n\r\n/.test(client.received), 'the 101');
+    const has101 = (): boolean => /^HTTP\/1\.1 101 [\s\S]*?\r\n\r\n/.test(client.received);
+    await until(() => has101() || client.closed || client.ended, 'the 101');
+    assert.ok(has101(), 'no 101');
     await run(client);
   });
 }
