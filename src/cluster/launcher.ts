@@ -13,7 +13,7 @@ export function passSignalsOn(pid: number): (pid: number) => void {
   let target = pid;
   const hasTerminal = isatty(0);
   for (const signal of PASSED_ON) {
-    process.removeAllListeners(signal);
+    const before = process.listeners(signal);
     process.on(signal, () => {
       try {
         // Where there was a terminal, SIGHUP says that it is gone; the successor has none and would reload.
@@ -22,6 +22,8 @@ export function passSignalsOn(pid: number): (pid: number) => void {
         // It has just ended.
       }
     });
+    // Behind the new one: without any, what the kernel has delivered and Node not told yet is lost.
+    for (const listener of before) process.off(signal, listener);
   }
   return next => {
     target = next;
