@@ -375,12 +375,14 @@ export async function runPrimary(
     await dismissOrphans();
     await workers.shutdown(reloader.settings.config.drainTimeoutMs);
     if (isOurs) orphans.forget();
+    lent.abandon();
     await supervisor.stop({ remove: isOurs && config.onExit === 'remove' });
     adminListener?.close();
     await within(EVENTS_WAIT_MS, eventFile.close());
     await told;
   } catch (error) {
     workers.kill();
+    lent.abandon();
     await supervisor.stop({ remove: isOurs && orphans.count === 0, hasServed: phase === null });
     adminListener?.close();
     throw error;

@@ -133,9 +133,16 @@ export class Succession {
   }
 }
 
-/** As many slots are ready as there were; a start waits for those too that only a torc may make. */
+/** As many slots are ready as there were, or all that have a replica: only a torc may make others. */
 export async function readyAgain(supervisor: Supervisor, count: number): Promise<void> {
-  while (supervisor.slots().filter(({ state }) => state === 'ready').length < count) await soon();
+  const isReadyAgain = (): boolean => {
+    const slots = supervisor.slots();
+    const ready = slots.filter(({ state }) => state === 'ready').length;
+    return (
+      ready >= count || (ready > 0 && slots.every(slot => slot.state === 'ready' || slot.replicaId === ''))
+    );
+  };
+  while (!isReadyAgain()) await soon();
 }
 
 const soon = (): Promise<void> => new Promise(resolve => systemClock.after(POLL_MS, resolve));

@@ -13,6 +13,8 @@ export type Hold = 'ours' | 'looked at' | 'lent';
 
 export interface Lendable {
   readonly driver: Driver;
+  /** What is only looked at will not be ours: what waits for that is refused. */
+  abandon(): void;
   lend(): Promise<void>;
   /** What was lent, or looked at, is ours: the next list tells what the other one has done. An engine that is away is waited for. */
   take(): Promise<void>;
@@ -38,14 +40,20 @@ export function lendable(real: Driver, { atFirst, clock, onRefused }: LendableOp
     if (hold !== 'lent') await real.close(options);
   };
   const refuse = (): Promise<never> => Promise.reject(new Error('one torc takes over from another'));
+  /** Not refused: a start that fails is tried again ever more rarely, and what is ours in a moment would wait for that. */
+  const ours = Promise.withResolvers<void>();
+  ours.promise.catch(() => {});
   const driver = new Proxy(real, {
     get(_, name) {
       if (name === 'open') return open;
       if (name === 'close') return close;
       if (name === 'isLent') return hold === 'lent';
-      if (hold !== 'ours' && (CHANGES.has(name) || (hold === 'lent' && ASKS.has(name)))) return refuse;
+      if (hold === 'lent' && (CHANGES.has(name) || ASKS.has(name))) return refuse;
       const value: unknown = Reflect.get(real, name, real);
-      return typeof value === 'function' ? value.bind(real) : value;
+      if (typeof value !== 'function') return value;
+      if (hold === 'looked at' && CHANGES.has(name))
+        return (...args: unknown[]) => ours.promise.then(() => value.apply(real, args));
+      return value.bind(real);
     },
   });
   const reopen = async (): Promise<void> => {
@@ -61,6 +69,7 @@ export function lendable(real: Driver, { atFirst, clock, onRefused }: LendableOp
   };
   return {
     driver,
+    abandon: () => ours.reject(new Error('another torc goes on')),
     lend: async () => {
       if (!real.creates) return;
       hold = 'lent';
@@ -70,6 +79,7 @@ export function lendable(real: Driver, { atFirst, clock, onRefused }: LendableOp
       if (hold === 'lent') await reopen();
       if (hold === 'ours') return;
       hold = 'ours';
+      ours.resolve();
       onEvent({ kind: 'resync', cause: 'the replicas are ours' });
     },
   };

@@ -79,6 +79,25 @@ test('under load nothing is refused and nothing is lost; replicas, counters and 
   assert.is(torc.process.exitCode, 0);
 });
 
+test('one replica hangs meanwhile: the new torc does not wait for what it may not make, and makes it once it is torc', async () => {
+  const torc = await startTorc({ TORC_WORKERS: '1' });
+  try {
+    const [victim] = await slotsOf(torc);
+    process.kill(Number(victim!.replica.replace('pid ', '')), 'SIGSTOP');
+    await replace(torc);
+    const isFilled = async (): Promise<boolean> => {
+      const [slot] = await slotsOf(torc);
+      return slot!.state === 'ready' && slot!.replica !== victim!.replica;
+    };
+    await waitFor(() => isFilled().catch(() => false), { ...LONG, what: 'another replica' });
+    assert.not.match(torc.output(), /is not filled/);
+    assert.match(torc.output(), /but only 2 of 3 replicas are|torc is ready on/);
+  } finally {
+    await torc.close();
+  }
+  assert.is(torc.process.exitCode, 0);
+});
+
 test('one that does not start is told with its faults, and torc goes on: serves, heals, and is replaced later', async () => {
   const config = join(dir, 'faulty.yaml');
   writeFileSync(config, 'replicas: 2\n');
