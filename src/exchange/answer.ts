@@ -4,7 +4,7 @@
 // exchange's to say.
 
 import type { Config } from '../config/fields.ts';
-import { BY_LENGTH, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
+import { BY_LENGTH, CHUNKED, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import { withoutClaims } from './claims.ts';
 import type { Downstream, Taken } from './downstream.ts';
 import type { RequestIds } from './request-id.ts';
@@ -43,8 +43,9 @@ export class Answer {
     const { isHttp11 } = this.#downstream;
     const isPlain = isHttp11 && !isLast && this.#downstream.keepAlive;
     this.#lines = lines;
-    if (isPlain && head.prepared !== '') {
+    if (isPlain && head.preparedFor === config) {
       this.#head = head.prepared;
+      this.#isChunked = head.framing === CHUNKED;
       return;
     }
     let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldsOf(head, config, ids)}`;
@@ -64,9 +65,10 @@ export class Answer {
     if (isLast || (isUnknownLength && !isHttp11)) this.#downstream.keepAlive = false;
     if (!this.#downstream.keepAlive) text += 'Connection: close\r\n';
     else if (!isHttp11) text += 'Connection: keep-alive\r\n';
-    if (isPlain && head.hasDate && head.framing === BY_LENGTH) {
+    if (isPlain && head.hasDate && (head.framing === BY_LENGTH || head.framing === CHUNKED)) {
       text = flat(text);
       head.prepared = text;
+      head.preparedFor = config;
     }
     this.#head = text;
   }

@@ -36,8 +36,9 @@ export class ResponseHead {
   keepAlive = false;
   /** Seconds of `keep-alive: timeout=`, or -1. */
   keepAliveS = -1;
-  /** What was made of it for a client, as long as it is the same head; '' where nothing was. */
+  /** What was made of it for a client, as long as it is the same head, and for which settings; null: nothing was. */
   prepared = '';
+  preparedFor: object | null = null;
 }
 
 /** Fills `head` from the text of a head (its last line's CRLF included). Returns what is wrong with it, or ''. */
@@ -65,6 +66,7 @@ export function parseHead(text: string, head: ResponseHead): string {
   head.upgrade = '';
   head.keepAliveS = -1;
   head.prepared = '';
+  head.preparedFor = null;
   // A higher minor version is spoken to as the highest that is known (RFC 9110 section 2.5).
   head.keepAlive = minor !== 0x30;
   const fields = text.slice(lineEnd + 2);

@@ -21,7 +21,7 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** Longest chunk-size line with its extensions. */
 const MAX_CHUNK_LINE_BYTES = 4096;
 
-/** An answer up to this size that comes in one piece is read as one text: three calls into native code become one. */
+/** A body up to this size that comes in one piece with its head is read as one text: three calls into native code become one. */
 const MAX_TEXT_BYTES = 8 * 1024;
 /** Heads of interim answers before the final one: replicas tell progress with them, and there has to be an end. */
 const MAX_INTERIM_BYTES = 256 * 1024;
@@ -72,7 +72,7 @@ export class ResponseParser {
   #bodyless = false;
   #mayUpgrade = false;
   #interimBytes = 0;
-  /** The bytes that `head` was read from, where it was a plain one (`#executePlain`); else nothing. */
+  /** The bytes that `head` was read from, where it may be used again as it is (`#readHead`); else nothing. */
   #lastHead: Buffer = NOTHING;
 
   /** Expects the answer to one request. HEAD has no body whatever its head says (RFC 9112 section 6.3). */
@@ -113,15 +113,15 @@ export class ResponseParser {
    */
   execute(chunk: Buffer, sink: ResponseSink, from = 0): number {
     let at = from;
-    if (this.#state === HEAD) at = this.#executePlain(chunk, at, sink);
-    if (at === -1) return -1;
-    if (this.#state === DONE && this.isFollowed) return at;
+    /** Where the body of a head in this chunk begins. */
+    let bodyAt = -1;
     while (at < chunk.length) {
       switch (this.#state) {
         case HEAD: {
-          const end = this.#findHeadEnd(chunk, at);
+          const end = this.#readHead(chunk, at);
           if (end === -1) return this.fault === '' ? chunk.length : -1;
           at = end;
+          bodyAt = end;
           if (!this.#onHead(sink, chunk, at)) return this.fault === '' ? at : -1;
           break;
         }
@@ -133,7 +133,9 @@ export class ResponseParser {
           // Bytes behind the end are seen before the end is told: such an answer never looks complete.
           if (last && end < chunk.length && !this.isFollowed)
             return this.#fail('bytes behind the end of the body');
-          sink.onBody(chunk.subarray(at, end));
+          if (last && at === bodyAt && end - at <= MAX_TEXT_BYTES)
+            sink.onText(chunk.toString('latin1', at, end));
+          else sink.onBody(chunk.subarray(at, end));
           at = end;
           if (last) {
             this.#end(sink, '');
@@ -160,39 +162,35 @@ export class ResponseParser {
   }
 
   /**
-   * The head of a final answer whose length is known, as most are, and its body, where that is small and here; returns `at` to
-   * leave others to the slow way. A head of the same bytes as last time, which is nearly always so but for the second in its date,
-   * is not read again.
+   * Reads a head; returns where it ends in `chunk`, or -1 (not yet, or a fault). One of the same bytes as last time, which is nearly
+   * always so but for the second in its date, is not read again.
    */
-  #executePlain(chunk: Buffer, at: number, sink: ResponseSink): number {
-    if (this.#pending !== null || this.#bodyless) return at;
-    const head = this.head;
+  #readHead(chunk: Buffer, at: number): number {
     const last = this.#lastHead;
-    const { length } = last;
-    let bodyAt = at + length;
-    if (length === 0 || chunk.length < bodyAt || chunk.compare(last, 0, length, at, bodyAt) !== 0) {
-      this.#lastHead = NOTHING;
-      const end = chunk.indexOf(HEAD_END, at);
-      if (end === -1 || end - at > MAX_HEAD_BYTES) return at;
-      this.fault = parseHead(chunk.toString('latin1', at, end + 2), head);
-      if (this.fault !== '') return -1;
-      const { status, framing } = head;
-      if (status < 200 || status === 204 || status === 304 || framing !== BY_LENGTH) return at;
-      if (head.contentLength === 0) return at;
-      bodyAt = end + 4;
-      this.#lastHead = Buffer.from(chunk.subarray(at, bodyAt));
-    }
-    const end = bodyAt + head.contentLength;
-    const isWhole = end === chunk.length || (this.isFollowed && end < chunk.length);
-    sink.onHead(head);
-    if (!isWhole || end - at > MAX_TEXT_BYTES) {
-      this.#state = BODY;
-      this.#left = head.contentLength;
-      return bodyAt;
-    }
-    sink.onText(chunk.toString('latin1', bodyAt, end));
-    this.#end(sink, '');
+    const isWhole = this.#pending === null;
+    const knownEnd = at + last.length;
+    if (
+      last.length > 0 &&
+      isWhole &&
+      !this.#bodyless &&
+      chunk.length >= knownEnd &&
+      chunk.compare(last, 0, last.length, at, knownEnd) === 0
+    )
+      return knownEnd;
+    this.#lastHead = NOTHING;
+    const end = this.#findHeadEnd(chunk, at);
+    if (end === -1) return -1;
+    this.fault = parseHead(this.#text, this.head);
+    if (this.fault !== '') return -1;
+    if (isWhole && this.#leavesHead()) this.#lastHead = Buffer.from(chunk.subarray(at, end));
     return end;
+  }
+
+  /** Nothing of `head` will be changed by what kind of answer it is. */
+  #leavesHead(): boolean {
+    const { status, framing } = this.head;
+    if (this.#bodyless || status < 200 || status === 204 || status === 304) return false;
+    return framing === BY_LENGTH || framing === CHUNKED;
   }
 
   #fail(fault: string): -1 {
@@ -208,33 +206,27 @@ export class ResponseParser {
   /** Collects a head into `#text`; returns where it ends in `chunk`, or -1 (not yet, or a fault). */
   #findHeadEnd(chunk: Buffer, at: number): number {
     const pending = this.#pending;
-    const bytes =
-      pending === null
-        ? at === 0
-          ? chunk
-          : chunk.subarray(at)
-        : Buffer.concat([pending, chunk.subarray(at)]);
-    const end = bytes.indexOf(HEAD_END);
+    const bytes = pending === null ? chunk : Buffer.concat([pending, chunk.subarray(at)]);
+    const from = pending === null ? at : 0;
+    const end = bytes.indexOf(HEAD_END, from);
     if (end === -1) {
-      if (bytes.length > MAX_HEAD_BYTES) return this.#fail('the head is too large');
-      if (!looksLikeHead(bytes)) return this.#fail('not an HTTP/1.1 head');
-      this.#pending = pending === null ? Buffer.from(bytes) : bytes;
+      const begun = bytes.subarray(from);
+      if (begun.length > MAX_HEAD_BYTES) return this.#fail('the head is too large');
+      if (!looksLikeHead(begun)) return this.#fail('not an HTTP/1.1 head');
+      this.#pending = pending === null ? Buffer.from(begun) : begun;
       return -1;
     }
-    if (end > MAX_HEAD_BYTES) return this.#fail('the head is too large');
+    if (end - from > MAX_HEAD_BYTES) return this.#fail('the head is too large');
     this.#pending = null;
-    this.#text = bytes.toString('latin1', 0, end + 2);
-    return at + end + 4 - (pending?.length ?? 0);
+    this.#text = bytes.toString('latin1', from, end + 2);
+    return pending === null ? end + 4 : at + end + 4 - pending.length;
   }
 
   /** False when parsing stops here: a fault, or a 101 after which the bytes are another protocol's. */
   #onHead(sink: ResponseSink, chunk: Buffer, at: number): boolean {
-    const head = this.head;
-    this.#lastHead = NOTHING;
-    this.fault = parseHead(this.#text, head);
+    const { head } = this;
     const interimBytes = this.#text.length;
     this.#text = '';
-    if (this.fault !== '') return false;
     if (head.status === 101) {
       if (!this.#mayUpgrade || head.upgrade === '') {
         this.fault = 'a switch of protocols that nobody asked for';
@@ -272,8 +264,7 @@ export class ResponseParser {
     const { head } = this;
     const empty = head.framing === NO_BODY || (head.framing === BY_LENGTH && head.contentLength === 0);
     const nothingBehind = at === chunk.length;
-    const isNextBehind = !nothingBehind && this.isFollowed && looksLikeHead(chunk.subarray(at));
-    if (empty && !nothingBehind && !isNextBehind) {
+    if (empty && !nothingBehind && !(this.isFollowed && looksLikeHead(chunk.subarray(at)))) {
       if (head.framing === BY_LENGTH || looksLikeHead(chunk.subarray(at))) {
         this.fault = 'bytes behind an empty answer';
         return false;

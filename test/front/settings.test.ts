@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { loadConfig } from '../../src/config/load.ts';
 import { type Answer, plain, rawOrigin } from '../support/origin.ts';
 import { startProxy } from '../support/proxy.ts';
 import { ask, fieldOf, get, rawClient } from '../support/raw.ts';
@@ -42,6 +43,41 @@ settings('a trusted peer’s X-Forwarded-* are kept and appended to', async () =
     assert.is(origin.bytes.match(/x-forwarded-/gi)!.length, 3);
   });
 });
+
+settings(
+  'another x-served-by holds from the next answer on, also where the replica’s head is the same',
+  async () => {
+    const head = 'HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 00:00:00 GMT\r\n';
+    const whole = `${head}Content-Length: 2\r\n\r\nhi`;
+    const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`;
+    await withProxy(
+      {},
+      async torc => {
+        const client = await rawClient(torc.port);
+        const answerTo = async (path: string): Promise<string | undefined> => {
+          client.send(get(path));
+          const answer = await client.answer();
+          assert.is(answer.body, 'hi');
+          return fieldOf(answer, 'x-served-by');
+        };
+        for (const path of ['/whole', '/chunked']) {
+          for (const [servedBy, expected] of [
+            ['true', '1'],
+            ['false', undefined],
+            ['true', '1'],
+          ] as const) {
+            const loaded = loadConfig({ TORC_SERVED_BY: servedBy }, []);
+            assert.ok(loaded.kind === 'config');
+            torc.proxy.configure(loaded.config);
+            for (let count = 0; count < 3; count++) assert.is(await answerTo(path), expected, path);
+          }
+        }
+        client.close();
+      },
+      ({ target }, socket) => void socket.write(target === '/whole' ? whole : chunked, 'latin1'),
+    );
+  },
+);
 
 settings('everybody else’s are replaced', async () => {
   await withProxy({ TRUSTED_PROXIES: '10.0.0.0/8' }, async (torc, origin) => {

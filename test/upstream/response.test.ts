@@ -136,6 +136,7 @@ response(
       empty: 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 0\r\n\r\n',
       'to HEAD, large': 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 20000\r\n\r\n',
       'to HEAD, small': 'HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 5\r\n\r\n',
+      'to HEAD, chunked': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n',
       chunked: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\n',
       'with an interim answer': `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 20000\r\n\r\n${large}`,
       'without a body': 'HTTP/1.1 304 Not Modified\r\nX: 1\r\nContent-Length: 20000\r\n\r\n',
