@@ -84,7 +84,7 @@ export async function runPrimary(
   if (predecessor === null) await orphans.take(systemClock);
   await predecessor?.gotSockets();
   const adminAddress = adminAddressOf(config);
-  const kept = predecessor?.kept ?? keptSockets(process.env, process.pid);
+  const kept = predecessor?.kept ?? keptSockets(process.env, process.pid, log);
   const inheritance = await inherit(addresses, adminAddress, predecessor ?? orphans, kept);
   const clientsWait = orphans.count > 0 || kept.length > 0;
   for (const { keeper } of kept) log.info({ ...keeper }, `${keeper.name}: a socket that is kept for torc`);

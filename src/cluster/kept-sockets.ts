@@ -8,6 +8,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StartError } from '../core/errors.ts';
 import { hostPort, isSocketPath } from '../core/host-port.ts';
+import type { Log } from '../core/log.ts';
 import type { Keeper } from '../core/succession.ts';
 import { type Handle, type Inherited, openHandle, placeOf } from './sockets.ts';
 
@@ -24,10 +25,17 @@ export interface KeptSocket extends Inherited {
 type Where = Pick<Keeper, 'host' | 'port'>;
 
 /** Those that this process was started with. The variables are taken out: they are for nobody that torc starts. */
-export function keptSockets(env: NodeJS.ProcessEnv, pid: number): readonly KeptSocket[] {
+export function keptSockets(env: NodeJS.ProcessEnv, pid: number, log: Log): readonly KeptSocket[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
-  if (LISTEN_PID !== String(pid)) return [];
+  if (LISTEN_PID === undefined) return [];
+  if (LISTEN_PID !== String(pid)) {
+    log.warn(
+      { pid },
+      `LISTEN_PID is ${LISTEN_PID}: the sockets are kept for that process and not taken; start torc without a shell or npm before it`,
+    );
+    return [];
+  }
   const count = Number(LISTEN_FDS);
   if (!(Number.isInteger(count) && count > 0 && count <= MOST))
     throw new StartError(`LISTEN_FDS is ${LISTEN_FDS}: a number of sockets, 1 to ${MOST}, is wanted`);

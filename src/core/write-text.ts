@@ -1,8 +1,8 @@
-// Hot: runs twice per request, or per chunk. Writes a text, or bytes between texts, to a plain socket at once. A stream's own way makes a request object, a state
-// per write and a callback of the next tick, also where the kernel takes all of it in the call, which it nearly always
-// does; here that costs the call alone, 3 % of a small request. What the kernel does not take, libuv keeps, and the stream is
-// corked until that has left: so order, back-pressure and `end` are the stream's as ever. A Node that shows the parts no
-// more (or forbids them, `--permission`) writes as ever.
+// Hot: runs twice per request, or per chunk. Writes a text, or bytes between texts, to a plain socket at once. A stream's own
+// way makes a request object, a state per write and a callback of the next tick, also where the kernel takes all of it in the
+// call, which it nearly always does; here that costs the call alone, 3 % of a small request. What the kernel does not take,
+// libuv keeps, and the stream is corked until that has left: so order, back-pressure and `end` are the stream's as ever. A Node
+// that shows the parts no more (or forbids them, `--permission`) writes as ever.
 
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';

@@ -164,6 +164,7 @@ else {
       await holder.start({ PORT: String(port) }, '1');
       assert.is(await holder.ended(), '1');
       assert.match(holder.output(), `127.0.0.1:${port} is taken by another program`);
+      assert.match(holder.output(), 'LISTEN_PID is 1: the sockets are kept for that process and not taken');
     });
   });
 }
