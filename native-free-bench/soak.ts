@@ -81,6 +81,10 @@ export async function runSoak(options: SoakOptions): Promise<{ verdict: Verdict;
   const sampler = setInterval(() => void sample(torc, load, samples).catch(() => {}), everyMs);
   const troubles: Trouble[] = [];
   const stalled: string[] = [];
+  const stall = (what: string): void => {
+    stalled.push(what);
+    progress(`stalled: ${what}`);
+  };
   const beganMs = performance.now();
   const endMs = beganMs + minutes * MINUTE_MS;
   const strike = async (row: Row): Promise<void> => {
@@ -92,9 +96,10 @@ export async function runSoak(options: SoakOptions): Promise<{ verdict: Verdict;
       trouble.goneMs = Date.now();
     };
     await row.strike(torc, random, gone).catch((error: Error) => {
-      if (!(error instanceof Cut)) stalled.push(`${row.kind}: ${error.message}`);
+      if (!(error instanceof Cut)) stall(`${row.kind}: ${error.message}`);
+      else if (error.isTold) progress(`${row.kind}: ${error.message}`);
     });
-    await torc.isWell().catch((error: Error) => stalled.push(`behind ${row.kind}: ${error.message}`));
+    await torc.isWell().catch((error: Error) => stall(`behind ${row.kind}: ${error.message}`));
     trouble.untilMs = Date.now();
   };
   while (performance.now() < endMs && stalled.length === 0) {
@@ -103,18 +108,18 @@ export async function runSoak(options: SoakOptions): Promise<{ verdict: Verdict;
     await Promise.all([one, other].map(row => (row === null ? null : strike(row))));
     await new Promise(resolve => setTimeout(resolve, random() * REST_MS));
   }
-  const lasted = Math.round((performance.now() - beganMs) / MINUTE_MS);
+  const lasted = Math.round((10 * (performance.now() - beganMs)) / MINUTE_MS) / 10;
   const neverEnded = await load.end();
   clearInterval(sampler);
-  if (neverEnded > 0) stalled.push(`${neverEnded} requests did not end`);
-  if (load.longestGapMs > STALL_MS) stalled.push(`no answer for ${Math.round(load.longestGapMs)} ms`);
+  if (neverEnded > 0) stall(`${neverEnded} requests did not end`);
+  if (load.longestGapMs > STALL_MS) stall(`no answer for ${Math.round(load.longestGapMs)} ms`);
   const leaked = [...(await leaksOf(torc, before)), ...growthOf(samples)];
   const lost = load.losses.filter(loss => !isByContract(loss, troubles));
   const verdict: Verdict = { lost: lost.map(loss => inWords(loss, troubles)), leaked, stalled };
-  const found = Object.values(verdict).flat();
+  const found = [...verdict.lost, ...leaked];
   for (const what of found.slice(0, MOST_TOLD)) progress(what);
   if (found.length > MOST_TOLD) progress(`... and ${found.length - MOST_TOLD} more`);
-  if (found.length > 0) {
+  if (found.length + stalled.length > 0) {
     const logPath = join(dirname(chartPath), 'soak.log');
     torc.keepLog(logPath);
     progress(`its log: ${logPath}`);

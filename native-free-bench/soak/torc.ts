@@ -23,11 +23,10 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 const TOKEN = 'soaked-for-hours-and-hours';
 const MOST_TRIES = 5;
 const WORKERS = 2;
-/**
- * A replacement is under way, or a change that began behind it, for which it is broken off; or a machine that lets nobody run
- * was too slow for the new one, and the old one goes on, as it shall.
- */
-const BESIDE = /another torc|what it needs cannot be given up|torc goes on as it was.*not ready after/;
+/** A replacement is under way, or a change that began behind it, for which it is broken off. */
+const BESIDE = /another torc|what it needs cannot be given up/;
+/** A machine that lets nobody run was too slow for a new torc, and the old one goes on, as it shall. */
+const GIVEN_UP = /torc goes on as it was.*(?:not ready|does not listen) after/;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -44,8 +43,15 @@ const headers = {
   authorization: `Bearer ${TOKEN}`,
 };
 
-/** Not torc's fault: refused beside another change or while torc is replaced, given up for want of time, or its worker was killed with it. */
-export class Cut extends Error {}
+/** Not torc's fault: refused beside another change or while torc is replaced, given up for want of time (which is told), or its worker was killed with it. */
+export class Cut extends Error {
+  readonly isTold: boolean;
+
+  constructor(message: string, isTold = false) {
+    super(message);
+    this.isTold = isTold;
+  }
+}
 
 export class SoakedTorc {
   readonly url: string;
@@ -130,6 +136,7 @@ export class SoakedTorc {
     const text = await response.text();
     if (response.status === 409 || (!response.ok && BESIDE.test(text)))
       throw new Cut(`${method} ${path}: ${text}`);
+    if (!response.ok && GIVEN_UP.test(text)) throw new Cut(`${method} ${path}: ${text}`, true);
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
     return JSON.parse(text) as Record<string, unknown>;
   }
