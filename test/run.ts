@@ -83,7 +83,8 @@ function report(result: Result, tookMs: number): void {
 
 function runFile({ file, express }: Run): Promise<Result> {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [join(here, file)], {
+    const args = ['--import', join(here, 'support', 'ends-with-runner.ts'), join(here, file)];
+    const child = spawn(process.execPath, args, {
       cwd: join(here, '..'),
       env: {
         ...testEnvironment(),
