@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { beside } from '../support/beside.ts';
 import { slotsOf } from '../support/healing.ts';
 import { muteTest } from '../support/mute.ts';
 import { spawnTorc, startTorc, type Torc } from '../support/torc.ts';
@@ -20,12 +21,7 @@ interface Failing {
 
 const replica = `exec ${process.execPath} ${join(import.meta.dirname, '..', '..', 'docker', 'replica.ts')}`;
 const suiteOfLoops = suite('crash loops');
-/** Begins at once, beside the others: nearly all of their time is a wait for torc's. */
-function loops(name: string, run: () => Promise<void>): void {
-  const running = run();
-  running.catch(() => {}); // told by its test
-  suiteOfLoops(name, () => running);
-}
+const loops = beside(suiteOfLoops);
 
 async function failingOf(torc: Torc, name: string): Promise<Failing | undefined> {
   const { slots } = JSON.parse((await torc.get('/admin/slots')).text) as {

@@ -1,8 +1,9 @@
 // Own health first: a primary that cannot run for a while declares nobody dead for that. Its timers are late, its probes'
-// deadlines are over, and all replicas are well. The three run beside each other: nearly all of their time is a wait.
+// deadlines are over, and all replicas are well.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { beside } from '../support/beside.ts';
 import { slotsOf } from '../support/healing.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 
@@ -35,7 +36,6 @@ async function evaluate(torc: Torc, expression: string): Promise<void> {
 const block = 'ms => { for (const until = performance.now() + ms; performance.now() < until; ); }';
 const pass = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
-/** Begins at once. */
 async function outlives(
   settings: Record<string, string>,
   stall: (torc: Torc) => Promise<void>,
@@ -54,25 +54,29 @@ async function outlives(
 }
 
 const inspected = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
-const blocked = outlives(inspected, torc => evaluate(torc, `(${block})(3000)`));
-const blockedAgain = outlives(inspected, torc => {
-  const again = `let left = 12; const again = () => { (${block})(600); if (--left > 0) setTimeout(again, 1); }; again()`;
-  return evaluate(torc, again);
-});
-const stopped = outlives({}, async torc => {
-  for (const ms of [5_000, 600, 600, 600, 600, 600]) {
-    torc.process.kill('SIGSTOP');
-    await pass(ms);
-    torc.process.kill('SIGCONT');
-    await pass(20);
-  }
-});
-// What fails is told by its test.
-await Promise.allSettled([blocked, blockedAgain, stopped]);
+const begins = beside(health);
 
-health('an event loop blocked for 3 s', () => blocked);
+begins('an event loop blocked for 3 s', () =>
+  outlives(inspected, torc => evaluate(torc, `(${block})(3000)`)),
+);
+
 // In pieces it is harder: heartbeats are asked between two of them, and their deadlines are over before the answer is read.
-health('an event loop blocked for 600 ms, 12 times in a row', () => blockedAgain);
-health('a primary that is stopped for 5 s and goes on, and again', () => stopped);
+begins('an event loop blocked for 600 ms, 12 times in a row', () =>
+  outlives(inspected, torc => {
+    const again = `let left = 12; const again = () => { (${block})(600); if (--left > 0) setTimeout(again, 1); }; again()`;
+    return evaluate(torc, again);
+  }),
+);
+
+begins('a primary that is stopped for 5 s and goes on, and again', () =>
+  outlives({}, async torc => {
+    for (const ms of [5_000, 600, 600, 600, 600, 600]) {
+      torc.process.kill('SIGSTOP');
+      await pass(ms);
+      torc.process.kill('SIGCONT');
+      await pass(20);
+    }
+  }),
+);
 
 health.run();
