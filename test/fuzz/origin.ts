@@ -67,6 +67,7 @@ function record(
   let current: { seen: Seen; reply: Reply } | null = null;
   let before: readonly Seen[] = [];
   let together: Seen[] = [];
+  let isAhead = false;
   let answers = Promise.resolve();
   const answerInTurn = ({ seen, reply }: { seen: Seen; reply: Reply }): void => {
     answers = answers.then(() => answer(socket, seen, reply));
@@ -95,12 +96,14 @@ function record(
         together.push(current.seen);
         before = [...before.slice(1 - MOST_BEFORE), current.seen];
         if (current.reply.early) answerInTurn(current);
+        isAhead = current.reply.early && request.kind === 'cut';
       }
       current.seen.request = request;
       if (request.kind === 'cut') return;
       pending = pending.slice(request.end);
       if (!current.reply.early) answerInTurn(current);
-      if (pending === '') together = [];
+      // Behind an answer that was said before its request was whole may come who waited for it, in one piece with the rest of that.
+      if (pending === '' || isAhead) together = [];
       current = null;
     }
   });
