@@ -1,5 +1,5 @@
-// Everything at once, for hours: replicas are killed and hang, roll-outs, scaling, reloads, workers' deaths and replacements of
-// torc itself come one behind the other, now and then two together, while clients of every kind keep asking. Each request is
+// Everything at once, for hours: replicas are killed and hang, roll-outs, scaling, reloads, deaths of workers and of the
+// primary and replacements of torc come one behind the other, now and then two together, while clients of every kind keep asking. Each request is
 // accounted for (soak/accounts.ts); memory, descriptors, timers and the log are drawn over time. It ends by a verdict, which is its exit
 // code: lost, what ended otherwise than it may; leaked, what is still held when nobody asks any more; stalled, what did not end.
 //   npm run bench -- soak --minutes 30 [--seed 7] [--only kill,reload]

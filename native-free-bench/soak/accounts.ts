@@ -23,14 +23,14 @@ export interface Loss {
   readonly endedMs: number;
 }
 
-export type TroubleKind = 'kill' | 'hang' | 'rollout' | 'scale' | 'reload' | 'worker' | 'replace' | 'engine';
+export type TroubleKind = 'kill' | 'hang' | 'rollout' | 'scale' | 'reload' | 'worker' | 'replace' | 'primary';
 
 export interface Trouble {
   readonly kind: TroubleKind;
   readonly fromMs: number;
   /** All was well again. */
   readonly untilMs: number;
-  /** Of a worker: the kernel has closed what it had. */
+  /** Of a worker or a primary: the kernel has closed what it had. */
   readonly goneMs?: number;
 }
 
@@ -63,19 +63,27 @@ export function isByContract({ kind, cause, beganMs, endedMs }: Loss, all: reado
         return BEGUN.test(kind) && ENDED.test(cause);
       // Those that were with it when it died: who comes anew then waits for another, in a queue that outlives it.
       case 'worker': {
-        const goneMs = trouble.goneMs ?? trouble.untilMs;
+        // That queue is the primary's: where it is killed at the same time, it outlives nobody.
+        const primary = troubles.find(other => other.kind === 'primary' && isBeside(trouble, other));
+        const goneMs = Math.max(...[trouble, primary].map(goneOf));
         return RESET.test(cause) && beganMs <= goneMs + (NEW_CONNECTION.test(kind) ? 0 : NOTICED_MS);
       }
       // The grace of long ones is bounded.
       case 'rollout':
       case 'scale':
       case 'replace':
+      // Its workers serve on, and another's go on with their sockets.
+      case 'primary':
         return kind === 'tunnel' && /^(?:tunnel cut|ECONNRESET)/.test(cause);
       default:
         return false;
     }
   });
 }
+
+const isBeside = (one: Trouble, other: Trouble): boolean =>
+  one.fromMs <= other.untilMs && other.fromMs <= one.untilMs;
+const goneOf = (trouble: Trouble | undefined): number => trouble?.goneMs ?? trouble?.untilMs ?? 0;
 
 export const total = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);

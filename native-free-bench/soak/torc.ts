@@ -1,6 +1,7 @@
 // The torc of the soak: started as `npm start` does, by a settings file that reloads change, its log in a file whose size is
 // watched. It is asked on its public port, as an operator would, each time over a new connection: one that is kept may be one
-// with a torc that was replaced. Signals go to the process that was started, as a supervisor's would: it passes them on.
+// with a torc that was replaced. Signals go to the process that was started, as a supervisor's would: it passes them on. Where it is
+// killed another one is started at once, as a supervisor does.
 
 import { spawn } from 'node:child_process';
 import {
@@ -25,6 +26,8 @@ const MOST_TRIES = 5;
 const WORKERS = 2;
 /** A replacement is under way, or a change that began behind it, for which it is broken off. */
 const BESIDE = /another torc|what it needs cannot be given up/;
+/** What a worker says whose primary was killed, and a torc that is not whole yet. */
+const AWAY = /primary is gone|torc is starting/;
 /** A machine that lets nobody run was too slow for a new torc, and the old one goes on, as it shall. */
 const GIVEN_UP = /torc goes on as it was.*(?:not ready|does not listen) after/;
 const ASK_TIMEOUT_MS = 90_000;
@@ -53,27 +56,39 @@ export class Cut extends Error {
   }
 }
 
+/** Nobody is there who could answer it. */
+class Away extends Error {}
+
 export class SoakedTorc {
   readonly url: string;
   readonly command: string;
-  /** Of the process that was started. */
-  readonly pid: number;
+  /** Of the process that was started last. */
+  pid = 0;
+  /** How often one was. */
+  starts = 0;
+  readonly #port: number;
   readonly #folder: string;
   readonly #log: string;
   #version = 0;
+  #leads: Promise<void> = Promise.resolve();
 
   private constructor(port: number) {
+    this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#folder = mkdtempSync(join(tmpdir(), 'torc-soak-'));
     this.#log = join(this.#folder, 'log');
     this.command = `exec ${process.execPath} ${join(import.meta.dirname, 'replica.ts')}`;
     this.write();
+    this.#spawn();
+  }
+
+  #spawn(): void {
     const log = openSync(this.#log, 'a');
     const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], {
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
-        PORT: String(port),
+        PORT: String(this.#port),
         TORC_CONFIG: join(this.#folder, 'torc.yaml'),
         TORC_STATE_DIR: this.#folder,
         TORC_ADMIN_TOKEN: TOKEN,
@@ -83,6 +98,7 @@ export class SoakedTorc {
       detached: true,
     });
     this.pid = child.pid!;
+    this.starts++;
     child.unref();
     closeSync(log);
   }
@@ -92,6 +108,33 @@ export class SoakedTorc {
     process.on('exit', () => torc.#kill());
     await torc.isWell();
     return torc;
+  }
+
+  /**
+   * Kills the primary, with the one that passes signals on to it and the one that is to replace it, and starts another. `gone`:
+   * they have ended. Over when the other one leads: until then workers answer for it.
+   */
+  restart(gone: () => void): Promise<void> {
+    this.#leads = this.#restart(gone);
+    return this.#leads;
+  }
+
+  async #restart(gone: () => void): Promise<void> {
+    const victims = processesOf(this.#folder).primaries.map(({ pid }) => pid);
+    victims.forEach(kill);
+    const haveEnded = (): boolean =>
+      !processesOf(this.#folder).primaries.some(({ pid }) => victims.includes(pid));
+    await waitFor(haveEnded, { timeoutMs: CLOSE_TIMEOUT_MS, what: 'a killed torc to end' });
+    gone();
+    this.#spawn();
+    const leads = (): Promise<boolean> => this.#askOnce('GET', '/rep').then(Boolean, () => false);
+    await waitFor(leads, { timeoutMs: ASK_TIMEOUT_MS, what: 'another torc to lead' });
+  }
+
+  /** To a torc that leads: one that starts reads its settings anyway, and the signal would end it. */
+  async hangUp(): Promise<void> {
+    await this.#leads;
+    process.kill(this.pid, 'SIGHUP');
   }
 
   /** Other settings than before, all of which a reload changes. */
@@ -119,9 +162,10 @@ export class SoakedTorc {
       try {
         return await this.#askOnce(method, path, body);
       } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
+        if (!(error instanceof TypeError || error instanceof Away)) throw error;
         if (method !== 'GET') throw new Cut(`${method} ${path}`);
         if (tries === MOST_TRIES) throw error;
+        await this.#leads;
       }
     }
   }
@@ -136,6 +180,7 @@ export class SoakedTorc {
     const text = await response.text();
     if (response.status === 409 || (!response.ok && BESIDE.test(text)))
       throw new Cut(`${method} ${path}: ${text}`);
+    if (response.status === 503 && AWAY.test(text)) throw new Away(`${method} ${path}: ${text}`);
     if (!response.ok && GIVEN_UP.test(text)) throw new Cut(`${method} ${path}: ${text}`, true);
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
     return JSON.parse(text) as Record<string, unknown>;
@@ -146,9 +191,10 @@ export class SoakedTorc {
   }
 
   async metrics(): Promise<string> {
-    return (
-      await fetch(`${this.url}/metrics`, { headers, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) })
-    ).text();
+    const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+    const response = await fetch(`${this.url}/metrics`, { headers, signal });
+    if (!response.ok) throw new Error(`GET /metrics: ${response.status}`);
+    return response.text();
   }
 
   /** All slots are ready, and all workers route by the same snapshot. */
@@ -196,8 +242,16 @@ export class SoakedTorc {
 
   #kill(): void {
     const { primaries, workers } = processesOf(this.#folder);
-    for (const { pid } of [...primaries, ...workers]) process.kill(pid, 'SIGKILL');
+    for (const { pid } of [...primaries, ...workers]) kill(pid);
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
   }
 }
 

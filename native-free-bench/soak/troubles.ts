@@ -53,9 +53,11 @@ const rows: readonly Row[] = [
     kind: 'scale',
     weight: 2,
     strike: async torc => {
+      const { starts } = torc;
       const isThere = (await torc.slots()).some(({ name }) => name === 'more');
       if (!isThere) await torc.ask('POST', '/add', { n: 1, hostnames: ['more'] });
-      await torc.ask('DELETE', '/rm', { n: 1, hostnames: ['more'] });
+      // A torc that was started meanwhile has as many as its settings say.
+      if (torc.starts === starts) await torc.ask('DELETE', '/rm', { n: 1, hostnames: ['more'] });
     },
   },
   {
@@ -64,8 +66,12 @@ const rows: readonly Row[] = [
     strike: async torc => {
       const before = torc.said('settings reloaded');
       torc.write();
-      process.kill(torc.pid, 'SIGHUP');
-      await until(() => torc.said('settings reloaded') > before, 'the settings to be read');
+      await torc.hangUp();
+      const { starts } = torc;
+      await until(
+        () => torc.said('settings reloaded') > before || torc.starts > starts,
+        'the settings to be read',
+      );
     },
   },
   {
@@ -79,6 +85,12 @@ const rows: readonly Row[] = [
       gone();
       await until(() => torc.hasWorkers().catch(() => false), 'another worker');
     },
+  },
+  {
+    // Over when another one leads. What its workers have they still end.
+    kind: 'primary',
+    weight: 2,
+    strike: (torc, _random, gone) => torc.restart(gone),
   },
   {
     // Over when another one serves. The old one still ends what it has.

@@ -1,5 +1,5 @@
 // Two minutes of everything at once (native-free-bench/soak.ts), for what no test of one thing finds: kills, hangs, roll-outs,
-// scaling, reloads, workers' deaths and replacements of torc, one behind the other and two together, under clients of ten kinds.
+// scaling, reloads, deaths of workers and of the primary, replacements, one behind the other and two together, under clients of ten kinds.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
