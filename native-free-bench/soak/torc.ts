@@ -22,7 +22,7 @@ import { processesOf, type TorcProcesses } from './processes.ts';
 
 /** A roll-out of a command wants one. */
 const TOKEN = 'soaked-for-hours-and-hours';
-const MOST_TRIES = 5;
+const ASK_AGAIN_MS = 100;
 const WORKERS = 2;
 /** A replacement is under way, or a change that began behind it, for which it is broken off. */
 const BESIDE = /another torc|what it needs cannot be given up/;
@@ -156,17 +156,18 @@ export class SoakedTorc {
     writeFileSync(join(this.#folder, 'torc.yaml'), lines.join(''));
   }
 
-  /** A question is asked again where the worker that had it was killed; of a change nobody knows then whether it was made. */
+  /** A question is asked again where the worker that had it was killed, or has no primary; of a change nobody knows then whether it was made. */
   async ask(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-    for (let tries = 1; ; tries++) {
+    const deadlineMs = performance.now() + ASK_TIMEOUT_MS;
+    for (;;) {
       try {
         return await this.#askOnce(method, path, body);
       } catch (error) {
         if (!(error instanceof TypeError || error instanceof Away)) throw error;
         if (method !== 'GET') throw new Cut(`${method} ${path}`);
-        if (tries === MOST_TRIES) throw error;
-        await this.#leads;
+        if (performance.now() > deadlineMs) throw error;
       }
+      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS));
     }
   }
 
