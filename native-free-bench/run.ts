@@ -34,7 +34,8 @@ import { tls } from './tls.ts';
 import { weights } from './weights.ts';
 import { workers } from './workers.ts';
 
-const USAGE = 'npm run bench -- [NAME ...] [--full] [--only TARGET,...] [--hours H | --minutes M] [--seed S]';
+const USAGE =
+  'npm run bench -- [NAME ...] [--full] [--only TARGET,...] [--hours H | --minutes M] [--seed S] [--driver docker]';
 
 const scenarios: Record<string, (options: BenchOptions) => Promise<object[]>> = {
   throughput,
@@ -76,7 +77,9 @@ function refuse(reason: string): never {
   process.exit(2);
 }
 
-function argumentsOf(): Pick<BenchOptions, 'full' | 'only' | 'minutes' | 'seed'> & { names: string[] } {
+function argumentsOf(): Pick<BenchOptions, 'full' | 'only' | 'minutes' | 'seed' | 'driver'> & {
+  names: string[];
+} {
   try {
     const { values, positionals } = parseArgs({
       options: {
@@ -85,14 +88,18 @@ function argumentsOf(): Pick<BenchOptions, 'full' | 'only' | 'minutes' | 'seed'>
         hours: { type: 'string' },
         minutes: { type: 'string' },
         seed: { type: 'string' },
+        driver: { type: 'string', default: 'process' },
       },
       allowPositionals: true,
     });
     const names = positionals.length > 0 ? positionals : Object.keys(scenarios);
     const minutes = values.hours === undefined ? values.minutes : String(Number(values.hours) * 60);
     if (minutes !== undefined && !(Number(minutes) > 0)) return refuse(`"${minutes}" is no length of time`);
+    const { driver } = values;
+    if (driver !== 'process' && driver !== 'docker') return refuse(`no driver ${driver} is soaked`);
     return {
       names,
+      driver,
       full: values.full,
       only: values.only === '' ? [] : values.only.split(','),
       minutes: minutes === undefined ? null : Number(minutes),
@@ -116,7 +123,7 @@ async function runScenario(name: string): Promise<void> {
   const all = only.length === 0;
   const chartPath = full && all ? join(import.meta.dirname, '..', 'docs', 'benchmarks', `${name}.svg`) : null;
   say(`${name}${full ? ' --full' : ''}, load average ${on.loadAverage}`);
-  const rows = await scenarios[name]!({ full, only, minutes, seed, chartPath, progress: say });
+  const rows = await scenarios[name]!({ full, only, minutes, seed, driver, chartPath, progress: say });
   const seconds = Math.round((performance.now() - startMs) / 1000);
   new Console(process.stdout).table(rows);
   const folder = join(import.meta.dirname, 'results');
@@ -132,7 +139,7 @@ async function runScenario(name: string): Promise<void> {
   say(`${name} took ${seconds} s, written: ${file}`);
 }
 
-const { names, full, only, minutes, seed } = argumentsOf();
+const { names, full, only, minutes, seed, driver } = argumentsOf();
 const unknownName = names.find(name => !Object.hasOwn(scenarios, name));
 if (unknownName !== undefined) refuse(`no scenario ${unknownName}`);
 const unknownTarget = only.find(word => !kinds.some(kind => kind.name === word));

@@ -2,7 +2,7 @@
 // primary and replacements of torc come one behind the other, now and then two together, while clients of every kind keep asking. Each request is
 // accounted for (soak/accounts.ts); memory, descriptors, timers and the log are drawn over time. It ends by a verdict, which is its exit
 // code: lost, what ended otherwise than it may; leaked, what is still held when nobody asks any more; stalled, what did not end.
-//   npm run bench -- soak --minutes 30 [--seed 7] [--only kill,reload]
+//   npm run bench -- soak --minutes 30 [--seed 7] [--only kill,reload] [--driver docker]
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,9 +10,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { seededRandom } from '../src/core/random.ts';
+import { ownDirectory, runInside, whyNone } from '../test/support/own-engine.ts';
 import type { BenchOptions } from './harness/rounds.ts';
 import { isByContract, type Loss, type Tally, type Trouble, total } from './soak/accounts.ts';
 import { type Sample, soakSvg } from './soak/drawing.ts';
+import { containers, processes } from './soak/replicas.ts';
 import { Cut, metricOf, SoakedTorc } from './soak/torc.ts';
 import { drawing, type Row } from './soak/troubles.ts';
 
@@ -53,7 +55,7 @@ export interface Verdict {
   readonly stalled: readonly string[];
 }
 
-interface SoakOptions extends Pick<BenchOptions, 'seed' | 'only' | 'progress'> {
+interface SoakOptions extends Pick<BenchOptions, 'seed' | 'only' | 'progress' | 'driver'> {
   readonly minutes: number;
   /** Where it is drawn. */
   readonly chartPath: string;
@@ -61,19 +63,29 @@ interface SoakOptions extends Pick<BenchOptions, 'seed' | 'only' | 'progress'> {
 
 export async function soak(options: BenchOptions): Promise<object[]> {
   const minutes = options.minutes ?? (options.full ? FULL_MINUTES : SHORT_MINUTES);
-  const chartPath = options.chartPath ?? join(import.meta.dirname, 'results', 'soak.svg');
+  const ofDocker = options.driver === 'docker';
+  if (ofDocker && ownDirectory === undefined) {
+    const reason = whyNone();
+    if (reason !== null) throw new Error(`no engine of its own for a soak of the docker driver: ${reason}`);
+    process.exit(await runInside(process.argv.slice(1)));
+  }
+  const results = join(import.meta.dirname, 'results');
+  const chartPath = ofDocker
+    ? join(results, 'soak-docker.svg')
+    : (options.chartPath ?? join(results, 'soak.svg'));
   const { verdict, rows } = await runSoak({ ...options, minutes, chartPath });
   if (Object.values(verdict).some(found => found.length > 0)) process.exitCode = 1;
   return rows;
 }
 
 export async function runSoak(options: SoakOptions): Promise<{ verdict: Verdict; rows: object[] }> {
-  const { progress, only, minutes, seed, chartPath } = options;
+  const { progress, only, minutes, seed, driver, chartPath } = options;
   const random = seededRandom(seed);
-  const draw = drawing(random, only);
   progress(`${minutes} minutes, seed ${seed}`);
   mkdirSync(dirname(chartPath), { recursive: true });
-  const torc = await SoakedTorc.start();
+  const replicas = driver === 'docker' ? await containers(ownDirectory!) : processes();
+  const draw = drawing(random, only, replicas.engine !== null);
+  const torc = await SoakedTorc.start(replicas);
   const before = await heldBy(torc);
   const load = new Load(torc.url, seed);
   const samples: Sample[] = [];

@@ -26,6 +26,8 @@ export interface BenchOptions {
   readonly progress: (text: string) => void;
   /** Of a soak; null: as `full` says. */
   readonly minutes: number | null;
+  /** Of the torc that is soaked: process, or docker. */
+  readonly driver: string;
   /** Of what is drawn by lot. */
   readonly seed: number;
 }

@@ -23,7 +23,17 @@ export interface Loss {
   readonly endedMs: number;
 }
 
-export type TroubleKind = 'kill' | 'hang' | 'rollout' | 'scale' | 'reload' | 'worker' | 'replace' | 'primary';
+export type TroubleKind =
+  | 'kill'
+  | 'hang'
+  | 'rollout'
+  | 'scale'
+  | 'reload'
+  | 'worker'
+  | 'replace'
+  | 'primary'
+  | 'engine'
+  | 'live-restore';
 
 export interface Trouble {
   readonly kind: TroubleKind;
@@ -44,6 +54,8 @@ const ENDED =
 /** Whoever may have killed two replicas is sent to no third one (docs/healing.md). */
 const TWICE = /^502 the replica closed/;
 const MOST_DEATHS = 2;
+/** For a replica (hold-ms), and there was none. */
+const WAITED = /^503 (?:no replica is ready|instead)/;
 /** A client that has a connection learns of its end behind what it does just now, and may ask once more there. */
 const NOTICED_MS = 500;
 const NEW_CONNECTION = /^(?:new connection|upload|slow reader|abort|tunnel)$/;
@@ -54,12 +66,17 @@ export function isByContract({ kind, cause, beganMs, endedMs }: Loss, all: reado
   const troubles = all.filter(
     ({ fromMs, untilMs }) => endedMs >= fromMs - SLACK_MS && beganMs <= untilMs + SLACK_MS,
   );
-  const deaths = troubles.filter(trouble => trouble.kind === 'kill' || trouble.kind === 'hang');
-  if (TWICE.test(cause) && deaths.length >= MOST_DEATHS) return true;
+  const count = (...kinds: TroubleKind[]): number =>
+    troubles.filter(trouble => kinds.includes(trouble.kind)).length;
+  if (TWICE.test(cause) && (count('engine') > 0 || count('kill', 'hang') >= MOST_DEATHS)) return true;
+  // Nobody makes replicas for a torc that drains: who waits there for the first one behind an engine's start is told so.
+  if (WAITED.test(cause) && count('engine') > 0 && count('replace', 'primary') > 0) return true;
   return troubles.some(trouble => {
     switch (trouble.kind) {
       case 'kill':
       case 'hang':
+      // All of them.
+      case 'engine':
         return BEGUN.test(kind) && ENDED.test(cause);
       // Those that were with it when it died: who comes anew then waits for another, in a queue that outlives it.
       case 'worker': {

@@ -34,7 +34,7 @@ server.on('upgrade', (_request, socket, head) => {
   socket.write(head);
   socket.pipe(socket);
 });
-server.listen(Number(process.env.PORT), '127.0.0.1');
+server.listen(Number(process.env.PORT), process.env.HOST);
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));
   server.closeIdleConnections();

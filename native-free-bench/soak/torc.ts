@@ -3,7 +3,7 @@
 // with a torc that was replaced. Signals go to the process that was started, as a supervisor's would: it passes them on. Where it is
 // killed another one is started at once, as a supervisor does.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { freePort } from '../../test/support/torc.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import { processesOf, type TorcProcesses } from './processes.ts';
+import type { Replicas } from './replicas.ts';
 
 /** A roll-out of a command wants one. */
 const TOKEN = 'soaked-for-hours-and-hours';
@@ -28,8 +29,12 @@ const WORKERS = 2;
 const BESIDE = /another torc|what it needs cannot be given up/;
 /** What a worker says whose primary was killed, and a torc that is not whole yet. */
 const AWAY = /primary is gone|torc is starting/;
+/** The engine is. */
+const UNREACHED = /driver does not answer/;
 /** A machine that lets nobody run was too slow for a new torc, and the old one goes on, as it shall. */
 const GIVEN_UP = /torc goes on as it was.*(?:not ready|does not listen) after/;
+/** RestartSec of docs/systemd/torc.service. */
+const START_AGAIN_MS = 1_000;
 const ASK_TIMEOUT_MS = 90_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
@@ -61,30 +66,29 @@ class Away extends Error {}
 
 export class SoakedTorc {
   readonly url: string;
-  readonly command: string;
-  /** Of the process that was started last. */
-  pid = 0;
+  readonly replicas: Replicas;
   /** How often one was. */
   starts = 0;
   readonly #port: number;
+  #child!: ChildProcess;
   readonly #folder: string;
   readonly #log: string;
   #version = 0;
   #leads: Promise<void> = Promise.resolve();
 
-  private constructor(port: number) {
+  private constructor(port: number, replicas: Replicas) {
+    this.replicas = replicas;
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#folder = mkdtempSync(join(tmpdir(), 'torc-soak-'));
     this.#log = join(this.#folder, 'log');
-    this.command = `exec ${process.execPath} ${join(import.meta.dirname, 'replica.ts')}`;
     this.write();
     this.#spawn();
   }
 
   #spawn(): void {
     const log = openSync(this.#log, 'a');
-    const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], {
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'src', 'main.ts')], {
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
@@ -92,19 +96,24 @@ export class SoakedTorc {
         TORC_CONFIG: join(this.#folder, 'torc.yaml'),
         TORC_STATE_DIR: this.#folder,
         TORC_ADMIN_TOKEN: TOKEN,
+        ...this.replicas.env,
       },
       stdio: ['ignore', log, log],
       // Whoever stops the bench by its terminal stops it, and it stops torc.
       detached: true,
     });
-    this.pid = child.pid!;
     this.starts++;
-    child.unref();
+    this.#child.unref();
     closeSync(log);
   }
 
-  static async start(): Promise<SoakedTorc> {
-    const torc = new SoakedTorc(await freePort());
+  /** Of the process that was started last. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  static async start(replicas: Replicas): Promise<SoakedTorc> {
+    const torc = new SoakedTorc(await freePort(), replicas);
     process.on('exit', () => torc.#kill());
     await torc.isWell();
     return torc;
@@ -127,7 +136,14 @@ export class SoakedTorc {
     await waitFor(haveEnded, { timeoutMs: CLOSE_TIMEOUT_MS, what: 'a killed torc to end' });
     gone();
     this.#spawn();
-    const leads = (): Promise<boolean> => this.#askOnce('GET', '/rep').then(Boolean, () => false);
+    const leads = async (): Promise<boolean> => {
+      // It cannot start while the engine is away: tried again, as a unit does.
+      if (this.#child.exitCode !== null) {
+        await new Promise(resolve => setTimeout(resolve, START_AGAIN_MS));
+        this.#spawn();
+      }
+      return this.#askOnce('GET', '/rep').then(Boolean, () => false);
+    };
     await waitFor(leads, { timeoutMs: ASK_TIMEOUT_MS, what: 'another torc to lead' });
   }
 
@@ -141,10 +157,9 @@ export class SoakedTorc {
   write(): void {
     const turn = this.#version++ % 2;
     const settings = {
-      driver: 'process',
+      ...this.replicas.settings,
       workers: WORKERS,
       replicas: 3,
-      'replica-command': this.command,
       // Hung is who has been silent for so long: a soak has no half minutes for that.
       'dead-after-ms': 5_000,
       retries: 2 + turn,
@@ -179,7 +194,7 @@ export class SoakedTorc {
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
     });
     const text = await response.text();
-    if (response.status === 409 || (!response.ok && BESIDE.test(text)))
+    if (response.status === 409 || (!response.ok && (BESIDE.test(text) || UNREACHED.test(text))))
       throw new Cut(`${method} ${path}: ${text}`);
     if (response.status === 503 && AWAY.test(text)) throw new Away(`${method} ${path}: ${text}`);
     if (!response.ok && GIVEN_UP.test(text)) throw new Cut(`${method} ${path}: ${text}`, true);
@@ -239,6 +254,7 @@ export class SoakedTorc {
       what: 'torc to end',
     });
     this.#kill();
+    await this.replicas.close();
   }
 
   #kill(): void {

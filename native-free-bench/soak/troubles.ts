@@ -4,7 +4,7 @@
 import type { Random } from '../../src/core/random.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import type { TroubleKind } from './accounts.ts';
-import type { SoakedTorc } from './torc.ts';
+import { Cut, type SoakedTorc } from './torc.ts';
 
 const WITHIN_MS = 90_000;
 const until = (condition: () => boolean | Promise<boolean>, what: string): Promise<void> =>
@@ -14,6 +14,7 @@ export interface Row {
   readonly kind: TroubleKind;
   /** How often, in a round of all. */
   readonly weight: number;
+  readonly needsEngine?: true;
   /** `gone`: what was struck has ended, and nobody can be with it any more. */
   readonly strike: (torc: SoakedTorc, random: Random, gone: () => void) => Promise<void>;
 }
@@ -25,7 +26,9 @@ const lose =
   (signal: NodeJS.Signals) =>
   async (torc: SoakedTorc, random: Random): Promise<void> => {
     const { name, replica } = oneOf(await torc.slots(), random);
-    process.kill(Number(replica.replace('pid ', '')), signal);
+    await torc.replicas.signal(replica, signal).catch(() => {
+      throw new Cut(`slot ${name} has its replica no more, or the engine is away`);
+    });
     const isReplaced = async (): Promise<boolean> =>
       // One that is scaled away meanwhile has none.
       (await torc.slots()).every(
@@ -34,6 +37,13 @@ const lose =
     await until(() => isReplaced().catch(() => false), `slot ${name} to have another replica`);
   };
 
+/** The engine is killed and started again. */
+async function restartEngine(torc: SoakedTorc, flags: readonly string[]): Promise<void> {
+  const engine = torc.replicas.engine!;
+  await engine.end('SIGKILL');
+  await engine.start(flags);
+}
+
 const rows: readonly Row[] = [
   { kind: 'kill', weight: 4, strike: lose('SIGKILL') },
   { kind: 'hang', weight: 1, strike: lose('SIGSTOP') },
@@ -41,9 +51,7 @@ const rows: readonly Row[] = [
     kind: 'rollout',
     weight: 1,
     strike: async (torc, random) => {
-      await torc.ask('POST', '/admin/rollout', {
-        command: `V=${Math.floor(random() * 1e6)} ${torc.command}`,
-      });
+      await torc.ask('POST', '/admin/rollout', torc.replicas.another(random));
       const isOver = async (): Promise<boolean> =>
         (await torc.ask('GET', '/admin/rollout')).state !== 'running';
       await until(() => isOver().catch(() => false), 'the roll-out to end');
@@ -98,18 +106,45 @@ const rows: readonly Row[] = [
     weight: 2,
     strike: async torc => void (await torc.ask('POST', '/admin/replace')),
   },
+  {
+    // Its start ends the containers: those that it then has no more are waited for.
+    kind: 'engine',
+    weight: 1,
+    needsEngine: true,
+    strike: async torc => {
+      const before = (await torc.slots()).map(({ replica }) => replica);
+      await restartEngine(torc, []);
+      const running = (await torc.replicas.engine!.docker.listContainers()).map(({ Id }) => Id);
+      const ended = before.filter(label => !running.some(id => id.startsWith(label)));
+      const areReplaced = async (): Promise<boolean> =>
+        (await torc.slots()).every(({ state, replica }) => state === 'ready' && !ended.includes(replica));
+      await until(() => areReplaced().catch(() => false), `replicas instead of ${ended.join(', ')}`);
+    },
+  },
+  {
+    // Its start finds them running, and torc need not know that it was away.
+    kind: 'live-restore',
+    weight: 1,
+    needsEngine: true,
+    strike: torc => restartEngine(torc, ['--live-restore']),
+  },
 ];
 
 /** As often as their weights say in each round, so that a short soak has them all. `beside`: what goes on already; two of a
- * kind are one too many. */
-export function drawing(random: Random, only: readonly string[]): (beside: Row | null) => Row | null {
+ * kind are one too many, and an engine can be killed once. */
+export function drawing(
+  random: Random,
+  only: readonly string[],
+  hasEngine: boolean,
+): (beside: Row | null) => Row | null {
   const round = rows
     .filter(({ kind }) => only.length === 0 || only.includes(kind))
+    .filter(({ needsEngine = false }) => hasEngine || !needsEngine)
     .flatMap(row => Array.from({ length: row.weight }, () => row));
   let left: Row[] = [];
   return beside => {
     if (left.length === 0) left = [...round];
-    const among = left.filter(row => row !== beside);
+    const among = left.filter(row => row !== beside && !(row.needsEngine && beside?.needsEngine));
     if (among.length === 0) return null;
     const row = oneOf(among, random);
     left.splice(left.indexOf(row), 1);

@@ -1,115 +1,17 @@
 // The engine itself ended and started again under a running torc, which takes every container down (live-restore is off).
-// It is an engine of this test alone, in namespaces of its own (network, mounts, processes), so that nobody else's is
-// touched and all of it ends with the test: this file runs itself again in there, and torc and its clients with it.
+// It is an engine of this test alone (support/own-engine.ts): this file runs itself again beside it.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import Docker from 'dockerode';
 import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BUNDLED_IMAGE } from '../../src/drivers/docker/image.ts';
-import { answers, containersOf, ensureBundledImage, required } from '../support/engine.ts';
+import { answers, containersOf, required } from '../support/engine.ts';
 import { slotsOf } from '../support/healing.ts';
+import { OwnEngine, ownDirectory, runInside, whyNone } from '../support/own-engine.ts';
 import { keepAsking } from '../support/rollout.ts';
 import { startTorc, type Torc } from '../support/torc.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** Beside the engines' usual place: its storage needs a file system of that kind. */
-const PARENT = '/var/lib';
 const NETWORK = 'torc';
-const NEEDS = ['unshare', 'ip', 'iptables', 'dockerd', 'containerd'];
-const directory = process.env.TORC_TEST_ENGINE_DIRECTORY;
-
-/** Why no second engine can be had here; null where one can. */
-function whyNot(): string | null {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it needs root on Linux';
-  if (!answers) return 'no engine answers that could lend its image';
-  for (const program of NEEDS)
-    if (spawnSync(program, ['--version']).error !== undefined) return `there is no ${program}`;
-  const { status } = spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'true']);
-  return status === 0 ? null : 'namespaces cannot be made here';
-}
-
-/** This file again, in namespaces of its own. The shell is their first process: it clears up after orphans. */
-async function runInside(): Promise<void> {
-  await ensureBundledImage();
-  const own = mkdtempSync(join(PARENT, 'torctest-'));
-  const command = 'ip link set lo up && "$0" "$1"; exit $?';
-  const child = spawn(
-    'unshare',
-    [
-      ...['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', command],
-      ...[process.execPath, import.meta.filename],
-    ],
-    {
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        TORC_TEST_ENGINE_DIRECTORY: own,
-        DOCKER_HOST: `unix://${join(own, 'engine.sock')}`,
-      },
-    },
-  );
-  const [code] = (await once(child, 'exit')) as [number | null];
-  rmSync(own, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-  process.exitCode = code ?? 1;
-}
-
-class OwnEngine {
-  readonly docker = new Docker();
-  readonly #directory: string;
-  #process: ChildProcess | null = null;
-
-  constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  async start(): Promise<void> {
-    const at = (name: string): string => join(this.#directory, name);
-    const log = openSync(at('log'), 'a');
-    rmSync(at('pid'), { force: true });
-    this.#process = spawn(
-      'dockerd',
-      [
-        ...['--host', `unix://${at('engine.sock')}`, '--pidfile', at('pid')],
-        ...['--data-root', at('data'), '--exec-root', at('exec')],
-      ],
-      { stdio: ['ignore', log, log] },
-    );
-    const isUp = (): Promise<boolean> =>
-      this.docker.ping().then(
-        () => true,
-        () => false,
-      );
-    await waitFor(
-      () => {
-        if (this.#process!.exitCode !== null) throw new Error(`dockerd ended:\n${this.lastWords()}`);
-        return isUp();
-      },
-      { timeoutMs: 60_000, what: 'the engine to answer' },
-    );
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    const ended = once(this.#process!, 'exit');
-    this.#process!.kill(signal);
-    await ended;
-  }
-
-  lastWords(): string {
-    return readFileSync(join(this.#directory, 'log'), 'utf8').slice(-4_000);
-  }
-
-  /** The image as the machine's engine has it. */
-  async borrow(image: string): Promise<void> {
-    const lender = new Docker({ socketPath: '/var/run/docker.sock' });
-    const progress = await this.docker.loadImage(await lender.getImage(image).get());
-    progress.resume();
-    await once(progress, 'end');
-  }
-}
 
 const whole = (torc: Torc): Promise<void> =>
   waitFor(async () => (await slotsOf(torc)).every(slot => slot.state === 'ready'), {
@@ -190,10 +92,10 @@ function define(test: Test, engine: OwnEngine): void {
   });
 }
 
-if (directory === undefined) {
-  const reason = whyNot();
+if (ownDirectory === undefined) {
+  const reason = whyNone();
   if (reason === null) {
-    await runInside();
+    process.exitCode = await runInside([import.meta.filename]);
   } else {
     const test = suite(`a restart of the engine (${reason})`);
     if (required && !answers) test('an engine is there', () => assert.unreachable(reason));
@@ -202,6 +104,6 @@ if (directory === undefined) {
   }
 } else {
   const test = suite('a restart of the engine');
-  define(test, new OwnEngine(directory));
+  define(test, new OwnEngine(ownDirectory));
   test.run();
 }

@@ -23,6 +23,7 @@ onLinux(`${MINUTES} minutes: nothing lost, nothing leaked, nothing stalled`, asy
     minutes: MINUTES,
     seed,
     only: [],
+    driver: 'process',
     progress,
     chartPath: join(dir, 'soak.svg'),
   });
