@@ -2,11 +2,12 @@
 // workers of its own, and asks them to end (cluster/worker.ts). It finds them by a record in the state directory, where nobody
 // else can write, and a pid counts only together with its start time, so nothing else is ever signalled.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { Inherited } from './cluster/sockets.ts';
 import { takeSockets } from './cluster/sockets-on-the-way.ts';
 import type { Clock } from './core/clock.ts';
 import type { Log } from './core/log.ts';
+import { writeWhole } from './core/whole-file.ts';
 import { observe } from './drivers/process/identity.ts';
 
 interface Recorded {
@@ -14,7 +15,6 @@ interface Recorded {
   readonly startTime: string;
 }
 
-const OWNER_ONLY = 0o600;
 /** For one that has not heard yet that it is alone; one that hangs keeps its sockets. */
 const OFFER_WAIT_MS = 2_000;
 
@@ -73,8 +73,7 @@ export class Orphans {
       return startTime === undefined ? [] : { pid, startTime };
     });
     try {
-      writeFileSync(`${this.#path}.new`, JSON.stringify([...this.#left, ...workers]), { mode: OWNER_ONLY });
-      renameSync(`${this.#path}.new`, this.#path);
+      writeWhole(this.#path, JSON.stringify([...this.#left, ...workers]));
     } catch (error) {
       this.#log.warn({ path: this.#path, error: String(error) }, 'the workers could not be written down');
     }

@@ -3,12 +3,11 @@
 // files of its own, because drivers differ in what they keep, and none keeps this. Written whole at each change, which a person
 // makes.
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Log } from '../core/log.ts';
 import { MOST_WEIGHT } from '../core/types.ts';
-
-const OWNER_ONLY = 0o600;
+import { writeWhole } from '../core/whole-file.ts';
 
 export interface SlotStore<Word> {
   read(): Map<string, Word>;
@@ -48,9 +47,7 @@ class SlotFile<Word> implements SlotStore<Word> {
   /** Never throws: what was said is in force all the same. */
   write(words: ReadonlyMap<string, Word>): void {
     try {
-      const text = JSON.stringify({ [this.#what]: Object.fromEntries(words) });
-      writeFileSync(`${this.#path}.new`, text, { mode: OWNER_ONLY });
-      renameSync(`${this.#path}.new`, this.#path);
+      writeWhole(this.#path, JSON.stringify({ [this.#what]: Object.fromEntries(words) }));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       this.#log.warn({ code }, `${this.#what} cannot be remembered for the next start (${code})`);

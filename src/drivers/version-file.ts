@@ -2,10 +2,9 @@
 // out. As long as the setting is that one still, the next torc starts what was rolled out; once somebody has changed the
 // setting, that word is the newer one and wins, and the difference is told.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { Log } from '../core/log.ts';
-
-const OWNER_ONLY = 0o600;
+import { writeWhole } from '../core/whole-file.ts';
 
 export class VersionFile {
   readonly #path: string;
@@ -50,9 +49,7 @@ export class VersionFile {
   /** Never throws: a roll-out that cannot be remembered has succeeded all the same. */
   remember(version: string): void {
     try {
-      const text = JSON.stringify({ setting: this.#setting, version });
-      writeFileSync(`${this.#path}.new`, text, { mode: OWNER_ONLY });
-      renameSync(`${this.#path}.new`, this.#path);
+      writeWhole(this.#path, JSON.stringify({ setting: this.#setting, version }));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       this.#log.warn(

@@ -3,6 +3,7 @@
 // what torc needs to believe it, to write it and to prove what is new, and what Swarm needs to make that.
 
 import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 
 /** Milliseconds after the fault; null: it did not happen. */
 export interface Course {
@@ -92,17 +93,11 @@ export function askEngine<T>(socketPath: string, path: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const asked = request(
       { socketPath, path, signal: AbortSignal.timeout(2_000), headers: { host: 'docker' } },
-      answer => {
-        let text = '';
-        answer.setEncoding('utf8');
-        answer.on('data', chunk => {
-          text += chunk;
-        });
-        answer.on('error', reject);
-        answer.on('end', () =>
-          answer.statusCode === 200 ? resolve(JSON.parse(text) as T) : reject(new Error(text)),
-        );
-      },
+      answer =>
+        void text(answer).then(
+          said => (answer.statusCode === 200 ? resolve(JSON.parse(said) as T) : reject(new Error(said))),
+          reject,
+        ),
     );
     asked.on('error', reject);
     asked.end();

@@ -12,6 +12,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { lab, labScript, onNode } from '../support/swarm-lab.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Panel, type Seen, stackSvg } from './draw.ts';
@@ -56,15 +57,8 @@ function ask(
     };
     const asked = request(
       { ...where, path, method, headers, agent, signal: AbortSignal.timeout(timeoutMs) },
-      answer => {
-        let text = '';
-        answer.setEncoding('utf8');
-        answer.on('data', chunk => {
-          text += chunk;
-        });
-        answer.on('error', reject);
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
-      },
+      answer =>
+        void text(answer).then(said => resolve({ status: answer.statusCode ?? 0, text: said }), reject),
     );
     asked.on('error', reject);
     asked.end(body);

@@ -1,7 +1,6 @@
 // What torc remembers of each replica process, one small JSON file each, so that the next torc can adopt it after a
 // SIGKILL: who it is (pid and start time) and what it fills. Beside it stands the replica's output: a file, not a pipe,
-// because a pipe breaks with torc and would take a replica that prints down with it. Files are written beside and
-// renamed, so a crash leaves the old record or the new one.
+// because a pipe breaks with torc and would take a replica that prints down with it.
 
 import {
   closeSync,
@@ -9,13 +8,12 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
   statSync,
   truncateSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../../core/whole-file.ts';
 
 export interface ProcessRecord {
   readonly pid: number;
@@ -37,9 +35,7 @@ export const recordPath = (directory: string, name: string): string => join(dire
 const outputPath = (directory: string, name: string): string => join(directory, `${name}.out`);
 
 export function writeRecord(directory: string, name: string, record: ProcessRecord): void {
-  const path = recordPath(directory, name);
-  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeWhole(recordPath(directory, name), JSON.stringify(record));
 }
 
 export function removeRecord(directory: string, name: string): void {

@@ -2,12 +2,12 @@
 // (another machine, another TORC_STATE_DIR) addresses are seated in their order, which two torcs that start with the same
 // answer agree on.
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Log } from '../../core/log.ts';
+import { writeWhole } from '../../core/whole-file.ts';
 import type { Seat } from './seats.ts';
 
-const OWNER_ONLY = 0o600;
 const schema = z.object({
   seats: z.array(z.object({ group: z.string(), number: z.int().min(1), address: z.string() })).max(10_000),
 });
@@ -39,8 +39,7 @@ export class SeatsFile {
     });
     if (text === this.#text || (seats.length === 0 && this.#text === '')) return;
     try {
-      writeFileSync(`${this.#path}.new`, text, { mode: OWNER_ONLY });
-      renameSync(`${this.#path}.new`, this.#path);
+      writeWhole(this.#path, text);
       this.#text = text;
       this.#isTold = false;
     } catch (error) {
