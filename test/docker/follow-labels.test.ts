@@ -41,10 +41,14 @@ engineSuite('follow, by label', networkName(), test => {
   const state = temporaryState();
 
   /** Starts one; `options` and perhaps a program stand around the image. */
-  const runOne = (name: string, options: string[] = [], program: string[] = []): Promise<string> => {
-    const common = ['-d', '--name', `${app.name}-${name}`, '--label', `${app.name}=1`, '--label', 'tier=web'];
+  const runOne = (name: string, options: string[] = [], program: string[] = []): Promise<string> =>
+    app.docker('run', '-d', ...worded(name, options), app.image, ...program);
+  const createOne = (name: string, options: string[]): Promise<string> =>
+    app.docker('create', ...worded(name, options), app.image);
+  const worded = (name: string, options: string[]): string[] => {
+    const common = ['--name', `${app.name}-${name}`, '--label', `${app.name}=1`, '--label', 'tier=web'];
     const network = options.includes('--network') ? [] : ['--network', app.name];
-    return app.docker('run', ...common, ...network, ...options, app.image, ...program);
+    return [...common, ...network, ...options];
   };
   const inSlot = (name: string): string[] => ['--label', `torc.slot=${name}`];
 
@@ -127,6 +131,18 @@ engineSuite('follow, by label', networkName(), test => {
       },
     );
     await app.docker('rm', '-f', `${app.name}-blue`);
+    await allReady(torc, ['1', '2', '3', 'x']);
+  });
+
+  test('torc.slot: of several made within one second the newest', async () => {
+    const ids: string[] = [];
+    for (const name of ['one', 'two', 'three', 'four']) ids.push(await createOne(name, inSlot('y')));
+    await app.docker('start', ...ids);
+    await waitFor(async () => (await slot(torc, 'y'))?.replica === ids.at(-1)!.slice(0, 12), {
+      timeoutMs: 20_000,
+      what: 'the newest to have the slot',
+    });
+    await app.docker('rm', '-f', ...ids);
     await allReady(torc, ['1', '2', '3', 'x']);
   });
 

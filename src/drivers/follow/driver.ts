@@ -17,6 +17,7 @@ import { meaningOf } from '../docker/hints.ts';
 import { containerListening, healthOf } from '../docker/look.ts';
 import { bridgeOf, isInterface } from '../docker/network.ts';
 import { findOwnContainer, inspectOwnContainer, type OwnContainer, ownContainer } from '../docker/self.ts';
+import { byMoment } from '../docker/units.ts';
 import type { Seat } from '../static/seats.ts';
 import { SeatsFile } from '../static/seats-file.ts';
 import { type Followed, followed } from './container.ts';
@@ -162,10 +163,11 @@ export class FollowDriver implements Driver {
     const infos = await this.#engine.ask('cannot list the containers', docker =>
       docker.listContainers({ all: true, filters: { label } }),
     );
-    infos.sort((a, b) => a.Created - b.Created || (a.Id < b.Id ? -1 : 1));
     const inspected = await inTurns(infos, INSPECTS_AT_ONCE, ({ Id }) => this.#inspect(Id));
-    return inspected.flatMap(info => {
-      if (info === null || info.Id === ownId) return [];
+    const there = inspected.filter(info => info !== null);
+    there.sort((a, b) => byMoment(a.Created, b.Created) || (a.Id < b.Id ? -1 : 1));
+    return there.flatMap(info => {
+      if (info.Id === ownId) return [];
       const stopping = this.#stopping.get(info.Id);
       const isThisRun = stopping?.runId === `${info.Id}@${info.State.StartedAt}`;
       return followed(info, numbered, isThisRun ? stopping!.cause : null) ?? [];

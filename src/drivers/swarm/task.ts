@@ -5,6 +5,7 @@
 
 import type { Replica } from '../../control/driver.ts';
 import type { ReplicaAddress } from '../../core/types.ts';
+import { byMoment } from '../docker/units.ts';
 import type { SwarmNode, SwarmPort, SwarmServiceSpec, SwarmTask } from './objects.ts';
 
 const SHORT_ID = 12;
@@ -48,7 +49,7 @@ export function replicasOf(tasks: readonly SwarmTask[], service: string, here: H
 
 /** Oldest first: of two in one slot the newer is the higher generation. */
 const byAge = (a: SwarmTask, b: SwarmTask): number =>
-  a.CreatedAt === b.CreatedAt ? (a.ID < b.ID ? -1 : 1) : a.CreatedAt < b.CreatedAt ? -1 : 1;
+  byMoment(a.CreatedAt, b.CreatedAt) || (a.ID < b.ID ? -1 : 1);
 
 function replicaOf(task: SwarmTask, generation: number, service: string, here: Here): Replica {
   const image = task.Spec.ContainerSpec?.Image;
