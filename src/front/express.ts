@@ -11,6 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
+import { type Sender, sendLater } from '../core/turn.ts';
 import { streamBytes, writeBytes, writeJoined, writeText } from '../core/write-text.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
@@ -22,6 +23,8 @@ import { type Fields, MAX_FIELDS_BYTES, readFields } from './express-fields.ts';
 import { startReading, stopReading } from './read-buffer.ts';
 
 const MAX_BODY_BYTES = 16 * 1024;
+/** Answers to pipelined requests leave together up to about this. */
+const MOST_OUT = 16 * 1024;
 const CR = 13;
 const LF = 10;
 const VERSION = ' HTTP/1.1';
@@ -43,7 +46,7 @@ export interface ExpressDoor {
 }
 
 /** One connection in the raw lane; it is the downstream of the request at work. */
-export class Express implements Downstream, Running {
+export class Express implements Downstream, Running, Sender {
   /** Of the request at work. */
   exchange!: Exchange;
   keepAlive = true;
@@ -63,6 +66,8 @@ export class Express implements Downstream, Running {
   #isKnown = false;
   #head = '';
   #isChunked = false;
+  /** Put, and leaves when this turn is over, or before anything else does. */
+  #out = '';
 
   constructor(door: ExpressDoor, client: Client) {
     this.#door = door;
@@ -77,7 +82,7 @@ export class Express implements Downstream, Running {
   }
 
   get isIdle(): boolean {
-    return !this.#isBusy && this.#rest === null;
+    return !this.#isBusy && this.#rest === null && this.#out === '';
   }
 
   /** Idle for a while: a connection that rests holds nothing that can be made again. */
@@ -106,6 +111,7 @@ export class Express implements Downstream, Running {
 
   ended(): void {
     this.#isEnded = true;
+    this.sendNow();
     if (this.isIdle) this.#socket.end();
   }
 
@@ -180,6 +186,7 @@ export class Express implements Downstream, Running {
 
   #leave(bytes: Buffer): void {
     const socket: ClientSocket = this.#socket;
+    this.sendNow();
     this.#rest = null;
     socket.express = null;
     stopReading(socket);
@@ -211,11 +218,13 @@ export class Express implements Downstream, Running {
   }
 
   putContinue(): void {
-    this.#socket.write(CONTINUE, 'latin1');
+    this.#write(CONTINUE);
+    this.sendNow();
   }
 
   putInterim(status: number, fields: string): void {
-    this.#socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}\r\n`, 'latin1');
+    this.#write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields}\r\n`);
+    this.sendNow();
   }
 
   putWhole(_status: number, head: string, line: string, body: string): void {
@@ -231,6 +240,7 @@ export class Express implements Downstream, Running {
 
   putBody(chunk: Buffer): Taken {
     const socket = this.#socket;
+    this.sendNow();
     const before = this.#isChunked ? `${this.#head}${chunk.length.toString(16)}\r\n` : this.#head;
     const behind = this.#isChunked ? '\r\n' : '';
     this.#head = '';
@@ -258,8 +268,18 @@ export class Express implements Downstream, Running {
   }
 
   #write(text: string): void {
-    if (this.#isSecure) this.#socket.write(text, 'latin1');
-    else writeText(this.#socket, text);
+    const out = this.#out;
+    this.#out = out + text;
+    if (this.#out.length > MOST_OUT) this.sendNow();
+    else if (out === '') sendLater(this);
+  }
+
+  sendNow(): void {
+    const out = this.#out;
+    if (out === '') return;
+    this.#out = '';
+    if (this.#isSecure) this.#socket.write(out, 'latin1');
+    else if (!this.#socket.destroyed) writeText(this.#socket, out);
   }
 
   becomeTunnel(): never {
@@ -267,6 +287,7 @@ export class Express implements Downstream, Running {
   }
 
   cut(): void {
+    this.sendNow();
     this.#socket.destroy();
   }
 
@@ -284,6 +305,7 @@ export class Express implements Downstream, Running {
       return;
     }
     this.#client.closing = true;
+    this.sendNow();
     this.#socket.destroySoon();
   }
 }

@@ -11,13 +11,14 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
+import { type Cooling, coolLater, type Sender, sendLater } from '../core/turn.ts';
 import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
 import { MOST_BEHIND } from './pipelining.ts';
 import { PoolMember } from './pool-member.ts';
 import type { ReplicaSocket, SocketUser, Target } from './replica-socket.ts';
 import { abandon, connectFault, endBody, handOver, openSocket, put, writeBody } from './replica-socket.ts';
 import { ResponseParser } from './response.ts';
-import { coolLater, sendLater, type TurnMember } from './turn.ts';
+import { NO_BODY } from './response-head.ts';
 
 /** Idle sockets older than this are not used again: Node, the shortest of the common servers, closes them at 5 s. */
 const MAX_IDLE_MS = 4000;
@@ -38,7 +39,7 @@ export interface Owner {
   broken(): void;
 }
 
-export class Connection extends PoolMember implements Carrier, SocketUser, TurnMember {
+export class Connection extends PoolMember implements Carrier, SocketUser, Sender, Cooling {
   readonly #target: Target;
   readonly clock: Clock;
   readonly #owner: Owner;
@@ -48,7 +49,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
   #attempt: Attempt | null = null;
   /** Those that are answered after it, in order. */
   #behind: Attempt[] = [];
-  /** Heads that leave together at the end of this turn; '' where nothing waits for that. */
+  /** What leaves when this turn is over; '' where nothing does. */
   #batch = '';
   /** Times that `isLate` has seen the same first attempt wait. */
   #looks = 0;
@@ -82,44 +83,35 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     return false;
   }
 
-  /** Only while it has none. */
-  take(attempt: Attempt): void {
-    if (!this.#begin(attempt)) this.#connect();
-    else this.#send();
-  }
-
-  /** The same, but what it sends leaves at the end of this turn, with what `append` adds. False: it leaves alone. */
-  takeFirst(attempt: Attempt): boolean {
-    if (!this.#begin(attempt)) {
-      this.#connect();
-      return false;
-    }
-    this.#expect(attempt);
-    this.#batch = attempt.head;
-    sendLater(this);
-    attempt.onSent();
-    return true;
-  }
-
-  /** Sends it behind those of this turn; false where that cannot be. */
-  append(attempt: Attempt): boolean {
-    if (this.#batch === '' || this.#behind.length === MOST_BEHIND) return false;
-    this.#behind.push(attempt);
-    this.#batch += attempt.head;
-    attempt.onConnection(this);
-    attempt.onSent();
-    return true;
-  }
-
-  /** Is there a socket for it to leave on at once? */
-  #begin(attempt: Attempt): boolean {
+  /** Only while it has none. True: it leaves when this turn is over, perhaps with what `append` adds. */
+  take(attempt: Attempt): boolean {
     this.#attempt = attempt;
     this.#sent = false;
     this.#isFirst = true;
     this.#isLast = false;
     attempt.onConnection(this);
     if (this.#socket !== null && !this.#isFresh(attempt)) this.dropSocket();
-    return this.#socket !== null;
+    if (this.#socket === null) this.#connect();
+    // Its body follows at once.
+    else if (attempt.framing !== NO_BODY) this.#send();
+    else {
+      this.#expect(attempt);
+      this.#batch = attempt.head;
+      sendLater(this);
+      attempt.onSent();
+      return true;
+    }
+    return false;
+  }
+
+  /** Sends it behind those of this turn; false where that cannot be. */
+  append(attempt: Attempt): boolean {
+    if (this.#batch === '' || this.#behind.length === MOST_BEHIND || !this.#attempt!.mayPipeline) return false;
+    this.#behind.push(attempt);
+    this.#batch += attempt.head;
+    attempt.onConnection(this);
+    attempt.onSent();
+    return true;
   }
 
   write(chunk: Buffer, isGiven: boolean): boolean {
@@ -266,8 +258,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, TurnM
     this.#sent = socket.errored === null;
   }
 
-  /** The turn is over. */
-  sendBatch(): void {
+  sendNow(): void {
     const batch = this.#batch;
     this.#batch = '';
     if (batch !== '' && this.#socket !== null) this.#write(batch);

@@ -61,8 +61,7 @@ export class Http1Pool implements Transport, Owner {
     }
     const connection = this.#free.pop();
     if (connection !== undefined) {
-      if (!shares) connection.take(attempt);
-      else if (connection.takeFirst(attempt)) this.#batch = connection;
+      if (connection.take(attempt) && shares) this.#batch = connection;
       return;
     }
     this.#queued++;
