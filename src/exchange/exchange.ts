@@ -111,7 +111,7 @@ export class Exchange extends Keyed implements Swept {
   #name(head: RequestHead, target: string): void {
     this.#target = target;
     const { ids } = this.shared;
-    if (ids.hasField) this.#idLine = ids.lineOf(head.requestId === '' ? ids.next() : head.requestId);
+    if (ids.hasField) this.#idLine = head.requestId === '' ? ids.nextLine() : ids.lineOf(head.requestId);
   }
 
   // ---- the answer: replica -> client

@@ -15,7 +15,7 @@ export const MAX_FIELDS_BYTES = 16 * 1024;
 export interface Fields {
   /** As they came, with the empty line. */
   readonly bytes: Buffer;
-  /** What follows the target in the replica's head. */
+  /** What follows the request line in the replica's head, and the CRLF before it. */
   readonly tail: string;
   readonly contentLength: number;
   /** As a trusted client named the request, or ''. */
@@ -34,6 +34,7 @@ export interface Fields {
 const RARE =
   /^(?:transfer-encoding|upgrade|expect|te|trailer|proxy-connection|http2-settings|max-forwards)$/i;
 const NOTHING: readonly string[] = [];
+const ANY_LINE = 'GET / HTTP/1.1';
 
 const head = new RequestHead();
 
@@ -65,7 +66,7 @@ export function readFields(
   const needsRaw = peer.trusted || readsFields(sources);
   return {
     bytes: Buffer.from(bytes.subarray(at, emptyLineAt + 4)),
-    tail: head.text.slice('GET /'.length),
+    tail: head.text.slice(ANY_LINE.length),
     contentLength: head.contentLength,
     requestId: head.requestId,
     host: head.host,

@@ -25,12 +25,13 @@ import { startReading, stopReading } from './read-buffer.ts';
 const MAX_BODY_BYTES = 16 * 1024;
 /** Answers to pipelined requests leave together up to about this. */
 const MOST_OUT = 16 * 1024;
-const CR = 13;
-const LF = 10;
+const SPACE = 0x20;
+const NUMBER_SIGN = 0x23;
+const SLASH = 0x2f;
+const TILDE = 0x7e;
 const VERSION = ' HTTP/1.1';
+const LINE_END = Buffer.from(`${VERSION}\r\n`);
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
-/** Everything but a fragment, which nobody may send. */
-const TARGET = /^\/[!"$-~]*$/;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NOTHING: readonly string[] = [];
 const NONE = undefined as unknown as Exchange;
@@ -137,15 +138,16 @@ export class Express implements Downstream, Running, Sender {
 
   /** False, and nothing has happened, where this lane is not sure of the request at `at`. */
   #begin(rest: Buffer, at: number): boolean {
-    const lineEnd = rest.indexOf(CR, at);
-    if (lineEnd === -1 || rest[lineEnd + 1] !== LF || lineEnd - at > MAX_FIELDS_BYTES) return false;
+    const targetAt = rest.indexOf(SPACE, at) + 1;
+    const targetEnd = endOfTarget(rest, targetAt);
+    if (targetEnd === -1 || targetEnd - at > MAX_FIELDS_BYTES) return false;
+    const lineEnd = targetEnd + VERSION.length;
     const line = rest.toString('latin1', at, lineEnd);
-    const space = line.indexOf(' ');
-    const target = line.slice(space + 1, -VERSION.length);
+    const target = line.slice(targetAt - at, targetEnd - at);
     const { config } = this.#door.shared;
-    if (!line.endsWith(VERSION) || !TARGET.test(target) || isControl(target, config.adminPaths)) return false;
-    const method = methodOf(line, space);
-    const fieldsAt = lineEnd + 2;
+    if (isControl(target, config.adminPaths)) return false;
+    const method = methodOf(line, targetAt - 1 - at);
+    const fieldsAt = targetEnd + LINE_END.length;
     const fields = method === '' ? null : this.#fieldsAt(rest, fieldsAt);
     if (fields === null) return false;
     const bodyAt = fieldsAt + fields.bytes.length;
@@ -153,7 +155,7 @@ export class Express implements Downstream, Running, Sender {
     if (end > rest.length || fields.contentLength > MAX_BODY_BYTES) return false;
     const head = requestHead;
     head.target = target;
-    head.text = `${method} ${target}${fields.tail}`;
+    head.text = line + fields.tail;
     head.requestId = fields.requestId;
     head.host = fields.host;
     head.body = fields.contentLength === 0 ? '' : rest.toString('latin1', bodyAt, end);
@@ -308,6 +310,17 @@ export class Express implements Downstream, Running, Sender {
     this.sendNow();
     this.#socket.destroySoon();
   }
+}
+
+/** Of a plain path, behind which a line of HTTP/1.1 ends; -1 where anything is otherwise. No fragment, which nobody may send. */
+function endOfTarget(bytes: Buffer, start: number): number {
+  if (start === 0 || bytes[start] !== SLASH) return -1;
+  const end = bytes.length - LINE_END.length;
+  let at = start;
+  for (let byte = SLASH; byte > SPACE && byte <= TILDE && byte !== NUMBER_SIGN; byte = bytes[at]!)
+    if (at++ > end) return -1;
+  for (let index = 0; index < LINE_END.length; index++) if (bytes[at + index] !== LINE_END[index]) return -1;
+  return at;
 }
 
 /** '' for those that are node:http's to know. */

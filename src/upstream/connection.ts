@@ -106,7 +106,8 @@ export class Connection extends PoolMember implements Carrier, SocketUser, Sende
 
   /** Sends it behind those of this turn; false where that cannot be. */
   append(attempt: Attempt): boolean {
-    if (this.#batch === '' || this.#behind.length === MOST_BEHIND || !this.#attempt!.mayPipeline) return false;
+    if (this.#batch === '' || this.#behind.length === MOST_BEHIND || !this.#attempt!.mayPipeline)
+      return false;
     this.#behind.push(attempt);
     this.#batch += attempt.head;
     attempt.onConnection(this);
