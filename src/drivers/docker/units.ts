@@ -10,9 +10,12 @@ export function isAtLeast(apiVersion: string, wanted: string): boolean {
 
 /** Earlier first, for `sort`: two moments as an inspect or a task has them (RFC 3339, the zeros at the end left out). */
 export function byMoment(a: string, b: string): number {
-  const [first, second] = [a, b].map(moment => moment.replace(/(Z|[+-]\d\d:\d\d)$/, '')) as [string, string];
+  const [first, second] = [fractionOf(a), fractionOf(b)];
   return Date.parse(a) - Date.parse(b) || (first === second ? 0 : first < second ? -1 : 1);
 }
+
+/** The digits below a second: what Date.parse reads of them ends at milliseconds. */
+const fractionOf = (moment: string): string => /\.(\d+)/.exec(moment)?.[1] ?? '';
 
 /** Without the keys that nobody gave a value to, so that a spread of it overrides only what was said. */
 export function said<T extends object>(values: T): T {
