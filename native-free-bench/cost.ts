@@ -1,7 +1,9 @@
 // What one request costs: CPU time (user + system) of the balancer's processes per request, from the operating system's
 // accounting. One worker on core 0, load generator and replicas on core 1, 64 connections, keep-alive but for the case
-// that is about new connections. Rounds of the targets interleave, so that the machine's moods hit all alike; the median round counts, and the ratio to nginx.
-// Says nothing about latency or peak throughput: see the other scenarios.
+// that is about new connections. The load is h2load's, which leaves the balancer no rest; at 4,000 requests a second it rests for
+// most of the time, and what it costs to wake up is in each request. Rounds of the targets interleave, so that the
+// machine's moods hit all alike; the median round counts, and the ratio to nginx. Says nothing about latency or peak
+// throughput: see the other scenarios.
 
 import { drawPanels } from './harness/panels.ts';
 import {
@@ -14,14 +16,17 @@ import {
   SMALL_BYTES,
   type Step,
   sizeText,
-  warmUp,
   withTargets,
 } from './harness/rounds.ts';
-import { balancers, bare, type Target } from './harness/targets.ts';
+import { balancers, bare, onPath } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
-const FULL = { rounds: 5, seconds: 1.5, warmUpSeconds: 6 };
-const SHORT = { rounds: 3, seconds: 1, warmUpSeconds: 3 };
+const FULL = { rounds: 7, seconds: 1.5, requests: 20_000, warmUpRequests: 60_000 };
+const SHORT = { rounds: 3, seconds: 1, requests: 5_000, warmUpRequests: 20_000 };
+const LOAD = { protocol: 'http/1.1', connections: 64, streams: 1 } as const;
+/** Of bytes of answers in one round, at most. */
+const MOST_BYTES = 400 * 1024 * 1024;
+const GENTLE_PER_SECOND = 4_000;
 
 interface Case extends Step {
   /** Of the answer. */
@@ -30,38 +35,52 @@ interface Case extends Step {
   readonly forBare: boolean;
 }
 
-function casesOf(bench: Bench, seconds: number, full: boolean): Case[] {
+function casesOf(bench: Bench, { seconds, requests }: typeof FULL, full: boolean): Case[] {
   const get = (bytes: number): Case => ({
     bytes,
     name: `GET ${sizeText(bytes)}`,
     forBare: bytes === SMALL_BYTES,
-    measure: target => bench.closed(target, seconds),
+    measure: target =>
+      bench.counted(target, { ...LOAD, requests: Math.min(requests, Math.ceil(MOST_BYTES / bytes)) }),
   });
-  const small = [
+  const small: Case[] = [
     get(SMALL_BYTES),
     {
       bytes: SMALL_BYTES,
       name: 'POST 1 KiB',
       forBare: false,
-      measure: (target: Target) => bench.closed(target, seconds, { method: 'POST' }),
+      measure: target => bench.counted(target, { ...LOAD, requests, isPost: true }),
     },
     {
       bytes: SMALL_BYTES,
       name: 'connect + GET',
       forBare: true,
-      measure: (target: Target) => bench.closed(target, seconds, { reconnects: true }),
+      measure: target => bench.closed(target, seconds, { reconnects: true }),
     },
   ];
-  return full ? [...small, get(65_536), get(1_048_576)] : small;
+  const gentle: Case = {
+    bytes: SMALL_BYTES,
+    name: `GET ${sizeText(SMALL_BYTES)}, ${GENTLE_PER_SECOND}/s`,
+    forBare: true,
+    measure: target => bench.open(target, seconds, GENTLE_PER_SECOND, 64),
+  };
+  return full ? [...small, get(65_536), get(1_048_576), gentle] : small;
 }
 
 export async function cost(options: BenchOptions): Promise<object[]> {
+  if (!onPath('h2load')) {
+    options.progress('h2load is not here: apt-get install nghttp2-client');
+    return [];
+  }
   const size = options.full ? FULL : SHORT;
   const results = await withTargets([...balancers, bare], options, async bench => {
     const { targets } = bench;
-    const cases = casesOf(bench, size.seconds, options.full);
+    const cases = casesOf(bench, size, options.full);
     const tick = countdown(targets.length * (1 + cases.length * size.rounds), options);
-    await warmUp(bench, size.warmUpSeconds, tick);
+    for (const target of targets) {
+      await bench.counted(target, { ...LOAD, requests: size.warmUpRequests });
+      tick(`${target.name} is warm`);
+    }
     const all: Result<Case>[] = [];
     for (const step of cases) {
       await bench.origin.setBodyBytes(step.bytes);

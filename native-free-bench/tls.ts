@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import type { TlsLoad } from './harness/h2load.ts';
+import type { CountedLoad } from './harness/h2load.ts';
 import {
   type Bench,
   type BenchOptions,
@@ -37,11 +37,11 @@ const PROTOCOLS = [
 ] as const;
 
 function casesOf(bench: Bench, { seconds, requests, largeRequests }: typeof FULL): Case[] {
-  const loaded = (what: string, bytes: number, more: Partial<TlsLoad> = {}): Case[] =>
+  const loaded = (what: string, bytes: number, more: Partial<CountedLoad> = {}): Case[] =>
     PROTOCOLS.map(({ name, load }) => ({
       bytes,
       name: `${what}, ${name}`,
-      measure: target => bench.tls(target, { ...load, requests, ...more }),
+      measure: target => bench.counted(target, { ...load, requests, ...more }),
     }));
   const handshake = (resumed: boolean): Case => ({
     bytes: SMALL_BYTES,
@@ -93,7 +93,7 @@ async function measured(options: BenchOptions, pem: Pem): Promise<object[]> {
     const tick = countdown(bench.targets.length * (cases.length * size.rounds + 2), options);
     for (const target of bench.targets)
       for (const { name, load } of PROTOCOLS) {
-        await bench.tls(target, { ...load, requests: WARM * size.requests });
+        await bench.counted(target, { ...load, requests: WARM * size.requests });
         tick(`${target.name} is warm, ${name}`);
       }
     const all = [];

@@ -1,7 +1,7 @@
-// Load over TLS by h2load (nghttp2, Debian's package nghttp2-client), for HTTP/1.1 and HTTP/2 alike: written in C, so that the
-// generator's own TLS leaves room on its core, and one counter for both protocols. It counts an answer when it is whole. A
-// number of requests and no duration: with -D a connection that is made after the time is over never ends (1.52, seen on a
-// loaded machine). All targets are asked for one cipher and one curve, since each would prefer another. Connections are
+// Load by h2load (nghttp2, Debian's package nghttp2-client), over TLS or not, for HTTP/1.1 and HTTP/2 alike: written in C, so that
+// what is busy is the balancer, and its own TLS leaves room on its core; one counter for both protocols. It counts an answer when it
+// is whole. A number of requests and no duration: with -D a connection that is made after the time is over never ends (1.52, seen on
+// a loaded machine). All targets are asked for one cipher and one curve, since each would prefer another. Connections are
 // opened within what is measured: 64 handshakes beside 3,000 requests are a few percent.
 
 import { spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { KEYS, type LoadResult, POST_BODY } from './job.ts';
 import { Latencies } from './latencies.ts';
 
-export interface TlsLoad {
+export interface CountedLoad {
   readonly protocol: 'http/1.1' | 'h2';
   readonly connections: number;
   /** Requests of one connection at once. */
@@ -21,7 +21,7 @@ export interface TlsLoad {
 }
 
 /** Pinned to `core`. */
-export async function h2load(url: string, load: TlsLoad, core: number): Promise<LoadResult> {
+export async function h2load(url: string, load: CountedLoad, core: number): Promise<LoadResult> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-h2load-'));
   const [uris, body] = [join(folder, 'uris'), join(folder, 'body')];
   writeFileSync(
@@ -33,11 +33,13 @@ export async function h2load(url: string, load: TlsLoad, core: number): Promise<
   const args = [
     ...['-c', String(core), 'h2load', '-t1', `-c${connections}`, `-m${streams}`, `-n${requests}`, '-i', uris],
     ...(protocol === 'h2' ? ['--npn-list=h2'] : ['--h1']),
-    ...['--tls13-ciphers=TLS_AES_128_GCM_SHA256', '--groups=X25519'],
+    ...(isSecure(url) ? ['--tls13-ciphers=TLS_AES_128_GCM_SHA256', '--groups=X25519'] : []),
     ...(isPost ? ['-d', body, '-H', 'content-type: application/json'] : []),
   ];
   try {
-    return resultOf(await outputOf('taskset', args), load);
+    const output = await outputOf('taskset', args);
+    if (isSecure(url)) checkProtocol(output, load);
+    return resultOf(output);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -55,12 +57,17 @@ function outputOf(command: string, args: readonly string[]): Promise<string> {
   });
 }
 
-function resultOf(output: string, { protocol }: TlsLoad): LoadResult {
+const isSecure = (url: string): boolean => url.startsWith('https:');
+
+function checkProtocol(output: string, { protocol }: CountedLoad): void {
   if (
     !output.includes('Cipher: TLS_AES_128_GCM_SHA256') ||
     !output.includes(`Application protocol: ${protocol}`)
   )
     throw new Error(`h2load spoke something else than ${protocol} over TLS 1.3:\n${output}`);
+}
+
+function resultOf(output: string): LoadResult {
   const counts = (label: string): number => Number(new RegExp(`(\\d+) ${label}`).exec(output)?.[1] ?? 0);
   return {
     requests: counts('succeeded'),

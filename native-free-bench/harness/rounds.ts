@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cpuUs, median, pin } from './cpu.ts';
-import { h2load, type TlsLoad } from './h2load.ts';
+import { type CountedLoad, h2load } from './h2load.ts';
 import type { ClosedJob, Job, LoadResult } from './job.ts';
 import { Latencies, type Percentiles } from './latencies.ts';
 import { Loader } from './loader.ts';
@@ -91,7 +91,8 @@ export class Bench {
     return this.#load(target, { kind: 'open', urls: target.urls, connections, seconds, perSecond });
   }
 
-  tls(target: Target, load: TlsLoad): Promise<Sample> {
+  /** A number of requests as fast as they are answered. */
+  counted(target: Target, load: CountedLoad): Promise<Sample> {
     return this.#measured(target, () => h2load(target.urls[0]!, load, LOAD_CORE));
   }
 
