@@ -7,7 +7,10 @@
 
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
+import { writeText } from '../../src/core/write-text.ts';
+import type { ClientSocket, RawLane } from '../../src/front/client.ts';
+import { startReading, stopReading } from '../../src/front/read-buffer.ts';
 
 interface Answer {
   readonly head: string;
@@ -43,22 +46,24 @@ process.on('disconnect', () => process.exit());
 /** One connection, as long as all that comes is plain. */
 class Connection {
   readonly #slot: number;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #others: Server;
   #rest: Buffer | null = null;
   /** Of the body that is being read; -1 while none is. */
   #left = -1;
   #length = 0;
 
-  constructor(slot: number, socket: Socket, others: Server) {
+  constructor(slot: number, socket: ClientSocket, others: Server) {
     this.#slot = slot;
     this.#socket = socket;
     this.#others = others;
-    socket.on('data', this.#onData);
+    // Read as torc's raw lane is: of all that a lane has, its reader calls this one.
+    socket.express = this as unknown as RawLane;
+    startReading(socket);
     socket.on('error', () => socket.destroy());
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  received(chunk: Buffer): void {
     let bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = null;
     while (bytes.length > 0) {
@@ -69,20 +74,21 @@ class Connection {
       if (this.#left > 0) return;
       this.#answer();
     }
-  };
+  }
 
   /** False where there is none yet, or it is not for here. Else the head counts as the first of the body. */
   #readHead(bytes: Buffer): boolean {
     const end = bytes.indexOf(HEAD_END);
     if (end === -1) {
-      this.#rest = bytes;
+      this.#rest = Buffer.from(bytes);
       return false;
     }
     const head = bytes.toString('latin1', 0, end);
     if (NOT_PLAIN.test(head)) {
-      this.#socket.off('data', this.#onData);
+      this.#socket.express = null;
+      stopReading(this.#socket);
       this.#others.emit('connection', this.#socket);
-      this.#socket.emit('data', bytes);
+      this.#socket.emit('data', Buffer.from(bytes));
       return false;
     }
     this.#length = head.startsWith('GET') ? 0 : Number(LENGTH.exec(head)?.[1] ?? 0);
@@ -95,7 +101,7 @@ class Connection {
     const { head, body } = answers[this.#slot - 1]!;
     const received = this.#length === 0 ? '' : `x-received-bytes: ${this.#length}\r\n`;
     if (typeof body === 'string') {
-      this.#socket.write(`${head}${received}\r\n${body}`, 'latin1');
+      writeText(this.#socket, `${head}${received}\r\n${body}`);
       return;
     }
     this.#socket.cork();
