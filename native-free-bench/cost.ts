@@ -21,7 +21,7 @@ import {
 import { balancers, bare, onPath } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
-const FULL = { rounds: 7, seconds: 1.5, requests: 40_000, warmUpRequests: 100_000 };
+const FULL = { rounds: 7, seconds: 1.5, requests: 25_000, warmUpRequests: 80_000 };
 const SHORT = { rounds: 3, seconds: 1, requests: 5_000, warmUpRequests: 20_000 };
 const LOAD = { protocol: 'http/1.1', connections: 64, streams: 1 } as const;
 /** Of bytes of answers in one round, at most. */

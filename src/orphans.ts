@@ -1,6 +1,7 @@
 // Workers that outlive their primary (SIGKILL, a crash): they serve on by what they know, until a new torc has their sockets and
 // workers of its own, and asks them to end (cluster/worker.ts). It finds them by a record in the state directory, where nobody
-// else can write, and a pid counts only together with its start time, so nothing else is ever signalled.
+// else can write, and a pid counts only together with its start time, so nothing else is ever signalled. While the primary of
+// the record lives, its workers are nobody's to take.
 
 import { readFileSync, rmSync } from 'node:fs';
 import type { Inherited } from './cluster/sockets.ts';
@@ -13,6 +14,11 @@ import { observe } from './drivers/process/identity.ts';
 interface Recorded {
   readonly pid: number;
   readonly startTime: string;
+}
+
+interface Kept {
+  readonly primary: Recorded | null;
+  readonly workers: readonly Recorded[];
 }
 
 /** For one that has not heard yet that it is alone; one that hangs keeps its sockets. */
@@ -39,9 +45,11 @@ export class Orphans {
 
   /** Those of the last torc that live. */
   async find(): Promise<void> {
-    const recorded = this.#read();
-    this.#left = await living(recorded);
-    for (const each of recorded)
+    const { primary, workers } = this.#read();
+    this.#left = [];
+    if (primary !== null && (await living([primary])).length > 0) return;
+    this.#left = await living(workers);
+    for (const each of workers)
       if (!this.#left.includes(each)) rmSync(this.offerAt(each.pid), { force: true });
   }
 
@@ -67,13 +75,10 @@ export class Orphans {
 
   /** The workers there are now. */
   async record(pids: readonly number[]): Promise<void> {
-    const found = await observe(pids);
-    const workers = pids.flatMap(pid => {
-      const startTime = found.get(pid)?.startTime;
-      return startTime === undefined ? [] : { pid, startTime };
-    });
+    const [primary = null, ...workers] = await named([process.pid, ...pids]);
+    const record: Kept = { primary, workers: [...this.#left, ...workers] };
     try {
-      writeWhole(this.#path, JSON.stringify([...this.#left, ...workers]));
+      writeWhole(this.#path, JSON.stringify(record));
     } catch (error) {
       this.#log.warn({ path: this.#path, error: String(error) }, 'the workers could not be written down');
     }
@@ -92,20 +97,30 @@ export class Orphans {
     rmSync(this.#path, { force: true });
   }
 
-  #read(): Recorded[] {
+  #read(): Kept {
+    const nothing = { primary: null, workers: [] };
     try {
-      const workers = JSON.parse(readFileSync(this.#path, 'utf8')) as unknown;
-      return Array.isArray(workers) ? workers.filter(isRecorded) : [];
+      const { primary, workers } = JSON.parse(readFileSync(this.#path, 'utf8')) as Partial<Kept>;
+      if (!Array.isArray(workers) || !isRecorded(primary)) return nothing;
+      return { primary, workers: workers.filter(isRecorded) };
     } catch {
-      return [];
+      return nothing;
     }
   }
 }
 
-async function living(workers: readonly Recorded[]): Promise<Recorded[]> {
-  const found = await observe(workers.map(({ pid }) => pid));
-  return workers.filter(({ pid, startTime }) => found.get(pid)?.startTime === startTime);
+async function named(pids: readonly number[]): Promise<Recorded[]> {
+  const found = await observe(pids);
+  return pids.flatMap(pid => {
+    const startTime = found.get(pid)?.startTime;
+    return startTime === undefined ? [] : { pid, startTime };
+  });
 }
 
-const isRecorded = (worker: Partial<Recorded> | null): worker is Recorded =>
-  Number.isSafeInteger(worker?.pid) && typeof worker?.startTime === 'string';
+async function living(recorded: readonly Recorded[]): Promise<Recorded[]> {
+  const found = await observe(recorded.map(({ pid }) => pid));
+  return recorded.filter(({ pid, startTime }) => found.get(pid)?.startTime === startTime);
+}
+
+const isRecorded = (one: Partial<Recorded> | null | undefined): one is Recorded =>
+  Number.isSafeInteger(one?.pid) && typeof one?.startTime === 'string';

@@ -87,6 +87,20 @@ start('two started at once on one port: one serves, the other says who has it', 
   }
 });
 
+start('a second one with the same state: the workers of the first are not taken for orphans', async () => {
+  const TORC_STATE_DIR = temporaryState();
+  const first = await startTorc({ TORC_STATE_DIR, TORC_WORKERS: '1', TORC_REPLICAS: '1' });
+  try {
+    const second = await spawnTorc({ TORC_STATE_DIR, PORT: String(first.port), TORC_WORKERS: '1' });
+    assert.is(await second.exited(), 1);
+    assert.match(second.errors(), new RegExp(`taken by another torc.*pid ${first.process.pid}, since 2`));
+    assert.not.match(second.output(), 'keeps its sockets');
+    assert.is((await first.get('/request?request_id=1')).status, 200);
+  } finally {
+    await first.close();
+  }
+});
+
 start('a second one while the only worker of the first is being replaced', async () => {
   const first = await startTorc({ TORC_WORKERS: '1', TORC_REPLICAS: '1' });
   try {
