@@ -81,6 +81,31 @@ connection('reset while it was idle, seen only by the write: nothing was sent', 
   await origin.close();
 });
 
+connection('it ends, or speaks unasked, in the turn in which it is taken: nothing was sent', async () => {
+  for (const [happens, code] of [
+    [(taken: Connection): void => taken.ended(), 'RESET'],
+    [
+      (taken: Connection): void =>
+        taken.received(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
+      'BAD_RESPONSE',
+    ],
+  ] as const) {
+    const origin = await rawOrigin(plain('ok'));
+    const idle = await idleConnection(origin);
+    const told: Told = { ended: false, fault: null };
+    assert.is(idle.take(attempt(told)), true, 'it leaves when the turn is over');
+    happens(idle);
+    assert.equal([told.fault?.[0], told.fault?.[1], told.ended], [code, false, false]);
+    await waitFor(() => origin.sockets.size === 0, {
+      timeoutMs: 2000,
+      what: 'the end of the connection',
+    });
+    assert.is(origin.requests.length, 1, 'the first one only');
+    await idle.close();
+    await origin.close();
+  }
+});
+
 connection('reset after the request arrived: it was sent', async () => {
   const origin = await rawOrigin(plain('ok'));
   const idle = await idleConnection(origin);
