@@ -5,6 +5,7 @@
 // machine's moods hit all alike; the median round counts, and the ratio to nginx. Says nothing about latency or peak
 // throughput: see the other scenarios.
 
+import { BUSY } from './harness/h2load.ts';
 import { drawPanels } from './harness/panels.ts';
 import {
   type Bench,
@@ -13,17 +14,19 @@ import {
   inTurns,
   type Result,
   rounded,
+  type Sample,
   SMALL_BYTES,
   type Step,
   sizeText,
   withTargets,
 } from './harness/rounds.ts';
-import { balancers, bare, onPath } from './harness/targets.ts';
+import { balancers, bare, onPath, type Target } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
 const FULL = { rounds: 7, seconds: 1.5, requests: 25_000, warmUpRequests: 80_000 };
 const SHORT = { rounds: 3, seconds: 1, requests: 5_000, warmUpRequests: 20_000 };
-const LOAD = { protocol: 'http/1.1', connections: 64, streams: 1 } as const;
+/** Not counted, before each round: a target has rested while the others had theirs, and its connections to replicas are old. */
+const SETTLING_REQUESTS = 2_000;
 /** Of bytes of answers in one round, at most. */
 const MOST_BYTES = 400 * 1024 * 1024;
 const GENTLE_PER_SECOND = 4_000;
@@ -36,12 +39,16 @@ interface Case extends Step {
 }
 
 function casesOf(bench: Bench, { seconds, requests }: typeof FULL, full: boolean): Case[] {
+  const counted = async (target: Target, bytes: number, isPost: boolean): Promise<Sample> => {
+    const most = Math.ceil(MOST_BYTES / bytes);
+    await bench.counted(target, { ...BUSY, isPost, requests: Math.min(SETTLING_REQUESTS, most) });
+    return bench.counted(target, { ...BUSY, isPost, requests: Math.min(requests, most) });
+  };
   const get = (bytes: number): Case => ({
     bytes,
     name: `GET ${sizeText(bytes)}`,
     forBare: bytes === SMALL_BYTES,
-    measure: target =>
-      bench.counted(target, { ...LOAD, requests: Math.min(requests, Math.ceil(MOST_BYTES / bytes)) }),
+    measure: target => counted(target, bytes, false),
   });
   const small: Case[] = [
     get(SMALL_BYTES),
@@ -49,7 +56,7 @@ function casesOf(bench: Bench, { seconds, requests }: typeof FULL, full: boolean
       bytes: SMALL_BYTES,
       name: 'POST 1 KiB',
       forBare: false,
-      measure: target => bench.counted(target, { ...LOAD, requests, isPost: true }),
+      measure: target => counted(target, SMALL_BYTES, true),
     },
     {
       bytes: SMALL_BYTES,
@@ -78,7 +85,7 @@ export async function cost(options: BenchOptions): Promise<object[]> {
     const cases = casesOf(bench, size, options.full);
     const tick = countdown(targets.length * (1 + cases.length * size.rounds), options);
     for (const target of targets) {
-      await bench.counted(target, { ...LOAD, requests: size.warmUpRequests });
+      await bench.counted(target, { ...BUSY, requests: size.warmUpRequests });
       tick(`${target.name} is warm`);
     }
     const all: Result<Case>[] = [];

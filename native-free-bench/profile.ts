@@ -1,4 +1,4 @@
-// Where the time of a request goes: the balancer's processes are sampled by perf while a closed loop keeps them busy, and
+// Where the time of a request goes: the balancer's processes are sampled by perf while h2load keeps them busy, and
 // the samples are told apart by where the program counter was: the kernel, the program's own machine code (for Node: V8,
 // libuv, the parser), compiled JavaScript, libraries. Shares times the CPU time per request of the same seconds.
 
@@ -7,14 +7,15 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BUSY } from './harness/h2load.ts';
 import { drawPanels } from './harness/panels.ts';
-import { type Bench, type BenchOptions, countdown, rounded, warmUp, withTargets } from './harness/rounds.ts';
-import { balancers, type Target } from './harness/targets.ts';
+import { type Bench, type BenchOptions, countdown, rounded, withTargets } from './harness/rounds.ts';
+import { balancers, onPath, type Target } from './harness/targets.ts';
 
 const WANTED = ['torc', 'torc-auto', 'nginx', 'haproxy', 'fast-proxy'];
 const SAMPLES_PER_SECOND = 997;
-const FULL = { seconds: 10, warmUpSeconds: 10 };
-const SHORT = { seconds: 2, warmUpSeconds: 2 };
+const FULL = { requests: 300_000, warmUpRequests: 80_000 };
+const SHORT = { requests: 20_000, warmUpRequests: 20_000 };
 
 const PARTS = ['kernel', 'program', 'JavaScript', 'libraries'] as const;
 type Part = (typeof PARTS)[number];
@@ -29,14 +30,19 @@ export async function profile(options: BenchOptions): Promise<object[]> {
     options.progress('perf is not here: apt-get install linux-perf');
     return [];
   }
+  if (!onPath('h2load')) {
+    options.progress('h2load is not here: apt-get install nghttp2-client');
+    return [];
+  }
   const size = options.full ? FULL : SHORT;
   const kinds = balancers.filter(({ name }) => options.only.length > 0 || WANTED.includes(name));
   const profiles = await withTargets(kinds, options, async bench => {
     const tick = countdown(2 * bench.targets.length, options);
-    await warmUp(bench, size.warmUpSeconds, tick);
     const all: Profile[] = [];
     for (const target of bench.targets) {
-      all.push(await profileOf(bench, target, size.seconds));
+      await bench.counted(target, { ...BUSY, requests: size.warmUpRequests });
+      tick(`${target.name} is warm`);
+      all.push(await profileOf(bench, target, size.requests));
       tick(`${target.name} is sampled`);
     }
     return all;
@@ -49,7 +55,7 @@ export async function profile(options: BenchOptions): Promise<object[]> {
   }));
 }
 
-async function profileOf(bench: Bench, target: Target, seconds: number): Promise<Profile> {
+async function profileOf(bench: Bench, target: Target, requests: number): Promise<Profile> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-profile-'));
   const file = join(folder, 'perf.data');
   try {
@@ -58,7 +64,7 @@ async function profileOf(bench: Bench, target: Target, seconds: number): Promise
       ['record', '-q', '-F', String(SAMPLES_PER_SECOND), '-p', target.pids().join(','), '-o', file],
       { stdio: 'ignore' },
     );
-    const { cpuUsPerRequest } = await bench.closed(target, seconds);
+    const { cpuUsPerRequest } = await bench.counted(target, { ...BUSY, requests });
     perf.kill('SIGINT');
     await once(perf, 'exit');
     const report = execFileSync('perf', ['report', '-i', file, '--sort', 'dso', '--stdio', '-q'], {

@@ -20,6 +20,9 @@ export interface CountedLoad {
   readonly isPost?: boolean;
 }
 
+/** Leaves no rest to a balancer with one worker. */
+export const BUSY = { protocol: 'http/1.1', connections: 64, streams: 1 } as const;
+
 /** Pinned to `core`. */
 export async function h2load(url: string, load: CountedLoad, core: number): Promise<LoadResult> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-h2load-'));
