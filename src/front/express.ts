@@ -11,7 +11,7 @@ import { STATUS_CODES } from 'node:http';
 import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
-import { type Sender, sendLater } from '../core/turn.ts';
+import { type Sender, sendLater } from '../core/turn-end.ts';
 import { streamBytes, writeBytes, writeJoined, writeText } from '../core/write-text.ts';
 import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';

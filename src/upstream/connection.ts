@@ -11,7 +11,7 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { ProxyErrorCode } from '../core/errors.ts';
-import { type Cooling, coolLater, type Sender, sendLater } from '../core/turn.ts';
+import { type Cooling, coolLater, type Sender, sendLater } from '../core/turn-end.ts';
 import { type Attempt, type Carrier, isNobody, nobodyFor } from './attempt.ts';
 import { MOST_BEHIND } from './pipelining.ts';
 import { PoolMember } from './pool-member.ts';

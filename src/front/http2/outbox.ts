@@ -4,6 +4,7 @@
 // whoever gave them has their memory back at once. While writes are under way what comes is kept for the next one, so a
 // reader that does not read costs three buffers, and the streams' own bounds. A connection that sends nothing holds none.
 
+import { type Sender, sendLater } from '../../core/turn-end.ts';
 import type { ClientSocket } from '../client.ts';
 import { FRAME_HEAD_BYTES, GOAWAY, putFrameHead, putUint32 } from './frames.ts';
 
@@ -19,18 +20,8 @@ const NONE = Buffer.alloc(0);
 
 /** Of all connections of this worker. */
 const free: Buffer[] = [];
-let due: Outbox[] = [];
-let done: Outbox[] = [];
 
-function flushAll(): void {
-  const batch = due;
-  due = done;
-  done = batch;
-  for (let index = 0; index < batch.length; index++) batch[index]!.flush();
-  batch.length = 0;
-}
-
-export class Outbox {
+export class Outbox implements Sender {
   readonly #socket: ClientSocket;
   readonly #onRoom: () => void;
   readonly #onWritten: (error?: Error | null) => void;
@@ -62,7 +53,7 @@ export class Outbox {
     this.at = end;
     if (this.#isDue) return;
     this.#isDue = true;
-    if (due.push(this) === 1) setImmediate(flushAll);
+    sendLater(this);
   }
 
   /** A whole frame that is one number. */
@@ -111,8 +102,7 @@ export class Outbox {
     return this.at > OUT_BYTES;
   }
 
-  /** The turn is over. */
-  flush(): void {
+  sendNow(): void {
     this.#isDue = false;
     if (this.#writes.length === 0 || this.at > MUCH_BYTES) this.#writeSoon();
   }
