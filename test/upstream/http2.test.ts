@@ -319,6 +319,33 @@ for (const [name, frames] of broken)
     await origin.close();
   });
 
+http2('a head that comes alone stays before its body, however soon that comes', () => {
+  const body = 'b'.repeat(20_000);
+  return withTwo(
+    seen => {
+      // Turns of the loop from the head to the body.
+      let turns = Number(/turns=(\d)/.exec(seen.headers[':path']!)![1]);
+      const next = (): void => void (turns-- === 0 ? seen.stream.end(body) : setImmediate(next));
+      seen.stream.respond({ ':status': 200, 'content-length': body.length });
+      next();
+    },
+    async torc => {
+      const client = await rawClient(torc.port);
+      for (let count = 0; count < 60; count++) {
+        const before = client.received.length;
+        client.send(get(`/?request_id=1&turns=${count % 6}`));
+        await waitFor(() => client.received.endsWith(body) && client.received.length > before, {
+          timeoutMs: 5_000,
+          what: `the body ${count % 6} turns behind its head`,
+        });
+        assert.match(client.received.slice(before), /^HTTP\/1\.1 200 .*\r\n\r\nb+$/s);
+      }
+      client.close();
+    },
+    { KEY: 'query:request_id' },
+  );
+});
+
 http2('a head that is too large, and interim answers without an end, are answered 502', async () => {
   await withTwo(
     ({ stream }) => stream.respond({ ':status': 200, 'x-large': 'x'.repeat(70_000) }, { endStream: true }),
