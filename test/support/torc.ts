@@ -3,7 +3,6 @@
 // last ones printed is shown at the end of a file that failed. Answers of the control side are held against its contract.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { AdminPaths } from '../../src/core/control-path.ts';
@@ -16,6 +15,11 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 /** A replica of a machine that is busy with tests is slow, not hung; no test but those of the heartbeat is about that. */
 const TORC_HEARTBEAT_TIMEOUT_MS = '2000';
 const CLOSE_TIMEOUT_MS = 60_000;
+const FIRST_PORT = 10_000;
+const PORTS = 20_000;
+/** Processes that test at once begin far from each other. */
+const PORTS_OF_ONE = 211;
+let nextPort = process.pid * PORTS_OF_ONE;
 const MOST_TOLD = 4;
 const LONGEST_TOLD = 4_000;
 const outputs: (() => string)[] = [];
@@ -47,15 +51,25 @@ export interface Torc {
   close(): Promise<void>;
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago; never the same twice. Not one of those that the kernel takes for connections (32768 and
+ * above): until it is used it could go to one of them, or to the next who asks.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (let tries = 0; tries < PORTS; tries++) {
+    const port = FIRST_PORT + (nextPort++ % PORTS);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port is free');
+}
+
+/** On all addresses. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
 }
 
 /** Spawns torc without waiting; for starts that are meant to fail. */
