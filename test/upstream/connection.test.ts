@@ -62,7 +62,7 @@ async function idleConnection(origin: Origin): Promise<Connection> {
   const told: Told = { ended: false, fault: null };
   const first = attempt(told);
   idle.take(first);
-  await waitFor(() => told.ended, { timeoutMs: 2000, what: 'the first answer' });
+  await waitFor(() => told.ended, { timeoutMs: 20_000, what: 'the first answer' });
   await new Promise(resolve => setImmediate(resolve));
   return idle;
 }
@@ -75,7 +75,7 @@ connection('reset while it was idle, seen only by the write: nothing was sent', 
   const told: Told = { ended: false, fault: null };
   const second = attempt(told);
   idle.take(second);
-  await waitFor(() => told.fault !== null, { timeoutMs: 2000, what: 'the fault' });
+  await waitFor(() => told.fault !== null, { timeoutMs: 20_000, what: 'the fault' });
   assert.equal(told.fault, ['RESET', false, true]);
   await idle.close();
   await origin.close();
@@ -97,7 +97,7 @@ connection('it ends, or speaks unasked, in the turn in which it is taken: nothin
     happens(idle);
     assert.equal([told.fault?.[0], told.fault?.[1], told.ended], [code, false, false]);
     await waitFor(() => origin.sockets.size === 0, {
-      timeoutMs: 2000,
+      timeoutMs: 20_000,
       what: 'the end of the connection',
     });
     assert.is(origin.requests.length, 1, 'the first one only');
@@ -113,7 +113,7 @@ connection('reset after the request arrived: it was sent', async () => {
   const told: Told = { ended: false, fault: null };
   const second = attempt(told);
   idle.take(second);
-  await waitFor(() => told.fault !== null, { timeoutMs: 2000, what: 'the fault' });
+  await waitFor(() => told.fault !== null, { timeoutMs: 20_000, what: 'the fault' });
   assert.equal(told.fault, ['RESET', true, true]);
   await idle.close();
   await origin.close();
