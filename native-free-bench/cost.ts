@@ -5,7 +5,7 @@
 // machine's moods hit all alike; the median round counts, and the ratio to nginx. Says nothing about latency or peak
 // throughput: see the other scenarios.
 
-import { BUSY } from './harness/h2load.ts';
+import { BUSY, hasH2load } from './harness/h2load.ts';
 import { drawPanels } from './harness/panels.ts';
 import {
   type Bench,
@@ -20,7 +20,7 @@ import {
   sizeText,
   withTargets,
 } from './harness/rounds.ts';
-import { balancers, bare, onPath, type Target } from './harness/targets.ts';
+import { balancers, bare, type Target } from './harness/targets.ts';
 
 /** Warm when V8 has compiled what is hot: a Node proxy's first 20,000 requests cost up to half more than those after. */
 const FULL = { rounds: 7, seconds: 1.5, requests: 25_000, warmUpRequests: 80_000 };
@@ -75,10 +75,7 @@ function casesOf(bench: Bench, { seconds, requests }: typeof FULL, full: boolean
 }
 
 export async function cost(options: BenchOptions): Promise<object[]> {
-  if (!onPath('h2load')) {
-    options.progress('h2load is not here: apt-get install nghttp2-client');
-    return [];
-  }
+  if (!hasH2load(options.progress)) return [];
   const size = options.full ? FULL : SHORT;
   const results = await withTargets([...balancers, bare], options, async bench => {
     const { targets } = bench;

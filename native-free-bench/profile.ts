@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUSY } from './harness/h2load.ts';
+import { BUSY, hasH2load } from './harness/h2load.ts';
 import { drawPanels } from './harness/panels.ts';
 import { type Bench, type BenchOptions, countdown, rounded, withTargets } from './harness/rounds.ts';
-import { balancers, onPath, type Target } from './harness/targets.ts';
+import { balancers, type Target } from './harness/targets.ts';
 
 const WANTED = ['torc', 'torc-auto', 'nginx', 'haproxy', 'fast-proxy'];
 const SAMPLES_PER_SECOND = 997;
@@ -30,10 +30,7 @@ export async function profile(options: BenchOptions): Promise<object[]> {
     options.progress('perf is not here: apt-get install linux-perf');
     return [];
   }
-  if (!onPath('h2load')) {
-    options.progress('h2load is not here: apt-get install nghttp2-client');
-    return [];
-  }
+  if (!hasH2load(options.progress)) return [];
   const size = options.full ? FULL : SHORT;
   const kinds = balancers.filter(({ name }) => options.only.length > 0 || WANTED.includes(name));
   const profiles = await withTargets(kinds, options, async bench => {

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import type { CountedLoad } from './harness/h2load.ts';
+import { type CountedLoad, hasH2load } from './harness/h2load.ts';
 import {
   type Bench,
   type BenchOptions,
@@ -19,7 +19,7 @@ import {
   sizeText,
   withTargets,
 } from './harness/rounds.ts';
-import { bareTls, onPath, type Pem, secured } from './harness/targets.ts';
+import { bareTls, type Pem, secured } from './harness/targets.ts';
 
 const FULL = { rounds: 5, seconds: 2, requests: 10_000, largeRequests: 2_000 };
 /** V8 compiles what is hot: the first 20,000 requests of a worker cost up to half more. */
@@ -58,10 +58,7 @@ function casesOf(bench: Bench, { seconds, requests, largeRequests }: typeof FULL
 }
 
 export async function tls(options: BenchOptions): Promise<object[]> {
-  if (!onPath('h2load')) {
-    options.progress('h2load is not here: apt-get install nghttp2-client');
-    return [];
-  }
+  if (!hasH2load(options.progress)) return [];
   const folder = mkdtempSync(join(tmpdir(), 'torc-bench-'));
   try {
     return await measured(options, makePem(folder));

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KEYS, type LoadResult, POST_BODY } from './job.ts';
 import { Latencies } from './latencies.ts';
+import { onPath } from './targets.ts';
 
 export interface CountedLoad {
   readonly protocol: 'http/1.1' | 'h2';
@@ -22,6 +23,13 @@ export interface CountedLoad {
 
 /** Leaves no rest to a balancer with one worker. */
 export const BUSY = { protocol: 'http/1.1', connections: 64, streams: 1 } as const;
+
+/** False, and said, where it is not installed. */
+export function hasH2load(progress: (text: string) => void): boolean {
+  const isHere = onPath('h2load');
+  if (!isHere) progress('h2load is not here: apt-get install nghttp2-client');
+  return isHere;
+}
 
 /** Pinned to `core`. */
 export async function h2load(url: string, load: CountedLoad, core: number): Promise<LoadResult> {

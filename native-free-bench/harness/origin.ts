@@ -68,7 +68,7 @@ class Connection {
     this.#rest = null;
     while (bytes.length > 0) {
       if (this.#left === -1 && !this.#readHead(bytes)) return;
-      const at = this.#left === -1 ? 0 : Math.min(this.#left, bytes.length);
+      const at = Math.min(this.#left, bytes.length);
       this.#left -= at;
       bytes = bytes.subarray(at);
       if (this.#left > 0) return;
