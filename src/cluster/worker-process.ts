@@ -19,7 +19,9 @@ const MAX_STDERR_BYTES = 256 * 1024;
  * Room for young objects, in MiB. V8 would let it grow to 16 or 32, which no cache holds and which stays resident; while a request
  * makes as little as it does now, 1, 2, 4 and 16 cost the same (docs/benchmarks.md).
  */
-const FLAGS = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
+const YOUNG = ['--min-semi-space-size=1', '--max-semi-space-size=4'];
+/** V8's helpers: four would share the core that the worker has, and wake each other for a heap that one does at once. */
+const FLAGS = [...YOUNG, '--v8-pool-size=1'];
 
 /**
  * `config`: as forWorkers gives it. Not by node:cluster: its workers end with their primary, and have their sockets in ways

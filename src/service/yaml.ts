@@ -3,17 +3,15 @@
 // !reset and !override, which become values here that the merge of files understands. Whole numbers are bigints, so that
 // an id of twenty digits in an environment keeps its last ones.
 
-import {
-  type CollectionTag,
-  type Document,
-  LineCounter,
-  parseAllDocuments,
-  Scalar,
-  type ScalarTag,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
-import { toJS } from 'yaml/util';
+import { createRequire } from 'node:module';
+import type { CollectionTag, Document, LineCounter, Scalar, ScalarTag, YAMLMap, YAMLSeq } from 'yaml';
+
+type Library = Pick<typeof import('yaml'), 'LineCounter' | 'parseAllDocuments' | 'Scalar'> &
+  Pick<typeof import('yaml/util'), 'toJS'>;
+
+const require = createRequire(import.meta.url);
+/** 3 MB that a torc without a file does not have. */
+const loadLibrary = (): Library => ({ ...require('yaml'), toJS: require('yaml/util').toJS });
 
 /** `!reset`: what earlier files said here is taken back. */
 export class Reset {}
@@ -37,13 +35,12 @@ export interface YamlDocument {
 /** A value used in more places than this is a bomb, not a file. */
 const MOST_ALIASES = 10_000;
 
-class OverrideNode extends Scalar {
-  override toJSON(arg?: unknown, context?: Parameters<typeof toJS>[2]): Override {
-    return new Override(toJS(this.value, String(arg ?? ''), context));
+const markTags = ({ Scalar, toJS }: Library): (ScalarTag | CollectionTag)[] => {
+  class OverrideNode extends Scalar {
+    override toJSON(arg?: unknown, context?: Parameters<typeof toJS>[2]): Override {
+      return new Override(toJS(this.value, String(arg ?? ''), context));
+    }
   }
-}
-
-const markTags = (): (ScalarTag | CollectionTag)[] => {
   const reset = (): Scalar => new Scalar(new Reset());
   const override = (node: unknown): Scalar => new OverrideNode(node);
   return [
@@ -70,15 +67,16 @@ const goInteger: ScalarTag = {
 
 /** Every document of the text, or the faults, each with its line and column. */
 export function parseYaml(text: string): YamlDocument[] | { readonly faults: readonly string[] } {
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text, {
+  const library = loadLibrary();
+  const lines = new library.LineCounter();
+  const documents = library.parseAllDocuments(text, {
     merge: true,
     intAsBigInt: true,
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
     customTags: tags => [
-      ...markTags(),
+      ...markTags(library),
       goInteger,
       ...tags.filter(tag => typeof tag === 'string' || tag.tag !== goInteger.tag),
     ],
