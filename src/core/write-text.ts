@@ -1,21 +1,21 @@
 // Hot: runs twice per request, or per chunk. Writes a text, or bytes between texts, to a plain socket at once. A stream's own
 // way makes a request object, a state per write and a callback of the next tick, also where the kernel takes all of it in the
-// call, which it nearly always does; here that costs the call alone, 3 % of a small request. What the kernel does not take,
-// libuv keeps, and the stream is corked until that has left: so order, back-pressure and `end` are the stream's as ever. A Node
-// that shows the parts no more (or forbids them, `--permission`) writes as ever.
+// call, which it nearly always does; here that costs the call alone, 3 % of a small request. What the kernel does not take
+// of a text libuv keeps, and the stream is corked until that has left; of bytes, which are in memory that is read into again, the
+// stream gets a copy (docs/decisions/0036-shared-buffers.md). So order, back-pressure and `end` are the stream's as ever. A Node that
+// shows the parts no more (or forbids them, `--permission`) writes as ever.
 
+import { writevSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 
-/** An answer of 64 KiB with its head. */
-const JOINED_BYTES = 96 * 1024;
+/** What one read brings, with a head. */
+const JOINED_BYTES = 160 * 1024;
 const joined = Buffer.allocUnsafeSlow(JOINED_BYTES);
 
 /** What libuv knows an unfinished write by. */
 interface WriteRequest {
   socket?: Socket;
-  /** Memory that libuv reads from. */
-  pieces?: readonly unknown[];
   oncomplete?: (this: WriteRequest, status: number) => void;
 }
 
@@ -26,12 +26,16 @@ interface Parts {
   readonly streamBaseState: Int32Array;
 }
 
+interface PastSocket extends Socket {
+  /** Written past the stream and libuv, which count theirs. */
+  pastBytes?: number;
+}
+
 interface Inside {
   readonly _handle: {
     writeLatin1String(request: WriteRequest, text: string): number;
-    writeBuffer(request: WriteRequest, bytes: Buffer): number;
-    /** Each piece with its encoding behind it, or all of them buffers. */
-    writev(request: WriteRequest, pieces: readonly unknown[], areAllBuffers: boolean): number;
+    /** Of the socket; not on Windows. */
+    readonly fd?: number;
   } | null;
 }
 
@@ -71,48 +75,64 @@ export function writeText(socket: Socket, text: string): void {
 }
 
 /**
- * `bytes`, with the texts before and behind them, which may be empty; in one write. False where some of it waits: it keeps
- * the bytes. The same holds of `socket` as for a text.
+ * `bytes`, with the texts before and behind them, which may be empty; in one write. `bytes` is the caller's again: of what the
+ * kernel does not take at once, the stream gets a copy. Not by the handle: what libuv has begun to write it keeps, and `bytes`
+ * is memory that is read into again. The same holds of `socket` as for a text.
  */
-export function writeBytes(socket: Socket, before: string, bytes: Buffer, behind: string): boolean {
-  const handle = (socket as unknown as Inside)._handle;
-  if (request !== null && handle !== null && unwritten(socket) === 0) {
-    const pieces = [before, 'latin1', bytes, 'buffer', behind, 'latin1'];
-    const isAlone = before === '' && behind === '';
-    if ((isAlone ? handle.writeBuffer(request, bytes) : handle.writev(request, pieces, false)) === 0) {
-      if (parts!.streamBaseState[parts!.kLastWriteWasAsync] === 0) return true;
-      request.pieces = pieces;
-      wait(socket);
-      return false;
-    }
-  }
-  return streamBytes(socket, before, bytes, behind);
+export function writeBytes(socket: Socket, before: string, bytes: Buffer, behind: string): void {
+  const pieces = [bytes];
+  if (before !== '') pieces.unshift(bytesOf(before, 0));
+  if (behind !== '') pieces.push(bytesOf(behind, before.length));
+  const count = before.length + bytes.length + behind.length;
+  const written = writtenOf(socket, pieces);
+  if (written < count) socket.write(written === 0 ? Buffer.concat(pieces) : restOf(pieces, written));
 }
 
-/** The same by the stream's own way, for any socket. */
-export function streamBytes(socket: Socket, before: string, bytes: Buffer, behind: string): boolean {
-  socket.cork();
-  if (before !== '') socket.write(before, 'latin1');
-  socket.write(bytes);
-  if (behind !== '') socket.write(behind, 'latin1');
-  socket.uncork();
-  return socket.writableLength === 0;
+/** How many bytes of them the kernel took; 0 as well where the stream is to write: it has its own words for an error. */
+function writtenOf(socket: PastSocket, pieces: readonly Buffer[]): number {
+  const fd = (socket as unknown as Inside)._handle?.fd ?? -1;
+  if (fd < 0 || unwritten(socket) > 0) return 0;
+  try {
+    const count = writevSync(fd, pieces);
+    socket.pastBytes = (socket.pastBytes ?? 0) + count;
+    return count;
+  } catch {
+    return 0;
+  }
+}
+
+function restOf(pieces: readonly Buffer[], from: number): Buffer {
+  let at = from;
+  const rest = pieces.map(piece => {
+    const some = piece.subarray(Math.min(at, piece.length));
+    at -= piece.length - some.length;
+    return some;
+  });
+  return Buffer.concat(rest);
+}
+
+/** Until the next write. */
+function bytesOf(text: string, at: number): Buffer {
+  if (at + text.length > JOINED_BYTES) return Buffer.from(text, 'latin1');
+  joined.write(text, at, 'latin1');
+  return joined.subarray(at, at + text.length);
 }
 
 /**
- * The same in one piece, to a socket of node:tls that has nothing on its way: that encrypts within the call. Of several pieces
+ * The same in one piece, to a socket of node:tls. One that has nothing on its way encrypts within the call; of several pieces
  * it would make one itself, in memory that it gets for each write (TLSWrap::DoWrite).
  */
 export function writeJoined(socket: Socket, before: string, bytes: Buffer, behind: string): void {
   const count = before.length + bytes.length + behind.length;
-  if (count === bytes.length || count > JOINED_BYTES) {
-    streamBytes(socket, before, bytes, behind);
-    return;
-  }
-  const at = joined.write(before, 0, 'latin1');
-  joined.write(behind, at + bytes.copy(joined, at), 'latin1');
-  socket.write(joined.subarray(0, count));
+  const isAtOnce = socket.writableLength === 0 && count <= JOINED_BYTES;
+  const all = isAtOnce ? joined.subarray(0, count) : Buffer.allocUnsafe(count);
+  const at = all.write(before, 0, 'latin1');
+  all.write(behind, at + bytes.copy(all, at), 'latin1');
+  socket.write(all);
 }
+
+/** Bytes that have left by any way. */
+export const bytesSent = (socket: PastSocket): number => socket.bytesWritten + (socket.pastBytes ?? 0);
 
 /** Not 0 while anything is on its way: bytes that the stream has, and 1 for what libuv has. */
 export const unwritten = (socket: Socket): number => socket.writableLength + socket.writableCorked;

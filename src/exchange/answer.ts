@@ -6,7 +6,7 @@
 import type { Config } from '../config/fields.ts';
 import { BY_LENGTH, CHUNKED, NO_BODY, type ResponseHead } from '../upstream/response-head.ts';
 import { withoutClaims } from './claims.ts';
-import type { Downstream, Taken } from './downstream.ts';
+import type { Downstream } from './downstream.ts';
 import type { RequestIds } from './request-id.ts';
 import type { Shared } from './shared.ts';
 
@@ -96,7 +96,8 @@ export class Answer {
     this.bytes = body.length;
   }
 
-  body(chunk: Buffer): Taken {
+  /** False: no more is wanted until the client has taken what it was given. */
+  body(chunk: Buffer): boolean {
     this.#put();
     this.bytes += chunk.length;
     return this.#downstream.putBody(chunk);

@@ -8,17 +8,6 @@
 
 import type { Duplex } from 'node:stream';
 
-/** Of what was put, nothing waits: all of it left, and the chunk's memory is the caller's again. */
-export const LEFT = 0;
-/** Some of it waits, and keeps the chunk; more may come. */
-export const WAITS = 1;
-/** As before, and no more is wanted until `drained`. */
-export const FULL = 2;
-/** No more is wanted until `drained`, but the chunk's memory is the caller's again: what waits is a copy, TLS's. */
-export const COPIED = 3;
-
-export type Taken = typeof LEFT | typeof WAITS | typeof FULL | typeof COPIED;
-
 export interface Downstream {
   /** The client's address, for the log. */
   readonly ip: string;
@@ -52,7 +41,8 @@ export interface Downstream {
   putWhole(status: number, head: string, line: string, body: string): void;
   /** Leaves with the first bytes of the body, with `flush` or with `putEnd`. */
   putHead(status: number, head: string, line: string, isChunked: boolean): void;
-  putBody(chunk: Buffer): Taken;
+  /** False: no more is wanted until `drained`. The chunk's memory is the caller's again: of what waits a copy is made. */
+  putBody(chunk: Buffer): boolean;
   /** The head does not wait for a body that is not there yet. */
   flush(): void;
   /** `trailers` are lines with their CRLF, or empty. */

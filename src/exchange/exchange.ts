@@ -17,7 +17,7 @@ import { type ProxyErrorCode, proxyErrors } from '../core/errors.ts';
 import { ownerOf } from '../routing/snapshot.ts';
 import type { ResponseHead } from '../upstream/response-head.ts';
 import { Answer } from './answer.ts';
-import { COPIED, type Downstream, LEFT, WAITS } from './downstream.ts';
+import type { Downstream } from './downstream.ts';
 import { grpcHead, grpcTrailers, isGrpc } from './grpc.ts';
 import type { RequestHead } from './headers.ts';
 import { Keyed } from './keyed.ts';
@@ -159,13 +159,9 @@ export class Exchange extends Keyed implements Swept {
   onBody(chunk: Buffer): void {
     if (this.#replaced) return;
     this.dueIn(this.config.idleTimeoutMs);
-    const taken = this.#answer.body(chunk);
-    if (taken === LEFT) return;
-    const connection = this.connection!;
-    if (taken !== COPIED) connection.keepChunk();
-    if (taken === WAITS) return;
+    if (this.#answer.body(chunk)) return;
     this.#answer.isPaused = true;
-    connection.pause();
+    this.connection!.pause();
   }
 
   onPause(): void {

@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { seededRandom, systemRandom } from '../core/random.ts';
 import type { SuspectHint } from '../core/types.ts';
-import { unwritten } from '../core/write-text.ts';
+import { bytesSent, unwritten } from '../core/write-text.ts';
 import { RetryBudget } from '../exchange/attempt.ts';
 import { FaultLog } from '../exchange/fault-log.ts';
 import { OwnSlotQueues } from '../exchange/own-slot.ts';
@@ -300,13 +300,13 @@ class ProxyServer implements DataPlane {
 
   #onHalfClosed(socket: ClientSocket, waitedMs = 0): void {
     if (socket.destroyed || socket.client!.isTunnel) return;
-    const { bytesWritten } = socket;
+    const before = bytesSent(socket);
     const waitMs = waitedMs < 2 * SOON_MS ? SOON_MS : Math.max(HALF_CLOSED_MS, waitedMs);
     this.#shared.clock.after(waitMs, () => {
       const client = socket.client!;
       // Over HTTP/2 nobody reads on who closed its half: it could not even acknowledge a window.
       const isHttp2 = client.http2 !== null;
-      const isServed = !isHttp2 && (socket.bytesWritten !== bytesWritten || unwritten(socket) > 0);
+      const isServed = !isHttp2 && (bytesSent(socket) !== before || unwritten(socket) > 0);
       // The answer of a control endpoint may take its time; what it may hold is bounded there.
       if (isServed || client.control !== null) this.#onHalfClosed(socket, 2 * SOON_MS);
       else if ((!isHttp2 && client.running[0]?.exchange.ping() === true) || waitedMs < HALF_CLOSED_MS)

@@ -12,8 +12,8 @@ import { isControl } from '../core/control-path.ts';
 import { pairsOf } from '../core/field-syntax.ts';
 import { invariant } from '../core/invariant.ts';
 import { type Sender, sendLater } from '../core/turn-end.ts';
-import { streamBytes, writeBytes, writeJoined, writeText } from '../core/write-text.ts';
-import { COPIED, type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
+import { writeBytes, writeJoined, writeText } from '../core/write-text.ts';
+import type { Downstream } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { trailersOf } from '../exchange/field-lines.ts';
 import { RequestHead } from '../exchange/headers.ts';
@@ -240,19 +240,15 @@ export class Express implements Downstream, Running, Sender {
     if (!this.keepAlive) this.#client.closing = true;
   }
 
-  putBody(chunk: Buffer): Taken {
+  putBody(chunk: Buffer): boolean {
     const socket = this.#socket;
     this.sendNow();
     const before = this.#isChunked ? `${this.#head}${chunk.length.toString(16)}\r\n` : this.#head;
     const behind = this.#isChunked ? '\r\n' : '';
     this.#head = '';
-    // What reaches the handle at once is encrypted at once, into memory of its own (node's TLSWrap::DoWrite).
-    if (this.#isSecure && socket.writableLength === 0) {
-      writeJoined(socket, before, chunk, behind);
-      return socket.writableNeedDrain ? COPIED : LEFT;
-    }
-    if ((this.#isSecure ? streamBytes : writeBytes)(socket, before, chunk, behind)) return LEFT;
-    return socket.writableNeedDrain ? FULL : WAITS;
+    if (this.#isSecure) writeJoined(socket, before, chunk, behind);
+    else writeBytes(socket, before, chunk, behind);
+    return !socket.writableNeedDrain;
   }
 
   flush(): void {

@@ -4,7 +4,7 @@
 
 import type { Socket } from 'node:net';
 import { pairsOf } from '../core/field-syntax.ts';
-import { type Downstream, FULL, LEFT, type Taken, WAITS } from '../exchange/downstream.ts';
+import type { Downstream } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { trailerPairsOf } from '../exchange/field-lines.ts';
 import type { Shared } from '../exchange/shared.ts';
@@ -116,18 +116,24 @@ export class Http1Downstream implements Downstream, Running, MessageEvents {
     putHead(this.response, status, head + line, isChunked, isLast);
   }
 
-  putBody(chunk: Buffer): Taken {
+  putBody(chunk: Buffer): boolean {
     const { response } = this;
     const { socket } = this.#client;
+    const copy = Buffer.allocUnsafeSlow(chunk.length);
+    chunk.copy(copy);
     // Head and chunk in one write, and now: a response of its own would wait for the end of the turn.
     socket.cork();
-    const more = response.write(chunk);
+    const more = response.write(copy);
     socket.uncork();
-    if (response.socket === socket && socket.writableLength === 0) return LEFT;
-    if (more) return WAITS;
+    if (response.socket === socket && socket.writableLength === 0) {
+      // V8 lets 32 MiB of such memory come together before it collects any.
+      copy.buffer.transfer(0);
+      return true;
+    }
+    if (more) return true;
     if (!this.#listensToDrain) response.on('drain', onResponseDrain);
     this.#listensToDrain = true;
-    return FULL;
+    return false;
   }
 
   flush(): void {

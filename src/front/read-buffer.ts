@@ -4,10 +4,11 @@
 // same to whoever listens.
 
 import type { Socket } from 'node:net';
+import { SharedBuffer } from '../core/shared-buffer.ts';
 import type { ClientSocket } from './client.ts';
 
 const READ_BYTES = 64 * 1024;
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+const shared = new SharedBuffer(READ_BYTES);
 
 interface Inside {
   _handle: { useUserBuffer?(buffer: Buffer): void } | null;
@@ -41,11 +42,11 @@ export function startReading(socket: ClientSocket): void {
     return;
   }
   // One that comes back from node:http has it still: a handle keeps its buffer.
-  if (inside[fields.buffer] !== shared) {
-    inside[fields.buffer] = shared;
+  if (inside[fields.buffer] !== shared.bytes) {
+    inside[fields.buffer] = shared.bytes;
     inside[fields.callback] = onRead;
     inside[fields.generator] = null;
-    inside._handle.useUserBuffer(shared);
+    inside._handle.useUserBuffer(shared.bytes);
   }
   socket.resume();
 }
@@ -56,7 +57,7 @@ export function stopReading(socket: ClientSocket): void {
 
 /** False: no more for now. */
 function onRead(this: ClientSocket, count: number): boolean {
-  const bytes = shared.subarray(0, count);
+  const bytes = shared.first(count);
   // Somebody else reads it (node:http, a tunnel) as a stream, which keeps what it has.
   if (!this.express) return this.push(Buffer.from(bytes));
   this.express.received(bytes);

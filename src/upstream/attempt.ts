@@ -22,8 +22,6 @@ export interface Carrier {
   /** Back-pressure: no more of the answer is read until `resume`. */
   pause(): void;
   resume(): void;
-  /** A body chunk outlives its call: its memory is the caller's, and the next read goes elsewhere. */
-  keepChunk(): void;
   /** Ends the attempt without a word to it: the client left, time is up, or the answer came before the request ended. */
   abort(attempt: Attempt): void;
 }

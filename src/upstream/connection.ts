@@ -24,8 +24,6 @@ import { NO_BODY } from './response-head.ts';
 const MAX_IDLE_MS = 4000;
 /** For requests that cannot be sent twice: no common server closes a connection it used within the second. */
 const MAX_IDLE_UNREPEATABLE_MS = 1000;
-/** What one read may bring. A 64 KiB answer with its head comes in one; only the pages that were written to are real. */
-const READ_BYTES = 128 * 1024;
 /** Taken off a replica's own `keep-alive: timeout` for the way there and its clock; of a short one half. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 
@@ -63,9 +61,6 @@ export class Connection extends PoolMember implements Carrier, SocketUser, Sende
   #maxIdleMs = MAX_IDLE_MS;
   /** Bytes of the socket when `endIfSilent` looked last. */
   #seenBytes = -1;
-  // Each read goes into this one, from the start. Node's own way allocates 64 KiB a read: those made V8 collect its whole
-  // heap all the time, a third of the cost of a 1 MiB answer (docs/benchmarks.md).
-  #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
   constructor(origin: URL, target: Target, clock: Clock, owner: Owner) {
     super(origin);
@@ -141,10 +136,6 @@ export class Connection extends PoolMember implements Carrier, SocketUser, Sende
   resume(): void {
     this.#paused = false;
     this.#socket?.resume();
-  }
-
-  keepChunk(): void {
-    this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   }
 
   abort(attempt: Attempt): void {
@@ -224,7 +215,7 @@ export class Connection extends PoolMember implements Carrier, SocketUser, Sende
   }
 
   #connect(): void {
-    this.#socket = openSocket(this.#target, this, () => this.#buffer);
+    this.#socket = openSocket(this.#target, this);
     this.#paused = false;
     this.#uses = 0;
   }

@@ -128,9 +128,6 @@ export class StreamCarrier implements Carrier {
     this.#stream?.resume();
   }
 
-  /** Each chunk of node:http2 has memory of its own. */
-  keepChunk(): void {}
-
   abort(): void {
     const stream = this.#stream;
     this.#leave(stream !== null && this.isSilent);

@@ -5,6 +5,7 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { ProxyErrorCode } from '../core/errors.ts';
 import { isSocketPath } from '../core/host-port.ts';
+import { SharedBuffer } from '../core/shared-buffer.ts';
 import { isTlsFault, tlsFault } from '../core/trust.ts';
 import { writeText } from '../core/write-text.ts';
 import { CHUNKED, type Framing } from './response-head.ts';
@@ -14,7 +15,7 @@ export interface SocketUser {
   /** Counted here. */
   reads: number;
   connected(): void;
-  /** The bytes are only valid during the call, unless the user takes their buffer away. */
+  /** The bytes are only valid during the call. */
   received(chunk: Buffer): void;
   ended(): void;
   failed(error: NodeJS.ErrnoException): void;
@@ -39,6 +40,12 @@ export interface Target {
   readonly tls: TlsClient | null;
 }
 
+/** A 64 KiB answer with its head comes in one read; only the pages that were written to are real. */
+const READ_BYTES = 128 * 1024;
+// Node's own way allocates 64 KiB a read: those made V8 collect its whole heap all the time, a third of the cost of a 1 MiB
+// answer (docs/benchmarks.md). One for each connection is 64 KiB that no cache has when the next one comes.
+const shared = new SharedBuffer(READ_BYTES);
+const ONREAD = { buffer: shared.bytes, callback: onBytes };
 const HTTP1: readonly string[] = ['http/1.1'];
 
 /** An ordinary stream. `protocols`: what may be spoken behind TLS. */
@@ -51,11 +58,9 @@ export function openStream(
   return tls === null ? connect(options) : tls.connect(options, protocols);
 }
 
-/** `buffer`: where each read goes, from its start. */
-export function openSocket(target: Target, user: SocketUser, buffer: () => Buffer): ReplicaSocket {
+export function openSocket(target: Target, user: SocketUser): ReplicaSocket {
   const { tls } = target;
-  const onread = { buffer, callback: onBytes };
-  const socket: ReplicaSocket = openStream(target, HTTP1, { allowHalfOpen: true, onread });
+  const socket: ReplicaSocket = openStream(target, HTTP1, { allowHalfOpen: true, onread: ONREAD });
   setAutoDestroy(socket, false);
   socket.user = user;
   socket.once(tls === null ? 'connect' : 'secureConnect', onConnect);
@@ -143,8 +148,8 @@ interface Inside {
 function onConnect(this: ReplicaSocket): void {
   this.user?.connected();
 }
-function onBytes(this: ReplicaSocket, count: number, buffer: Uint8Array): boolean {
-  const chunk = (buffer as Buffer).subarray(0, count);
+function onBytes(this: ReplicaSocket, count: number): boolean {
+  const chunk = shared.first(count);
   const { user } = this;
   // Nobody's any more: a tunnel, which reads it as an ordinary stream.
   if (!user) return this.push(Buffer.from(chunk));

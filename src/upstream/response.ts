@@ -46,7 +46,7 @@ const CHUNK_SIZE_END = 11;
 
 /** Lines of printable bytes, cut off anywhere. */
 const LINES_SO_FAR = /^(?:[\t -~\x80-\xff]*\r\n)*[\t -~\x80-\xff]*\r?$/;
-/** Where the parts of a response go. A body chunk is only valid during the call, unless `Connection.keepChunk` says so. */
+/** Where the parts of a response go. A body chunk is only valid during the call. */
 export interface ResponseSink {
   onInformation(head: ResponseHead): void;
   onHead(head: ResponseHead): void;

@@ -1,6 +1,6 @@
 // Large answers to readers that stop and go on, and large uploads to replicas that do: every byte arrives, in order, in its
-// own message. Chunks are read into memory that is used again as soon as they have left (Connection.keepChunk), or freed
-// (replica-socket.ts); here many have not when the next comes.
+// own message. Chunks are read into memory that is read into again at once (core/shared-buffer.ts), or that is freed
+// (replica-socket.ts); here many have not left when the next comes.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

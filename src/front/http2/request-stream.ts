@@ -7,7 +7,7 @@
 
 import type { Duplex } from 'node:stream';
 import { pairsOf } from '../../core/field-syntax.ts';
-import { COPIED, type Downstream, FULL, LEFT, type Taken } from '../../exchange/downstream.ts';
+import type { Downstream } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { trailersOf } from '../../exchange/field-lines.ts';
 import type { Shared } from '../../exchange/shared.ts';
@@ -15,9 +15,6 @@ import type { Client, Running } from '../client.ts';
 import { INTERNAL_ERROR } from './frames.ts';
 import { Stream, type StreamPort } from './stream.ts';
 import { StreamTunnel } from './stream-tunnel.ts';
-
-/** What is left of a chunk and is larger than this keeps the chunk, and all of the replica's read, instead of being copied. */
-const SMALL_REST_BYTES = 16 * 1024;
 
 const CONTINUE = 'HTTP/1.1 100\r\n';
 
@@ -152,12 +149,9 @@ export class RequestStream extends Stream implements Downstream, Running {
     this.#head = '';
   }
 
-  putBody(chunk: Buffer): Taken {
+  putBody(chunk: Buffer): boolean {
     this.flush();
-    if (this.sendData(chunk)) return LEFT;
-    if (this.unsentBytes > SMALL_REST_BYTES) return FULL;
-    this.ownRest();
-    return COPIED;
+    return this.sendData(chunk);
   }
 
   putEnd(trailers: string): void {

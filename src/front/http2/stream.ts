@@ -181,7 +181,7 @@ export abstract class Stream {
     this.#ended();
   }
 
-  /** True: all of it is in the outbox. Else it keeps the chunk, and says when more is wanted. */
+  /** True: all of it is in the outbox. Else it keeps a copy of the rest, and says when more is wanted. */
   sendData(chunk: Buffer): boolean {
     if (this.isClosed) return true;
     if (this.#rest.length > 0) {
@@ -191,7 +191,7 @@ export abstract class Stream {
     let at = 0;
     for (let count = -1; at < chunk.length && count !== 0; at += count) count = this.#putData(chunk, at);
     if (at === chunk.length) return true;
-    this.#rest = chunk.subarray(at);
+    this.#rest = Buffer.from(chunk.subarray(at));
     this.port.wait(this);
     return false;
   }
@@ -205,11 +205,6 @@ export abstract class Stream {
 
   get unsentBytes(): number {
     return this.#rest.length;
-  }
-
-  /** What little is kept of the last chunk is a copy: its memory is the caller's again. */
-  ownRest(): void {
-    this.#rest = Buffer.from(this.#rest);
   }
 
   /** Sends a frame of what waits, so that streams take turns; false where it may not. */
