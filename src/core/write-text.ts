@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 
 /** What one read brings, with a head. */
-const JOINED_BYTES = 160 * 1024;
+const JOINED_BYTES = 320 * 1024;
 const joined = Buffer.allocUnsafeSlow(JOINED_BYTES);
 
 /** What libuv knows an unfinished write by. */

@@ -32,6 +32,7 @@ const TILDE = 0x7e;
 const VERSION = ' HTTP/1.1';
 const LINE_END = Buffer.from(`${VERSION}\r\n`);
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+const MOST_METHOD_LENGTH = 7;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NOTHING: readonly string[] = [];
 const NONE = undefined as unknown as Exchange;
@@ -138,7 +139,7 @@ export class Express implements Downstream, Running, Sender {
 
   /** False, and nothing has happened, where this lane is not sure of the request at `at`. */
   #begin(rest: Buffer, at: number): boolean {
-    const targetAt = rest.indexOf(SPACE, at) + 1;
+    const targetAt = endOfMethod(rest, at) + 1;
     const targetEnd = endOfTarget(rest, targetAt);
     if (targetEnd === -1 || targetEnd - at > MAX_FIELDS_BYTES) return false;
     const lineEnd = targetEnd + VERSION.length;
@@ -306,6 +307,12 @@ export class Express implements Downstream, Running, Sender {
     this.sendNow();
     this.#socket.destroySoon();
   }
+}
+
+/** Where the space behind it is; -1 where it is none of METHODS by its length. */
+function endOfMethod(bytes: Buffer, start: number): number {
+  for (let at = start; at <= start + MOST_METHOD_LENGTH; at++) if (bytes[at] === SPACE) return at;
+  return -1;
 }
 
 /** Of a plain path, behind which a line of HTTP/1.1 ends; -1 where anything is otherwise. No fragment, which nobody may send. */
