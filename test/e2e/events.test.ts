@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { rawClient } from '../support/raw.ts';
 import { temporaryState } from '../support/state.ts';
 import { freePort, startTorc, type Torc } from '../support/torc.ts';
+import { waitFor } from '../support/wait.ts';
 
 const events = suite('events');
 
@@ -15,8 +16,14 @@ async function told(torc: Torc, query: string, fields = ''): Promise<number[]> {
   const client = await rawClient(torc.port);
   client.send(`GET /admin/events${query} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n`);
   await client.has(': torc events');
-  // The past comes with the first piece.
-  await client.has('\r\n\r\n');
+  // The past comes with the first piece, which may come in several.
+  const isWhole = (): boolean => {
+    const at = client.received.indexOf('\r\n\r\n') + 4;
+    const sizeEnd = client.received.indexOf('\r\n', at);
+    const size = Number.parseInt(client.received.slice(at, sizeEnd), 16);
+    return client.received.length >= sizeEnd + 2 + size;
+  };
+  await waitFor(isWhole, { timeoutMs: 20_000, what: 'the past' });
   const seqs = [...client.received.matchAll(/^id: (\d+)$/gm)].map(match => Number(match[1]));
   client.close();
   return seqs;

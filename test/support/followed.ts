@@ -151,11 +151,16 @@ export async function underLoad(
 ): Promise<void> {
   const before = await servedBy(torc);
   const load = startLoad(torc.url, CONNECTIONS);
-  await load.flows();
-  await act();
-  if (until) await waitFor(until, { timeoutMs: 60_000, what: `the end of ${what}` });
-  await allReady(torc, names);
-  await load.flows();
+  try {
+    await load.flows();
+    await act();
+    if (until) await waitFor(until, { timeoutMs: 60_000, what: `the end of ${what}` });
+    await allReady(torc, names);
+    await load.flows();
+  } catch (error) {
+    await load.stop();
+    throw error;
+  }
   const report = await load.stop();
   const after = await servedBy(torc);
   const { count, needless } = moved(before, after);
