@@ -85,7 +85,7 @@ export function writeBytes(socket: Socket, before: string, bytes: Buffer, behind
   if (behind !== '') pieces.push(bytesOf(behind, before.length));
   const count = before.length + bytes.length + behind.length;
   const written = writtenOf(socket, pieces);
-  if (written < count) socket.write(written === 0 ? Buffer.concat(pieces) : restOf(pieces, written));
+  if (written < count) socket.write(restOf(pieces, written));
 }
 
 /** How many bytes of them the kernel took; 0 as well where the stream is to write: it has its own words for an error. */
