@@ -73,8 +73,10 @@ async function startSecureSubject(originPort: number): Promise<Subject> {
     TORC_HTTPS_PORT: String(port),
     TORC_TLS_CERT: certFile,
     TORC_TLS_KEY: keyFile,
-    // Some cases have hundreds of connections before they say anything on one, and each costs a handshake here.
+    // Some cases have hundreds of connections before they say anything on one, and each costs a handshake here: also to the
+    // process that is the replica too.
     TORC_HEADER_TIMEOUT_MS: '1800',
+    TORC_RESPONSE_TIMEOUT_MS: '1800',
   });
   securePorts.set(port, ca);
   const close = async (): Promise<void> => {
