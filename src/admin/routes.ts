@@ -112,7 +112,7 @@ const lateWorker = failure(503, 'a worker did not hand in its counts in time; as
 
 export class Admin {
   readonly #context: AdminContext;
-  /** Made for who asks first: its library is 2 MB, and looks at its own event loop a hundred times a second. */
+  /** Made for who asks first: its library is 2 MB, and looks at the event loop from then on. */
   #metrics: Promise<Metrics> | null = null;
   readonly #tally = new Tally();
   readonly whatIfs: WhatIfs;

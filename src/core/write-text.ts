@@ -80,8 +80,7 @@ export function writeText(socket: Socket, text: string): void {
  * is memory that is read into again. The same holds of `socket` as for a text.
  */
 export function writeBytes(socket: Socket, before: string, bytes: Buffer, behind: string): void {
-  const pieces = [bytes];
-  if (before !== '') pieces.unshift(bytesOf(before, 0));
+  const pieces = before === '' ? [bytes] : [bytesOf(before, 0), bytes];
   if (behind !== '') pieces.push(bytesOf(behind, before.length));
   const count = before.length + bytes.length + behind.length;
   const written = writtenOf(socket, pieces);

@@ -32,7 +32,7 @@ const TILDE = 0x7e;
 const VERSION = ' HTTP/1.1';
 const LINE_END = Buffer.from(`${VERSION}\r\n`);
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
-const MOST_METHOD_LENGTH = 7;
+const MOST_METHOD_LENGTH = Math.max(...METHODS.map(({ length }) => length));
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const NOTHING: readonly string[] = [];
 const NONE = undefined as unknown as Exchange;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { slotsOf } from './healing.ts';
-import { lostRequests, startLoad } from './load.ts';
+import { type LoadReport, lostRequests, startLoad } from './load.ts';
 import type { Torc } from './torc.ts';
 import { waitFor } from './wait.ts';
 
@@ -151,17 +151,16 @@ export async function underLoad(
 ): Promise<void> {
   const before = await servedBy(torc);
   const load = startLoad(torc.url, CONNECTIONS);
+  let report: LoadReport;
   try {
     await load.flows();
     await act();
     if (until) await waitFor(until, { timeoutMs: 60_000, what: `the end of ${what}` });
     await allReady(torc, names);
     await load.flows();
-  } catch (error) {
-    await load.stop();
-    throw error;
+  } finally {
+    report = await load.stop();
   }
-  const report = await load.stop();
   const after = await servedBy(torc);
   const { count, needless } = moved(before, after);
   const sent = report.sent.GET + report.sent.POST;
